@@ -1,0 +1,46 @@
+/*
+ * An arena hands out memory that is released all at once: one per request, step execution or
+ * batch. It has a maximum; reaching it is an ordinary error, never a crash. Not thread-safe.
+ */
+#ifndef MR_LIB_ARENA_H
+#define MR_LIB_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "lib/macros.h"
+#include "lib/str.h"
+
+struct mr_arena;
+
+/* A new arena of at most MAX bytes. NULL when memory is out. */
+struct mr_arena *mr_arena_create(size_t max) MR_MUST_CHECK;
+/* A new arena whose memory is overwritten before it is given back: for keys and tokens. */
+struct mr_arena *mr_arena_create_secret(size_t max) MR_MUST_CHECK;
+/* Runs the deferred functions, gives everything back, returns NULL. Takes NULL. */
+struct mr_arena *mr_arena_free(struct mr_arena *a);
+/* Runs the deferred functions and keeps the first block for reuse. */
+void mr_arena_reset(struct mr_arena *a);
+
+/* Aligned for any type; NULL when the maximum or memory is reached. SIZE may be 0. */
+void *mr_arena_alloc(struct mr_arena *a, size_t size) MR_MUST_CHECK;
+void *mr_arena_zalloc(struct mr_arena *a, size_t size) MR_MUST_CHECK;
+/* As alloc for N objects of SIZE, with the multiplication checked. Zeroed. */
+void *mr_arena_array(struct mr_arena *a, size_t n, size_t size) MR_MUST_CHECK;
+/* Copies; the copy always has a NUL after it. .p is NULL when out of memory. */
+struct mr_str mr_arena_str(struct mr_arena *a, struct mr_str s) MR_MUST_CHECK;
+char *mr_arena_strz(struct mr_arena *a, struct mr_str s) MR_MUST_CHECK;
+struct mr_str mr_arena_printf(struct mr_arena *a, const char *fmt, ...) MR_PRINTF(2, 3);
+struct mr_str mr_arena_vprintf(struct mr_arena *a, const char *fmt, va_list ap) MR_PRINTF(2, 0);
+
+/* FN(PTR) is called at reset or free, last deferred first. On failure FN(PTR) is called at once
+ * and -1 returned, so the caller never has to clean up PTR itself. */
+int mr_arena_defer(struct mr_arena *a, void (*fn)(void *), void *ptr) MR_MUST_CHECK;
+
+size_t mr_arena_used(const struct mr_arena *a);
+size_t mr_arena_max(const struct mr_arena *a);
+
+/* Test hook: the N-th allocation from now on (1 = next) and all after it fail; 0 = never. */
+void mr_arena_fail_after(unsigned long n);
+
+#endif

@@ -1,0 +1,64 @@
+#include "lib/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const struct mr_error_row mr_error_rows[MR_ERR_COUNT] = {
+	[MR_ERR_NONE] = { "", 0, "", "" },
+#define MR_ERROR(id, http, name, text) [MR_ERR_##id] = { #id, http, name, text },
+#include "lib/errors.def"
+#undef MR_ERROR
+};
+
+enum mr_error_id mr_error_by_code(struct mr_str code)
+{
+	for (int i = MR_ERR_NONE + 1; i < MR_ERR_COUNT; i++) {
+		if (mr_str_eqz(code, mr_error_rows[i].code))
+			return (enum mr_error_id)i;
+	}
+	return MR_ERR_NONE;
+}
+
+void mr_faults_init(struct mr_faults *f, struct mr_arena *arena, size_t max)
+{
+	*f = (struct mr_faults){ .arena = arena, .max = max };
+}
+
+void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, const char *fmt, ...)
+{
+	struct mr_fault *fault;
+	va_list ap;
+
+	if (f == NULL || f->count++ >= f->max)
+		return;
+	fault = mr_arena_zalloc(f->arena, sizeof(*fault));
+	if (fault == NULL)
+		return;
+	fault->path = mr_arena_str(f->arena, path);
+	fault->code = mr_str(code);
+	va_start(ap, fmt);
+	fault->message = mr_arena_vprintf(f->arena, fmt, ap);
+	va_end(ap);
+	if (fault->path.p == NULL)
+		fault->path = MR_STR("");
+	if (fault->message.p == NULL)
+		fault->message = MR_STR("is not valid");
+	if (f->last != NULL)
+		f->last->next = fault;
+	else
+		f->first = fault;
+	f->last = fault;
+}
+
+int mr_error_set(struct mr_error *err, int r, enum mr_error_id id, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err == NULL)
+		return r;
+	err->id = id;
+	va_start(ap, fmt);
+	(void)vsnprintf(err->detail, sizeof(err->detail), fmt, ap); /* cut is fine: one sentence */
+	va_end(ap);
+	return r;
+}

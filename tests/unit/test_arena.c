@@ -1,0 +1,98 @@
+#include "lib/arena.h"
+
+#include "tests/unit/test.h"
+
+static void limits(void **state)
+{
+	struct mr_arena *a = mr_arena_create(10000);
+
+	(void)state;
+	assert_non_null(mr_arena_alloc(a, 9000));
+	assert_null(mr_arena_alloc(a, 2000));
+	assert_null(mr_arena_alloc(a, SIZE_MAX));
+	assert_null(mr_arena_array(a, SIZE_MAX / 2, 4));
+	mr_arena_reset(a);
+	assert_non_null(mr_arena_alloc(a, 9000));
+	assert_null(mr_arena_free(a));
+	assert_null(mr_arena_free(NULL));
+}
+
+static void strings(void **state)
+{
+	struct mr_arena *a = mr_arena_create(4096);
+	struct mr_str s = mr_arena_printf(a, "%s-%d", "run", 7);
+
+	(void)state;
+	assert_str(s, "run-7");
+	assert_int_equal(s.p[s.len], '\0');
+	assert_str(mr_arena_str(a, (struct mr_str){ "abcdef", 3 }), "abc");
+	assert_non_null(mr_arena_alloc(a, 0));
+	a = mr_arena_free(a);
+}
+
+static int order[3], order_len;
+
+static void note(void *ptr)
+{
+	order[order_len++] = *(int *)ptr;
+}
+
+static void deferred_run_backwards(void **state)
+{
+	struct mr_arena *a = mr_arena_create(4096);
+	int one = 1, two = 2, three = 3;
+
+	(void)state;
+	order_len = 0;
+	assert_int_equal(mr_arena_defer(a, note, &one), 0);
+	assert_int_equal(mr_arena_defer(a, note, &two), 0);
+	mr_arena_reset(a);
+	assert_int_equal(order_len, 2);
+	assert_int_equal(order[0], 2);
+	assert_int_equal(order[1], 1);
+	/* without memory the function runs at once, so nothing leaks */
+	mr_arena_fail_after(1);
+	assert_int_equal(mr_arena_defer(a, note, &three), -1);
+	mr_arena_fail_after(0);
+	assert_int_equal(order_len, 3);
+	a = mr_arena_free(a);
+	assert_int_equal(order_len, 3);
+}
+
+static void alignment(void **state)
+{
+	struct mr_arena *a = mr_arena_create(1 << 20);
+
+	(void)state;
+	for (size_t n = 1; n < 300; n++)
+		assert_int_equal((uintptr_t)mr_arena_alloc(a, n) % 16, 0);
+	a = mr_arena_free(a);
+}
+
+static void failing(void **state)
+{
+	struct mr_arena *a = mr_arena_create_secret(4096);
+
+	(void)state;
+	mr_arena_fail_after(2);
+	assert_non_null(mr_arena_alloc(a, 1));
+	assert_null(mr_arena_alloc(a, 1));
+	assert_null(mr_arena_alloc(a, 1));
+	assert_null(mr_arena_create(10));
+	mr_arena_fail_after(0);
+	assert_non_null(mr_arena_alloc(a, 1));
+	a = mr_arena_free(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits),
+		cmocka_unit_test(strings),
+		cmocka_unit_test(deferred_run_backwards),
+		cmocka_unit_test(alignment),
+		cmocka_unit_test(failing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

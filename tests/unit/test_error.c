@@ -1,0 +1,58 @@
+#include "lib/error.h"
+
+#include "tests/unit/test.h"
+
+static void rows_are_whole(void **state)
+{
+	unsigned last = 0;
+
+	(void)state;
+	for (int i = MR_ERR_NONE + 1; i < MR_ERR_COUNT; i++) {
+		const struct mr_error_row *r = &mr_error_rows[i];
+
+		assert_true(r->status >= last); /* sorted by status */
+		assert_true(r->status >= 400 && r->status < 600);
+		assert_true(strlen(r->title) > 3 && strlen(r->sentence) > 10);
+		assert_int_equal(mr_error_by_code(mr_str(r->code)), i);
+		last = r->status;
+	}
+	assert_int_equal(mr_error_by_code(mr_str("NO_SUCH_CODE")), MR_ERR_NONE);
+}
+
+static void faults_are_collected(void **state)
+{
+	struct mr_arena *a = mr_arena_create(100000);
+	struct mr_faults f;
+
+	(void)state;
+	mr_faults_init(&f, a, 2);
+	for (int i = 0; i < 5; i++)
+		mr_fault_add(&f, mr_str("steps[0]"), "type", "fault %d", i);
+	assert_int_equal(f.count, 5);
+	assert_str(f.first->message, "fault 0");
+	assert_str(f.last->message, "fault 1");
+	assert_null(f.last->next);
+	mr_fault_add(NULL, mr_str("x"), "type", "nobody listens");
+	a = mr_arena_free(a);
+}
+
+static void errors_may_be_ignored(void **state)
+{
+	struct mr_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(mr_error_set(NULL, MR_E_IO, MR_ERR_INTERNAL, "x"), MR_E_IO);
+	assert_int_equal(mr_error_set(&err, MR_E_DENIED, MR_ERR_FORBIDDEN, "no %d", 1), MR_E_DENIED);
+	assert_string_equal(err.detail, "no 1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_are_whole),
+		cmocka_unit_test(faults_are_collected),
+		cmocka_unit_test(errors_may_be_ignored),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
