@@ -9,7 +9,7 @@
 #include "lib/value.h"
 
 enum mr_json_event {
-	MR_JSON_END, /* nothing but white space follows the value */
+	MR_JSON_END,    /* nothing but white space follows the value */
 	MR_JSON_SCALAR, /* in .value */
 	MR_JSON_BEGIN_LIST,
 	MR_JSON_END_LIST, /* .len items */

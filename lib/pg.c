@@ -17,6 +17,7 @@
 #define WAIT_FOR_CONN_MS  1500 /* how long a unit waits for a connection to come (back) */
 #define EXCLUSIVE_IDLE_MS 60000
 #define SILENCE_MARGIN_MS 1000
+#define SCRATCH_MAX       ((size_t)1 << 30) /* PostgreSQL's own limit for one value */
 
 uint64_t mr_pg_now_ms(const struct mr_pg *pg)
 {
@@ -552,6 +553,7 @@ static void free_pool(struct mr_pg *pg)
 	if (pg->listener != NULL)
 		mr_pg_conn_teardown(pg->listener);
 	free(pg->listener);
+	mr_buf_done(&pg->scratch);
 	free(pg->shared);
 	free(pg->conninfo);
 	free(pg->shared_options);
@@ -567,6 +569,7 @@ struct mr_pg *mr_pg_create(uv_loop_t *loop, const struct mr_pg_settings *s)
 		return NULL;
 	pg->loop = loop;
 	pg->s = *s;
+	mr_buf_init(&pg->scratch, SCRATCH_MAX);
 	/* a shared statement that is slow must meet its own timeout before the silence counts */
 	if (pg->s.silence_ms < pg->s.statement_timeout_ms + SILENCE_MARGIN_MS / 2)
 		pg->s.silence_ms = pg->s.statement_timeout_ms + SILENCE_MARGIN_MS / 2;

@@ -87,8 +87,8 @@ enum mr_pg_outcome {
 	MR_PG_OVERLOADED,  /* the queue is full; nothing was sent */
 };
 
-/* One statement of a unit. Values are text, or absent: .p NULL is SQL's NULL. They must live
- * until the callback. */
+/* One statement of a unit. Values are text (it need not end in NUL), or absent: .p NULL is SQL's
+ * NULL. They must live until the callback: a second try sends them again. */
 struct mr_pg_call {
 	unsigned stmt; /* enum mr_sql */
 	unsigned order;

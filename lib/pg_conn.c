@@ -314,18 +314,64 @@ static int make_prepared(struct mr_pg_conn *conn, const struct mr_pg_call *call)
 	return send_prepare(conn, stmt, pieces, call->values, key);
 }
 
+#define OID_TEXT 25
+#define OID_JSON 114
+
+/* Text and JSON are the same bytes in the binary format, where the length counts and no NUL is
+ * wanted: most strings of ours point into a larger text. */
+static bool sent_by_length(const struct mr_stmt_param *p)
+{
+	return p->oid == OID_TEXT || p->oid == OID_JSON;
+}
+
+struct bound {
+	const char *values[PARAMS_MAX];
+	int lengths[PARAMS_MAX], formats[PARAMS_MAX];
+};
+
+/* What goes in the text format must end in NUL, so it is copied: into the pool's scratch, which
+ * gets its room first, for it must not move meanwhile. */
+static int bind_values(struct mr_buf *scratch, const struct mr_stmt *stmt, const struct mr_str *values,
+    struct bound *b)
+{
+	size_t room = 0;
+	char *at;
+
+	for (unsigned i = 0; i < stmt->params_len; i++) {
+		if (values[i].len > INT_MAX)
+			return -1;
+		if (values[i].p != NULL && !sent_by_length(&stmt->params[i]))
+			room += values[i].len + 1;
+	}
+	mr_buf_reset(scratch);
+	at = mr_buf_room(scratch, room);
+	if (at == NULL)
+		return -1;
+	for (unsigned i = 0; i < stmt->params_len; i++) {
+		b->formats[i] = sent_by_length(&stmt->params[i]);
+		b->lengths[i] = (int)values[i].len;
+		b->values[i] = values[i].p;
+		if (values[i].p == NULL || b->formats[i] == 1)
+			continue;
+		b->values[i] = memcpy(at, values[i].p, values[i].len);
+		at[values[i].len] = '\0';
+		at += values[i].len + 1;
+	}
+	return 0;
+}
+
 static int send_call(struct mr_pg_conn *conn, const struct mr_pg_call *call)
 {
 	const struct mr_stmt *stmt = mr_stmts + call->stmt;
-	const char *values[PARAMS_MAX];
+	struct bound b;
 	char name[NAME_LEN];
 
-	/* text format wants NUL-terminated values: our strings come from arenas, which end them so */
-	for (unsigned i = 0; i < stmt->params_len; i++)
-		values[i] = call->values[i].p;
+	if (bind_values(&conn->pg->scratch, stmt, call->values, &b) < 0)
+		return -1;
 	statement_name(name, conn,
 	    prepared_key(call->stmt, call->order, option_mask(stmt->texts[call->order], call->values)));
-	return PQsendQueryPrepared(conn->c, name, (int)stmt->params_len, values, NULL, NULL, 0) == 1 ? 0 : -1;
+	return PQsendQueryPrepared(conn->c, name, (int)stmt->params_len, b.values, b.lengths, b.formats, 0) == 1
+	    ? 0 : -1;
 }
 
 /* The call that sets the tenant; its value lives in VALUE. */

@@ -61,6 +61,7 @@ struct mr_pg {
 	struct mr_pg_queue waiting;           /* for any shared connection */
 	struct mr_pg_queue waiting_exclusive;
 	struct mr_pg_queue finished;          /* answered without a connection: done() from the idle handle */
+	struct mr_buf scratch; /* values on their way into a message */
 	uv_timer_t timer;
 	uv_idle_t idle;
 	unsigned in_flight;

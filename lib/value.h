@@ -28,7 +28,7 @@ enum mr_value_kind {
 	MR_VALUE_LIST,
 	MR_VALUE_MAP,
 	MR_VALUE_TYPE, /* s: CEL's name of a type */
-	/* kinds above this one are an evaluator's own and never leave it */
+	               /* kinds above this one are an evaluator's own and never leave it */
 };
 
 struct mr_list;
@@ -100,8 +100,8 @@ const struct mr_value *mr_map_find(const struct mr_map *m, const struct mr_value
 bool mr_value_eq(const struct mr_value *a, const struct mr_value *b);
 /* The same, taking one from BUDGET per value looked at: 1 equal, 0 not, MR_E_LIMIT when BUDGET is
  * used up, MR_E_NOMEM. */
-int mr_value_equal(const struct mr_value *a, const struct mr_value *b, uint64_t *budget)
-    MR_MUST_CHECK;
+int mr_value_equal(
+    const struct mr_value *a, const struct mr_value *b, uint64_t *budget) MR_MUST_CHECK;
 /* Order of two numbers of any kind, exactly: -1, 0, 1; 2 when one is NaN. */
 int mr_number_cmp(const struct mr_value *a, const struct mr_value *b);
 bool mr_value_is_number(const struct mr_value *v);
@@ -133,16 +133,16 @@ struct mr_walk {
 void mr_walk_init(struct mr_walk *w);
 void mr_walk_done(struct mr_walk *w);
 /* NULL without memory. A frame stays where it is only until the next push. */
-struct mr_walk_frame *mr_walk_push(struct mr_walk *w, const void *at, const void *other)
-    MR_MUST_CHECK;
+struct mr_walk_frame *mr_walk_push(
+    struct mr_walk *w, const void *at, const void *other) MR_MUST_CHECK;
 struct mr_walk_frame *mr_walk_top(struct mr_walk *w); /* NULL when empty */
 void mr_walk_pop(struct mr_walk *w);
 
 /* ---- JSON ---- */
 
 struct mr_json_limits {
-	unsigned depth;    /* brackets in brackets */
-	size_t values;     /* in the whole document */
+	unsigned depth; /* brackets in brackets */
+	size_t values;  /* in the whole document */
 };
 extern const struct mr_json_limits mr_json_limits_default; /* depth 64, 1,000,000 values */
 
@@ -151,15 +151,15 @@ extern const struct mr_json_limits mr_json_limits_default; /* depth 64, 1,000,00
  * zeros, bytes after the end, integers beyond int64 (kind code "number_range"), too much depth.
  * Never recurses. Each problem is a fault with the path of the place ("steps[2].name"; the
  * message holds line and column); syntax and limits end the reading, the others go on, so that all
- * are named. Numbers with a fraction or exponent become doubles; a double beyond its range is a fault.
- * Text without escapes points into TEXT, which must outlive the value.
- * Returns 0, MR_E_INVALID, MR_E_LIMIT or MR_E_NOMEM. FAULTS may be NULL.
+ * are named. Numbers with a fraction or exponent become doubles; a double beyond its range is a
+ * fault. Text without escapes points into TEXT, which must outlive the value. Returns 0,
+ * MR_E_INVALID, MR_E_LIMIT or MR_E_NOMEM. FAULTS may be NULL.
  */
 int mr_json_parse(struct mr_arena *a, struct mr_str text, const struct mr_json_limits *limits,
     struct mr_faults *faults, struct mr_value *ret) MR_MUST_CHECK;
 /* The same checks without building anything. */
-int mr_json_check(struct mr_arena *scratch, struct mr_str text,
-    const struct mr_json_limits *limits, struct mr_faults *faults) MR_MUST_CHECK;
+int mr_json_check(struct mr_arena *scratch, struct mr_str text, const struct mr_json_limits *limits,
+    struct mr_faults *faults) MR_MUST_CHECK;
 
 /* Writes JSON as the language defines it: int and uint exact, double shortest round-trip ("NaN",
  * "Infinity" as strings), bytes in base64, timestamps RFC 3339, durations "1.5s", map keys by
@@ -171,7 +171,6 @@ struct mr_str mr_json_text(struct mr_arena *a, const struct mr_value *v);
  * quotes. */
 void mr_value_write_text(struct mr_buf *b, const struct mr_value *v);
 /* Deep copy, so that the copy needs nothing but arena A. */
-int mr_value_copy(struct mr_arena *a, const struct mr_value *v, struct mr_value *ret)
-    MR_MUST_CHECK;
+int mr_value_copy(struct mr_arena *a, const struct mr_value *v, struct mr_value *ret) MR_MUST_CHECK;
 
 #endif
