@@ -1,0 +1,55 @@
+-- name:    api_key_rotate
+-- purpose: gives an API key a new secret; the old one ends at once
+-- params:  id int8, if_match int8?, key_hash bytea, key_prefix text
+-- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb)
+-- flags:   write
+with found as materialized (
+	select k.id, p.name as principal_name,
+		case
+			when k.revoked_at is not null then 'API_KEY_REVOKED'
+			when k.revision <> :if_match then 'PRECONDITION_FAILED'
+		end as error
+	from api_keys k
+	join principals p on p.id = k.principal_id
+	where k.id = :id
+	for update of k
+), changed as (
+	update api_keys k
+	set revision = k.revision + 1,
+		updated_at = now(),
+		hash = :key_hash,
+		prefix = :key_prefix,
+		rotated_at = now()
+	from found f
+	where k.id = f.id
+		and f.error is null
+	returning k.*
+), answer as (
+	select case when f.error is null then 200 end as status,
+		case when f.error is null then json_build_object(
+			'id', k.id,
+			'name', k.name,
+			'prefix', k.prefix,
+			'scopes', k.scopes,
+			'roles', k.roles,
+			'status', api_key_status(k),
+			'is_active', api_key_status(k) = 'active',
+			'principal_id', k.principal_id,
+			'principal_name', f.principal_name,
+			'created_by', k.created_by,
+			'created_at', ts(k.created_at),
+			'updated_at', ts(k.updated_at),
+			'expires_at', ts(k.expires_at),
+			'last_used_at', ts(k.last_used_at),
+			'rotated_at', ts(k.rotated_at),
+			'revoked_at', ts(k.revoked_at)) end as body,
+		null as location,
+		k.revision as version,
+		f.error,
+		'api_key' as entity_type,
+		f.id as entity_id,
+		'rotated' as action,
+		jsonb_build_object('name', k.name) as changes
+	from found f
+	left join changed k on k.id = f.id
+)

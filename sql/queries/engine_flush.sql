@@ -1,0 +1,78 @@
+-- name:    engine_flush
+-- purpose: writes what happened to a batch of runs: one update a run where the fence still holds, then their journal rows, states and applied commands; what isn't held is dropped
+-- params:  engine_id int8, run_ids int8[], fences int8[], base_seqs int4[], statuses text[], seqs int4[], release bool[], queued bool[], wake_us int8[], progress int4[], results text[], errors text[], cancelled_by text[], states text[]?, ended_ids int8[]?, j_run_ids int8[], j_ids int8[], j_seqs int4[], j_kinds text[], j_steps text[], j_step_execution_ids int8[], j_iterations int4[], j_attempts int4[], j_at_us int8[], j_durations_us int8[], j_data text[], command_ids int8[]?
+-- returns: many (run_id int8)
+-- flags:   write system
+-- The arrays of runs are parallel, in ascending order of run id; so are those of journal rows (j_…).
+-- release: owner_id becomes null; then queued or wake_us say how it goes on. states: the snapshot
+-- of a run, or null; left out when there is none. ended_ids: those whose snapshot, if any, is of
+-- no more use. results, errors, j_data are JSON texts or null.
+-- base_seqs: with it a flush that was sent twice, because its answer was lost, lands once.
+-- owner_id is compared in a way that no index serves, so that rows are found by their id.
+-- The full join, with conditions that the planner can't see through, is an inner join that can't
+-- become a nested loop: the planner expects ten rows of an array.
+with given as materialized (
+	select g.*
+	from unnest(:run_ids, :fences, :base_seqs, :statuses, :seqs, :release, :queued, :wake_us, :progress, :results, :errors, :cancelled_by)
+		as g (run_id, fence, base_seq, status, seq, release, queued, wake_us, progress, result, error, cancelled_by)
+), held as (
+	update runs r
+	set status = g.status,
+		seq = g.seq,
+		progress = g.progress,
+		owner_id = case when g.release then null else r.owner_id end,
+		queued = g.release and g.queued,
+		wake_at = case when g.release then from_us(g.wake_us) end,
+		result = g.result::json,
+		error = g.error::json,
+		completed_at = case when g.status in ('completed', 'failed', 'cancelled', 'timed_out', 'compensated') then clock_timestamp() end,
+		cancelled_at = case when g.status = 'cancelled' then clock_timestamp() end,
+		cancelled_by = case when g.status = 'cancelled' then g.cancelled_by end
+	from given g
+	where r.id = g.run_id
+		and r.fence = g.fence
+		and r.seq = g.base_seq
+		and r.owner_id is not distinct from :engine_id
+	returning r.id, r.tenant_id, r.status, g.seq
+), facts as (
+	insert into journal (id, tenant_id, run_id, seq, kind, step, step_execution_id, iteration, attempt, at, duration_us, data)
+	select j.id, h.tenant_id, j.run_id, j.seq, j.kind, j.step, j.step_execution_id, j.iteration, j.attempt,
+		from_us(j.at_us), j.duration_us, j.data::json
+	from held h
+	full join unnest(:j_run_ids, :j_ids, :j_seqs, :j_kinds, :j_steps, :j_step_execution_ids, :j_iterations, :j_attempts, :j_at_us, :j_durations_us, :j_data)
+		as j (run_id, id, seq, kind, step, step_execution_id, iteration, attempt, at_us, duration_us, data)
+		on j.run_id = h.id
+	where coalesce(h.id, 0) <> 0
+		and coalesce(j.run_id, 0) <> 0
+), kept as ( -- ?states
+	insert into run_states (run_id, tenant_id, seq, state) -- ?states
+	select h.id, h.tenant_id, h.seq, k.state::json -- ?states
+	from unnest(:run_ids, :states) as k (run_id, state) -- ?states
+	join held h on h.id = k.run_id -- ?states
+	where k.state is not null -- ?states
+	on conflict (run_id) do update -- ?states
+	set seq = excluded.seq, state = excluded.state -- ?states
+), forgotten as ( -- ?ended_ids
+	delete from run_states s -- ?ended_ids
+	using held h -- ?ended_ids
+	where s.run_id = any (:ended_ids) -- ?ended_ids
+		and s.run_id = h.id -- ?ended_ids
+), applied as ( -- ?command_ids
+	update run_commands c -- ?command_ids
+	set applied_at = now() -- ?command_ids
+	from held h -- ?command_ids
+	where c.id = any (:command_ids) -- ?command_ids
+		and c.run_id = h.id -- ?command_ids
+), tallied as (
+	insert into run_tallies (at, tenant_id, completed, failed, cancelled, timed_out)
+	select now(), h.tenant_id,
+		count(*) filter (where h.status = 'completed'),
+		count(*) filter (where h.status in ('failed', 'compensated')),
+		count(*) filter (where h.status = 'cancelled'),
+		count(*) filter (where h.status = 'timed_out')
+	from held h
+	where h.status in ('completed', 'failed', 'cancelled', 'timed_out', 'compensated')
+	group by h.tenant_id
+)
+select id as run_id
+from held

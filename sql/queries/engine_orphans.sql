@@ -1,0 +1,14 @@
+-- name:    engine_orphans
+-- purpose: queues runs again that are this engine's but that it does not have, because a claim's answer was lost
+-- params:  engine_id int8, held int8[]
+-- returns: one (released int8)
+-- flags:   write system
+with freed as (
+	update runs
+	set owner_id = null, fence = fence + 1, queued = true
+	where owner_id = :engine_id
+		and id <> all (:held)
+	returning id
+)
+select count(*) as released
+from freed

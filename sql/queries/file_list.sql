@@ -1,0 +1,46 @@
+-- name:    file_list
+-- purpose: one page of the tenant's files, newest first
+-- params:  search text?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
+-- returns: list
+-- flags:   read
+-- order:   -created_at = f.id int8, -id = f.id int8, name = f.name text, -size = f.size int8
+-- index:   files_tenant_idx
+with page as materialized (
+	select f.*, ({key})::text as key
+	from files f
+	where f.deleted_at is null
+		and strpos(lower(f.name), lower(:search)) > 0 -- ?search
+		and ({key}, f.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+	order by {key} {dir}, f.id {dir}
+	limit :page_limit + 1
+	offset :page_offset
+), numbered as (
+	select p.*, row_number() over () as n
+	from page p
+), counted as (
+	select count(*) as n
+	from (
+		select 1
+		from files f
+		where f.deleted_at is null
+			and strpos(lower(f.name), lower(:search)) > 0 -- ?search
+		limit 10001
+	) c
+)
+select coalesce(json_agg(json_build_object(
+			'id', p.id,
+			'file_id', p.id,
+			'name', p.name,
+			'filename', p.name,
+			'extension', p.extension,
+			'content_type', p.content_type,
+			'size', p.size,
+			'sha256', p.sha256,
+			'url', '/api/v1/files/' || p.id || '/content',
+			'created_by', p.created_by,
+			'created_at', ts(p.created_at)) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
+	case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
+	case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id,
+	case when :want_total then (select n from counted) end as total,
+	null::int8 as total_estimate
+from numbered p

@@ -1,0 +1,70 @@
+-- name:    run_retry
+-- purpose: goes on with a run that ended badly, from the first step that did not complete, or from a named one
+-- params:  id int8, from_step text?, input json?, tenant_id int8, principal_name text?
+-- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
+-- flags:   write
+-- index:   runs_pkey
+with found as materialized (
+	select r.id, r.workflow_id, r.status, r.version, :from_step as from_step
+	from runs r
+	where r.id = :id
+	for update
+), judged as materialized (
+	select f.*,
+		case
+			when f.status not in ('failed', 'timed_out', 'cancelled') then 'RUN_NOT_RETRYABLE'
+			when f.from_step is not null and not exists (
+				select 1
+				from workflow_versions v
+				cross join json_array_elements(v.steps) as s
+				where v.workflow_id = f.workflow_id
+					and v.version = f.version
+					and s ->> 'name' = f.from_step
+			) then 'STEP_NOT_FOUND'
+		end as error
+	from found f
+), retried as (
+	update runs r
+	set status = 'running',
+		retry_count = r.retry_count + 1,
+		seq = r.seq + 1,
+		fence = r.fence + 1,
+		queued = true,
+		result = null,
+		error = null,
+		completed_at = null,
+		cancelled_at = null,
+		cancelled_by = null
+	from judged j
+	where r.id = j.id
+		and j.error is null
+	returning r.id, r.seq, r.status, r.retry_count
+), journalled as (
+	insert into journal (id, tenant_id, run_id, seq, kind, at, data)
+	select nextval('journal_id_seq'), :tenant_id, r.id, r.seq, 'retried', clock_timestamp(), (
+			select coalesce(json_object_agg(d.key, d.value), '{}')
+			from (values ('by', to_json(:principal_name)), ('from_step', to_json(j.from_step)), ('input', :input))
+				as d (key, value)
+			where d.value is not null
+		)
+	from retried r
+	join judged j on j.id = r.id
+), answer as (
+	select case when j.error is null then 202 end as status,
+		json_build_object(
+			'message', 'Run continues',
+			'execution_id', j.id,
+			'run_id', j.id,
+			'workflow_id', j.workflow_id,
+			'status', r.status) as body,
+		'/api/v1/runs/' || j.id as location,
+		null::int8 as version,
+		j.error,
+		'run' as entity_type,
+		j.id as entity_id,
+		'retried' as action,
+		jsonb_build_object('from_step', j.from_step, 'from', j.status, 'retry_count', r.retry_count) as changes,
+		'r' as wake
+	from judged j
+	left join retried r on r.id = j.id
+)

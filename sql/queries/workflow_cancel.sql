@@ -1,0 +1,53 @@
+-- name:    workflow_cancel
+-- purpose: cancels a workflow's active runs
+-- params:  id int8, reason text?, tenant_id int8, principal_name text?
+-- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
+-- flags:   write
+-- index:   runs_active_idx
+with found as materialized (
+	select w.id, w.status
+	from workflows w
+	where w.id = :id
+), active as materialized (
+	select r.id
+	from runs r
+	where r.workflow_id = (select f.id from found f)
+		and r.status in ('pending', 'running', 'paused', 'compensating')
+	order by r.id
+	for update
+), stopped as (
+	update runs r
+	set fence = r.fence + 1,
+		queued = r.owner_id is null or r.queued,
+		wake_at = case when r.owner_id is null then null else r.wake_at end
+	from active a
+	where r.id = a.id
+	returning r.id
+), commanded as (
+	insert into run_commands (tenant_id, run_id, kind, data)
+	select :tenant_id, s.id, 'cancel', json_build_object('reason', :reason, 'by', :principal_name)
+	from stopped s
+	returning run_id
+), reached as (
+	select coalesce(json_agg(c.run_id order by c.run_id), '[]') as run_ids, count(*) as n
+	from commanded c
+), answer as (
+	select case when c.n > 0 then 202 end as status,
+		json_build_object(
+			'message', c.n || case c.n when 1 then ' run is' else ' runs are' end || ' being cancelled',
+			'workflow_id', f.id,
+			'id', f.id,
+			'status', f.status,
+			'run_ids', c.run_ids,
+			'cancelled_run_ids', c.run_ids) as body,
+		null as location,
+		null::int8 as version,
+		case when c.n = 0 then 'NO_ACTIVE_RUN' end as error,
+		'workflow' as entity_type,
+		f.id as entity_id,
+		'cancelled' as action,
+		jsonb_build_object('reason', :reason, 'runs', c.n) as changes,
+		case when c.n > 0 then 'c:0' end as wake
+	from found f
+	cross join reached c
+)

@@ -1,0 +1,64 @@
+-- name:    workflow_delete
+-- purpose: deletes a workflow softly and cancels its active runs; once more changes nothing
+-- params:  id int8, if_match int8?, tenant_id int8, principal_name text?
+-- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
+-- flags:   write
+-- index:   runs_active_idx
+with found as materialized (
+	select w.id, w.status,
+		case when w.revision <> :if_match then 'PRECONDITION_FAILED' end as error
+	from workflows w
+	where w.id = :id
+	for update
+), deleted as (
+	update workflows w
+	set status = 'deleted', deleted_at = now(), updated_at = now(), revision = w.revision + 1
+	from found f
+	where w.id = f.id
+		and f.error is null
+		and f.status <> 'deleted'
+	returning w.*
+), active as materialized (
+	select r.id
+	from runs r
+	where r.workflow_id = (select d.id from deleted d)
+		and r.status in ('pending', 'running', 'paused', 'compensating')
+	order by r.id
+	for update
+), stopped as (
+	update runs r
+	set fence = r.fence + 1,
+		queued = r.owner_id is null or r.queued,
+		wake_at = case when r.owner_id is null then null else r.wake_at end
+	from active a
+	where r.id = a.id
+	returning r.id
+), commanded as (
+	insert into run_commands (tenant_id, run_id, kind, data)
+	select :tenant_id, s.id, 'cancel', json_build_object('reason', 'The workflow was deleted.', 'by', :principal_name)
+	from stopped s
+	returning run_id
+), shown as (
+	select d.id, d.revision, workflow_members(d) as members
+	from deleted d
+	union all
+	select w.id, w.revision, workflow_members(w)
+	from found f
+	join workflows w on w.id = f.id
+	where f.error is null
+		and f.status = 'deleted'
+), answer as (
+	select case when f.error is null then 200 end as status,
+		('{' || s.members || ',"cancelled_run_ids":'
+			|| coalesce((select json_agg(c.run_id order by c.run_id) from commanded c)::text, '[]') || '}')::json as body,
+		null as location,
+		s.revision as version,
+		f.error,
+		case when f.status <> 'deleted' then 'workflow' end as entity_type,
+		f.id as entity_id,
+		'deleted' as action,
+		jsonb_build_object('cancelled_runs', (select count(*) from commanded)) as changes,
+		case when exists (select 1 from commanded) then 'c:0' end as wake
+	from found f
+	left join shown s on s.id = f.id
+)

@@ -1,0 +1,74 @@
+-- name:    workflow_executions
+-- purpose: one page of a workflow's runs, newest first, with their results
+-- params:  id int8, status text[]?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
+-- returns: list
+-- flags:   read
+-- order:   -created_at = r.id int8, -id = r.id int8, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
+-- index:   runs_workflow_idx
+with page as materialized (
+	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.input, r.result, r.error, r.retry_count,
+		r.completed_at, r.started_at, r.created_at, r.cancelled_at, r.cancelled_by, r.progress, r.priority, r.wake_at,
+		r.correlation_id, r.parent_run_id, ({key})::text as key
+	from (
+		select r.*
+		from runs r
+		where r.workflow_id = :id
+			and r.status = any (:status) -- ?status
+			and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+		order by {key} {dir}, r.id {dir}
+		limit :page_limit + 1 + :page_offset
+	) r
+	order by {key} {dir}, r.id {dir}
+	limit :page_limit + 1
+	offset :page_offset
+), numbered as (
+	select p.*, row_number() over () as n
+	from page p
+), counted as materialized (
+	select count(*) as n
+	from (
+		select 1
+		from runs r
+		where r.workflow_id = :id
+			and r.status = any (:status) -- ?status
+		limit 10001
+	) c
+), listed as (
+	select coalesce(json_agg(json_build_object(
+			'id', p.id,
+			'run_id', p.id,
+			'execution_id', p.id,
+			'workflow_id', p.workflow_id,
+			'workflow_definition_id', p.workflow_id,
+			'workflow_name', w.name,
+			'version', p.version,
+			'status', p.status,
+			'is_terminal', is_terminal(p.status),
+			'trigger_type', p.trigger_type,
+			'triggered_by', p.triggered_by,
+			'input_data', p.input,
+			'result_data', p.result,
+			'error', p.error,
+			'retry_count', p.retry_count,
+			'execution_time_ms', (extract(epoch from coalesce(p.completed_at, now()) - p.started_at) * 1000)::int8,
+			'progress', p.progress,
+			'priority', p.priority,
+			'created_at', ts(p.created_at),
+			'started_at', ts(p.started_at),
+			'completed_at', ts(p.completed_at),
+			'cancelled_at', ts(p.cancelled_at),
+			'cancelled_by', p.cancelled_by,
+			'wake_at', ts(p.wake_at),
+			'correlation_id', p.correlation_id,
+			'parent_run_id', p.parent_run_id) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
+		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
+		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
+	from numbered p
+	left join workflows w on w.id = p.workflow_id
+)
+select l.items, l.next_key, l.next_id,
+	case when :want_total then (select n from counted) end as total,
+	case when :want_total and (select n from counted) > 10000 then estimate_runs(:id, :status) end as total_estimate
+from workflows w
+cross join listed l
+where w.id = :id

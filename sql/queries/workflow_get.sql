@@ -1,0 +1,20 @@
+-- name:    workflow_get
+-- purpose: one workflow with its latest run; deleted ones too
+-- params:  id int8
+-- returns: one (body text, version int8)
+-- flags:   read
+-- index:   workflows_pkey
+-- The body is text, not json: its parts were checked when they were rendered.
+select '{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.rendered_definition || ',"latest_run":'
+	|| coalesce((
+		select '{"id":' || r.id || ',"run_id":' || r.id || ',"status":"' || r.status || '","version":' || r.version
+			|| ',"created_at":"' || ts(r.created_at) || '","started_at":' || coalesce('"' || ts(r.started_at) || '"', 'null')
+			|| ',"completed_at":' || coalesce('"' || ts(r.completed_at) || '"', 'null') || '}'
+		from runs r
+		where r.workflow_id = w.id
+		order by r.id desc
+		limit 1
+	), 'null') || '}' as body,
+	w.revision as version
+from workflows w
+where w.id = :id

@@ -1,0 +1,42 @@
+-- The three roles, and what they may do with the database this is run in. For psql, as a
+-- superuser; may be run again at any time. Passwords are set by whoever installs.
+\set ON_ERROR_STOP on
+begin;
+do $$
+declare
+	r text;
+begin
+	foreach r in array '{millrace_owner,millrace_api,millrace_engine}'::text[] loop
+		if not exists (select 1 from pg_roles where rolname = r) then
+			execute format('create role %I login', r);
+		end if;
+		execute format('alter role %I nosuperuser nobypassrls nocreatedb nocreaterole noreplication', r);
+	end loop;
+end
+$$;
+
+revoke all on database :"DBNAME" from public;
+grant connect, create, temporary on database :"DBNAME" to millrace_owner;
+grant connect on database :"DBNAME" to millrace_api, millrace_engine;
+revoke create on schema public from public;
+
+alter role millrace_owner in database :"DBNAME" set search_path = millrace, pg_temp;
+alter role millrace_api in database :"DBNAME" set search_path = millrace, pg_temp;
+alter role millrace_engine in database :"DBNAME" set search_path = millrace, pg_temp;
+
+-- A transaction left open holds back the horizon below which the journal is read.
+alter role millrace_owner in database :"DBNAME" set idle_in_transaction_session_timeout = '60s';
+alter role millrace_api in database :"DBNAME" set idle_in_transaction_session_timeout = '10s';
+alter role millrace_engine in database :"DBNAME" set idle_in_transaction_session_timeout = '10s';
+
+alter role millrace_api in database :"DBNAME" set timezone = 'UTC';
+alter role millrace_engine in database :"DBNAME" set timezone = 'UTC';
+alter role millrace_api in database :"DBNAME" set jit = off;
+alter role millrace_engine in database :"DBNAME" set jit = off;
+
+-- The engine's statements look up a batch of rows by primary key. Statistics of a table that was
+-- empty a minute ago must not talk the planner into reading all of it.
+alter role millrace_engine in database :"DBNAME" set enable_seqscan = off;
+alter role millrace_engine in database :"DBNAME" set enable_hashjoin = off;
+alter role millrace_engine in database :"DBNAME" set enable_mergejoin = off;
+commit;

@@ -1,0 +1,174 @@
+"""The wall between tenants: without a tenant nothing is there, with one nothing of another is."""
+import json
+
+import pytest
+
+from conftest import Tenant
+from libpq import DatabaseError
+from statements import HEADERS, role_of
+
+# Statements of the API that need no tenant, or answer for all: what each of them may tell is
+# decided by its security definer function, and that is no row of a tenant.
+WITHOUT_TENANT = {
+    "auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "auth_revision",
+    "bus_listen", "bus_notify", "session_tenant_read", "session_tenant_write",
+    "health_figures", "metrics_figures", "system_status",
+}
+SAMPLE = {"int8": 1, "int4": 1, "int2": 1, "float8": 1, "bool": True, "text": "x", "json": "{}", "jsonb": "{}",
+          "timestamptz": "2025-01-01T00:00:00Z", "bytea": b"x", "text[]": ["admin"], "int8[]": [1]}
+SPECIAL = {"items": "[{}]", "steps": "[]", "key_hash": bytes(32), "request_digest": b"x", "scopes": ["admin"],
+           "roles": ["admin"], "sha256": "a" * 64, "status": ["active", "pending", "deleted"], "after_key": None,
+           "after_id": None, "page_limit": 10, "page_offset": 0, "if_match": None, "base_version": None,
+           "idempotency_key": None, "expires_at": None, "run_at": None, "search": None, "after": None, "level": None,
+           "trigger_on_file_upload": None}
+
+
+def values_for(header, **known):
+    values = {}
+    for name, kind in header.params:
+        values[name] = known.get(name, SPECIAL.get(name, SAMPLE[kind])) if name not in known else known[name]
+    return values
+
+
+@pytest.fixture
+def filled(db, tenant, engine):
+    """The first tenant has one of everything; ids are 1."""
+    w = tenant.workflow("w", start=True)["body"]
+    engine.finish(engine.claim()[w["run_id"]], "failed", [
+        ("step.failed", "a", "new", 1, {"type": "log", "order": 1, "error": {"type": "x", "message": "m"}}),
+        ("failed", None, None, None, {"error": {"type": "x", "message": "m"}})])
+    tenant.one("file_create", storage_key="s", name="f.txt", extension="txt", content_type="text/plain", size=1,
+               sha256="a" * 64)
+    tenant.one("api_key_create", name="k", key_hash=bytes(range(32)), key_prefix="mrk_", scopes=["admin"])
+    return w
+
+
+API = sorted(n for n in HEADERS if role_of(n) == "api" and n not in WITHOUT_TENANT)
+
+
+def empty(rows):
+    """No row; or a list without items; or nothing but nulls."""
+    for row in rows:
+        items = row.get("items")
+        items = json.loads(items) if isinstance(items, str) else items
+        if items or row.get("total"):
+            return False
+        if "items" not in row and any(v is not None for v in row.values()):
+            return False
+    return True
+
+
+def rows_of(db):
+    """Everything the database holds, to see that nothing changed."""
+    names = [r["t"] for r in db.admin("""select relname as t from pg_class where relnamespace = 'millrace'::regnamespace
+        and relkind in ('r', 'p') and not relispartition order by 1""")]
+    return {n: db.admin(f"select md5(coalesce(string_agg(x::text, '|' order by x::text), '')) as h from {n} x")[0]["h"]
+            for n in names}
+
+
+@pytest.mark.parametrize("name", API)
+def test_without_a_tenant_nothing(db, filled, name):
+    header = HEADERS[name]
+    before = rows_of(db)
+    try:
+        rows = db.run(name, None, **values_for(header))
+    except DatabaseError as e:
+        # what would insert a row is refused by the policy
+        assert e.sqlstate == "42501" and "write" in header.flags, e
+        rows = []
+    assert empty(rows) or (name == "workflow_create" and rows[0]["error"]), rows
+    assert rows_of(db) == before
+
+
+READS = [n for n in API if HEADERS[n].flags[0] == "read" or n in (
+    "workflow_update", "workflow_delete", "workflow_pause", "workflow_resume", "workflow_cancel", "workflow_execute",
+    "workflow_bulk_execute", "run_cancel", "run_pause", "run_resume", "run_retry", "step_retry", "workflow_step_retry",
+    "file_delete", "api_key_update", "api_key_delete", "api_key_rotate")]
+
+
+@pytest.mark.parametrize("name", READS)
+def test_another_tenant_is_not_there(db, filled, name):
+    other = Tenant(db, "second")
+    header = HEADERS[name]
+    steps = db.admin("select min(id) as id from journal where id = step_execution_id")[0]["id"]
+    before = rows_of(db)
+    rows = db.run(name, other.id, **values_for(header, id=1, workflow_id=1, step_execution_id=steps, **{
+        k: v for k, v in other.caller.items() if k in dict(header.params) and "page_limit" not in dict(header.params)}))
+    assert empty(rows), rows
+    assert rows_of(db) == before
+
+
+def test_a_forged_tenant_is_refused(db, filled):
+    """The tenant in the statement's parameters can't differ from the unit's."""
+    other = Tenant(db, "second")
+    for name in ("workflow_create", "file_create", "audit_refused", "idempotency_begin"):
+        values = values_for(HEADERS[name], **{**other.caller, "tenant_id": 1})
+        values.pop("remote_address", None)
+        with pytest.raises(DatabaseError) as e:
+            db.run(name, other.id, **values)
+        assert e.value.sqlstate == "42501"
+
+
+@pytest.mark.parametrize("sql", [
+    "update audit_logs set action = 'x'", "delete from audit_logs", "truncate audit_logs",
+    "delete from runs", "delete from journal", "update journal set kind = 'x'", "update runs set tenant_id = 2",
+    "delete from workflows", "delete from api_keys", "update principals set roles = '{admin}'", "delete from files",
+    "alter table runs disable row level security", "alter table audit_logs no force row level security",
+    "set role millrace_owner", "set session authorization millrace_owner", "set row_security = off; select * from runs",
+    "select * from run_states", "select * from issuers", "select * from client_certificates", "select * from run_tallies",
+    "select housekeeping()", "select partitions_ensure()", "select partitions_drop('1 day')", "select auth_changed()",
+    "create function f() returns int language sql as 'select 1'", "copy runs to program 'cat'",
+    "select pg_read_file('/etc/passwd')"])
+def test_what_the_api_role_cannot_do(db, filled, sql):
+    conn = db.conn("api")
+    conn.execute("begin; select set_config('app.tenant', '1', true)")
+    with pytest.raises(DatabaseError):
+        conn.execute(sql)
+    conn.execute("rollback")
+
+
+@pytest.mark.parametrize("sql", [
+    "select * from api_keys", "select * from audit_logs", "select * from principals", "select * from issuers",
+    "select auth_by_key('x')", "update workflows set name = 'x'", "insert into runs (id) values (1)", "delete from runs",
+    "delete from journal", "update runs set tenant_id = 2", "update runs set input = '{}'", "delete from run_commands",
+    "set role millrace_owner"])
+def test_what_the_engine_role_cannot_do(db, filled, sql):
+    with pytest.raises(DatabaseError):
+        db.conn("engine").execute(sql)
+
+
+def test_bad_tenants(db, filled):
+    conn = db.conn("api")
+    assert conn.execute("select count(*) as n from workflows") == [{"n": 0}]
+    for tenant in ("", "2", "999"):
+        conn.execute(f"begin; select set_config('app.tenant', '{tenant}', true)")
+        assert conn.execute("select count(*) as n from runs") == [{"n": 0}]
+        conn.execute("rollback")
+    conn.execute("begin; select set_config('app.tenant', '1', true)")
+    assert conn.execute("select count(*) as n from runs") == [{"n": 1}]
+    conn.execute("commit")
+    assert conn.execute("select count(*) as n from runs") == [{"n": 0}], "the setting ends with the transaction"
+
+
+def test_every_table_of_tenants_is_behind_the_wall(db):
+    rows = db.admin("""
+        select c.relname as t from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+        where c.relnamespace = 'millrace'::regnamespace and c.relkind in ('r', 'p')
+            and not (c.relrowsecurity and c.relforcerowsecurity)""")
+    assert rows == []
+    assert db.admin("select viewname as v from pg_views where schemaname = 'millrace'") == []
+    definers = {r["f"] for r in db.admin("""select proname as f from pg_proc where pronamespace = 'millrace'::regnamespace
+        and prosecdef and has_function_privilege('millrace_api', oid, 'execute')""")}
+    assert definers == {"auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "estimate_runs",
+                        "health_figures", "metrics_figures"}
+
+
+def test_an_estimate_is_of_the_own_tenant(db, filled):
+    other = Tenant(db, "second")
+    db.admin("""insert into runs (id, tenant_id, workflow_id, version, seq, trigger_type)
+        select g, 1, 1, 1, 1, 'manual' from generate_series(1000, 15000) g; analyze runs""")
+    conn = db.conn("api")
+    for tenant, low, high in ((1, 12000, 16000), (other.id, 0, 200)):
+        conn.execute(f"begin; select set_config('app.tenant', '{tenant}', true)")
+        assert low <= conn.execute("select estimate_runs(null, null) as n")[0]["n"] <= high
+        conn.execute("commit")

@@ -1,0 +1,306 @@
+#include "tools/sql-embed/statement.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/sql-embed/header.h"
+#include "tools/sql-embed/text.h"
+
+#define LINE_MAX_BYTES 8192
+
+static const char *const placeholders[] = { "{key}", "{type}", "{dir}", "{cmp}" };
+
+size_t statement_placeholder(const char *text)
+{
+	for (size_t i = 0; i < MR_ARRAY_LEN(placeholders); i++)
+		if (strncmp(text, placeholders[i], strlen(placeholders[i])) == 0)
+			return strlen(placeholders[i]);
+	return 0;
+}
+
+static int find_param(const struct statement *s, const char *name, size_t len)
+{
+	for (size_t i = 0; i < s->params_len; i++)
+		if (strlen(s->params[i].name) == len && strncmp(s->params[i].name, name, len) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* ---- one line ---- */
+
+/* A line on its way from the file to the statement. */
+struct scan {
+	struct statement *s;
+	char out[LINE_MAX_BYTES];
+	size_t len;
+};
+
+static void add(struct scan *c, const char *p, size_t len)
+{
+	if (len > sizeof(c->out) - c->len - 1)
+		fail(c->s->path, c->s->line_number, "the line is too long");
+	memcpy(c->out + c->len, p, len);
+	c->len += len;
+}
+
+/* A quoted text or name goes through as it is, with its quotes. */
+static const char *quoted(struct scan *c, const char *p)
+{
+	const char *end = strchr(p + 1, *p);
+
+	if (end == NULL)
+		fail(c->s->path, c->s->line_number, "a quote is not closed on its line");
+	if (*p == '\'' && memchr(p, '\\', (size_t)(end - p)) != NULL && c->len > 0 &&
+	    (c->out[c->len - 1] == 'e' || c->out[c->len - 1] == 'E'))
+		fail(c->s->path, c->s->line_number, "write texts without escapes");
+	add(c, p, (size_t)(end - p) + 1);
+	return end + 1; /* two in a row are two texts that touch: the same to us */
+}
+
+static const char *parameter(struct scan *c, const char *p)
+{
+	size_t len = 1;
+	char number[16];
+	int i, n;
+
+	while (is_word(p[len]))
+		len++;
+	i = find_param(c->s, p + 1, len - 1);
+	if (i < 0)
+		fail(c->s->path, c->s->line_number, "parameter \"%.*s\" is not declared", (int)(len - 1), p + 1);
+	c->s->params[i].used = true;
+	n = snprintf(number, sizeof(number), "$%d", i + 1);
+	add(c, number, (size_t)n);
+	return p + len;
+}
+
+/* "-- ?name" or "-- ?!name" at the end of a line. */
+static int option(struct scan *c, const char *p)
+{
+	bool absent;
+	int i;
+
+	p += 2;
+	while (*p == ' ')
+		p++;
+	if (*p != '?')
+		return OPTION_ALWAYS; /* a comment for readers */
+	p++;
+	absent = *p == '!';
+	p += absent;
+	i = find_param(c->s, p, strlen(p));
+	if (i < 0 || !c->s->params[i].optional)
+		fail(c->s->path, c->s->line_number, "\"%s\" is no optional parameter", p);
+	c->s->params[i].used = true;
+	c->s->params[i].decides = true;
+	return absent ? -i - 2 : i;
+}
+
+static void refuse(const struct scan *c, const char *p)
+{
+	if (*p == ';')
+		fail(c->s->path, c->s->line_number, "one statement a file, without \";\"");
+	if (*p == '$')
+		fail(c->s->path, c->s->line_number, "parameters are written :name, and texts in quotes");
+	if (p[0] == '/' && p[1] == '*')
+		fail(c->s->path, c->s->line_number, "comments are written --");
+	if (*p == '{' && statement_placeholder(p) == 0)
+		fail(c->s->path, c->s->line_number, "unknown placeholder");
+	if (*p < ' ' && *p != '\t')
+		fail(c->s->path, c->s->line_number, "a byte that is no ASCII text outside of quotes");
+}
+
+static void read_line(struct statement *s, char *line)
+{
+	struct scan c = { .s = s };
+	int depends = OPTION_ALWAYS;
+	const char *p = trim(line);
+
+	while (*p != '\0') {
+		if (p[0] == '-' && p[1] == '-') {
+			depends = option(&c, p);
+			break;
+		}
+		if (*p == '\'' || *p == '"') {
+			p = quoted(&c, p);
+		} else if (p[0] == ':' && p[1] == ':') {
+			add(&c, p, 2);
+			p += 2;
+		} else if (*p == ':' && is_word_start(p[1])) {
+			p = parameter(&c, p);
+		} else {
+			refuse(&c, p);
+			add(&c, p++, 1);
+		}
+	}
+	while (c.len > 0 && (c.out[c.len - 1] == ' ' || c.out[c.len - 1] == '\t'))
+		c.len--;
+	if (c.len == 0 && depends != OPTION_ALWAYS)
+		fail(s->path, s->line_number, "an option without a line");
+	if (c.len == 0)
+		return;
+	if (s->lines_len == LINES_MAX)
+		fail(s->path, s->line_number, "more than %d lines", LINES_MAX);
+	s->lines[s->lines_len++] = (struct line){ copy(c.out, c.len), depends };
+}
+
+/* ---- one file ---- */
+
+struct statement *statement_read(const char *path)
+{
+	struct statement *s = take(sizeof(*s));
+	const char *slash = strrchr(path, '/');
+	char *at;
+
+	s->path = path;
+	s->source = read_file(path);
+	at = s->source;
+	header_read(s, &at, (slash != NULL ? slash[1] : path[0]) == '_');
+	while (at != NULL && *at != '\0') {
+		char *line = at;
+
+		at = strchr(line, '\n');
+		if (at != NULL)
+			*at++ = '\0';
+		s->line_number++;
+		if (header_is_line(line))
+			fail(s->path, s->line_number, "a line of the header after its end");
+		read_line(s, line);
+	}
+	if (s->lines_len == 0)
+		fail(path, 0, "there is no statement in it");
+	return s;
+}
+
+/* Where the tail's parameter is in S, added when it is new. */
+static int adopt(struct statement *s, const struct param *p)
+{
+	int i = find_param(s, p->name, strlen(p->name));
+
+	if (i < 0) {
+		if (s->params_len == PARAMS_MAX)
+			fail(s->path, 0, "more than %d parameters with the common tail", PARAMS_MAX);
+		i = (int)s->params_len++;
+		s->params[i] = *p;
+	}
+	if (s->params[i].type != p->type)
+		fail(s->path, 0, "parameter \"%s\" has another type in the common tail", p->name);
+	if (p->decides && !s->params[i].optional)
+		fail(s->path, 0, "parameter \"%s\" must be optional, as in the common tail", p->name);
+	s->params[i].used = true;
+	s->params[i].decides = s->params[i].decides || p->decides;
+	return i;
+}
+
+/* The same text with the numbers that the parameters have in S. */
+static char *renumber(const struct statement *s, const char *text, const int *map)
+{
+	char out[LINE_MAX_BYTES];
+	size_t len = 0;
+	bool in_text = false;
+
+	while (*text != '\0') {
+		if (len + 16 > sizeof(out))
+			fail(s->path, 0, "a line of the common tail is too long");
+		in_text = *text == '\'' ? !in_text : in_text;
+		if (*text == '$' && !in_text) {
+			char *end;
+			unsigned long n = strtoul(text + 1, &end, 10);
+			int added = snprintf(out + len, sizeof(out) - len, "$%d", map[n - 1] + 1);
+
+			len += (size_t)added;
+			text = end;
+		} else {
+			out[len++] = *text++;
+		}
+	}
+	return copy(out, len);
+}
+
+void statement_append(struct statement *s, const struct statement *tail)
+{
+	int map[PARAMS_MAX];
+
+	for (size_t i = 0; i < tail->params_len; i++)
+		map[i] = adopt(s, &tail->params[i]);
+	for (size_t i = 0; i < tail->lines_len; i++) {
+		const struct line *l = &tail->lines[i];
+		int depends = l->option;
+
+		if (depends >= 0)
+			depends = map[depends];
+		else if (depends != OPTION_ALWAYS)
+			depends = -map[-depends - 2] - 2;
+		if (s->lines_len == LINES_MAX)
+			fail(s->path, 0, "more than %d lines with the common tail", LINES_MAX);
+		s->lines[s->lines_len++] = (struct line){ renumber(s, l->text, map), depends };
+	}
+}
+
+/* ---- the whole ---- */
+
+static bool mentions(const struct statement *s, const char *what)
+{
+	for (size_t i = 0; i < s->lines_len; i++)
+		if (strstr(s->lines[i].text, what) != NULL)
+			return true;
+	return false;
+}
+
+static void check_params(const struct statement *s)
+{
+	unsigned deciding = 0;
+
+	for (size_t i = 0; i < s->params_len; i++) {
+		if (!s->params[i].used)
+			fail(s->path, 0, "parameter \"%s\" is not used", s->params[i].name);
+		deciding += s->params[i].decides;
+	}
+	if (deciding > OPTIONS_MAX)
+		fail(s->path, 0, "lines depend on more than %d parameters", OPTIONS_MAX);
+}
+
+static void check_list(const struct statement *s)
+{
+	static const char *const needed[] = { "page_limit", "page_offset", "after_key", "after_id", "want_total" };
+	bool is_list = s->returns == RETURNS_LIST;
+
+	if (is_list != (s->orders_len > 0))
+		fail(s->path, 0, "a list has an order, and only a list");
+	for (size_t i = 0; i < MR_ARRAY_LEN(placeholders); i++)
+		if (!is_list && mentions(s, placeholders[i]))
+			fail(s->path, 0, "%s is for lists", placeholders[i]);
+	for (size_t i = 0; is_list && i < MR_ARRAY_LEN(needed); i++)
+		if (find_param(s, needed[i], strlen(needed[i])) < 0)
+			fail(s->path, 0, "a list needs the parameter \"%s\"", needed[i]);
+}
+
+/* What the common tail and the worker read of a statement that changes something. */
+static void check_answer(const struct statement *s)
+{
+	static const char *const needed[][2] = {
+		{ "status", "int4" }, { "body", "json" }, { "location", "text" }, { "version", "int8" },
+		{ "error", "text" }, { "entity_type", "text" }, { "entity_id", "int8" }, { "action", "text" },
+		{ "changes", "jsonb" },
+	};
+
+	if (s->returns != RETURNS_ONE || !mentions(s, "answer as "))
+		fail(s->path, 0, "a statement that writes returns one row, from a CTE named answer");
+	for (size_t i = 0; i < MR_ARRAY_LEN(needed); i++) {
+		size_t n = 0;
+
+		while (n < s->columns_len && strcmp(s->columns[n].name, needed[i][0]) != 0)
+			n++;
+		if (n == s->columns_len || strcmp(s->columns[n].type->name, needed[i][1]) != 0)
+			fail(s->path, 0, "the answer lacks the column \"%s %s\"", needed[i][0], needed[i][1]);
+	}
+}
+
+void statement_check(const struct statement *s)
+{
+	check_params(s);
+	check_list(s);
+	if (s->is_write && !s->is_system)
+		check_answer(s);
+}
