@@ -1,0 +1,155 @@
+/*
+ * The state machine of a run: (graph, state, event, now) → (new state, facts to journal, effects
+ * to start). It knows no clock, socket or libpq; the engine, validation, tests and simulation use
+ * this one.
+ *
+ * State is a fold over the journal: mr_run_apply() takes one fact. mr_run_advance() decides,
+ * applies each fact it decides on, and hands the facts out to be journalled. So a run taken over
+ * from the journal is in the very state that the former owner had committed.
+ */
+#ifndef MR_ENGINE_CORE_RUN_H
+#define MR_ENGINE_CORE_RUN_H
+
+#include "engine/core/graph.h"
+#include "lib/clock.h"
+
+enum mr_run_status {
+	MR_RUN_PENDING,
+	MR_RUN_RUNNING,
+	MR_RUN_PAUSED,
+	MR_RUN_COMPLETED,
+	MR_RUN_FAILED,
+	MR_RUN_CANCELLED,
+	MR_RUN_TIMED_OUT,
+};
+const char *mr_run_status_name(enum mr_run_status s); /* the contract's words */
+
+/* Kinds of journal rows: facts.def has the name stored in journal.kind. */
+enum mr_fact_kind {
+#define MR_FACT(id, name) MR_FACT_##id,
+#include "engine/core/facts.def"
+#undef MR_FACT
+	MR_FACT_KIND_COUNT
+};
+const char *mr_fact_kind_name(enum mr_fact_kind k);
+int mr_fact_kind_by_name(struct mr_str name); /* negative: unknown */
+
+struct mr_fact {
+	enum mr_fact_kind kind;
+	int step;                  /* index in the graph, -1 for the run itself */
+	unsigned attempt;          /* from 1 */
+	int64_t step_execution_id; /* drawn by next_id when the step execution begins */
+	int64_t id;                /* journal id */
+	unsigned seq;              /* dense within the run */
+	int64_t at_us;
+	int64_t duration_us; /* -1: none */
+	struct mr_value data; /* object; see docs/journal.md */
+};
+
+/* An effect to carry out after the facts before it are committed. */
+struct mr_effect {
+	int step;
+	unsigned attempt;
+	int64_t step_execution_id;
+	struct mr_value config;         /* rendered */
+	struct mr_str idempotency_key;
+	int64_t timeout_us;
+};
+
+/* What happens to a run. */
+enum mr_run_event_kind {
+	MR_RUN_EVENT_WAKE,        /* first claim, or a time came: go on as far as possible */
+	MR_RUN_EVENT_STEP_DONE,   /* an effect ended well */
+	MR_RUN_EVENT_STEP_FAILED, /* an effect failed */
+	MR_RUN_EVENT_CANCEL,
+	MR_RUN_EVENT_PAUSE,
+	MR_RUN_EVENT_RESUME,
+	MR_RUN_EVENT_FAIL, /* the engine can't go on with this run (poison): data is the error */
+};
+
+struct mr_run_event {
+	enum mr_run_event_kind kind;
+	int step;
+	unsigned attempt;
+	struct mr_value data; /* result; or {type, message, status_code?, data?}; or {reason, by} */
+	int64_t duration_us;
+	bool retryable;       /* STEP_FAILED: the step's own word, before the policy is asked */
+};
+
+/* What the run is about; fixed for its life. */
+struct mr_run_info {
+	int64_t id, workflow_id, tenant_id;
+	struct mr_str workflow_name;
+	int version;
+	struct mr_value input; /* trigger.* */
+	int64_t created_at_us; /* timeouts count from started */
+	/* names under env.*, secrets.*: asked when an expression needs them; may be NULL */
+	int (*env_lookup)(void *ctx, struct mr_arena *a, struct mr_str scope, struct mr_value *ret);
+	void *env_ctx;
+};
+
+struct mr_run; /* one run in memory */
+
+/*
+ * ARENA belongs to the run and grows with it; NEXT_ID draws journal ids. What INFO points to must
+ * live as long as the run. The journal of a run begins with the API's created row: apply it (or
+ * restore a snapshot) before the first advance, so that seq goes on from there.
+ */
+int mr_run_create(struct mr_arena *arena, const struct mr_graph *g, const struct mr_run_info *info,
+    int64_t (*next_id)(void *ctx), void *next_id_ctx, struct mr_run **ret) MR_MUST_CHECK;
+/*
+ * Folds one journal row; what it keeps of the row is copied. An impossible fact (a gap in seq, a
+ * step that ends without having begun) is MR_E_INVALID and changes nothing.
+ */
+int mr_run_apply(struct mr_run *run, const struct mr_fact *fact) MR_MUST_CHECK;
+
+/*
+ * Collected by advance; the arrays live in OUT's arena until it is reset. The values in them lie
+ * there, in the run's arena or in the graph: all three are needed until they are written.
+ */
+struct mr_run_out {
+	struct mr_arena *arena;
+	struct mr_fact *facts;
+	size_t facts_len, facts_cap;
+	struct mr_effect *effects;
+	size_t effects_len, effects_cap;
+	/* steps whose effect is no longer wanted (cancel, timeout): abort them. One may stand
+	 * among the effects above, when a later step of the same call failed. */
+	struct mr_effect *aborts;
+	size_t aborts_len, aborts_cap;
+};
+
+/*
+ * Takes one event and goes on as far as it can, 10,000 steps at most: then wake_at says to call
+ * again at once. An event of a step that isn't waiting for it (late, or of an earlier attempt)
+ * changes nothing; so does any event of a run that has ended.
+ * When it fails (MR_E_NOMEM, MR_E_LIMIT) the run and what OUT got are of no more use.
+ */
+int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t now_us,
+    struct mr_rand *rand, struct mr_run_out *out) MR_MUST_CHECK;
+
+/* After takeover: effects that were started and not ended, to be carried out again with the same
+ * idempotency key and attempt. A config that can't be rendered any more (a secret has gone) fails
+ * its step: OUT may hold facts. */
+int mr_run_restart_effects(struct mr_run *run, int64_t now_us, struct mr_run_out *out)
+    MR_MUST_CHECK;
+
+enum mr_run_status mr_run_status(const struct mr_run *run);
+unsigned mr_run_seq(const struct mr_run *run);
+/* When advance must be called again with WAKE: 0 for never, 1 (long ago) for at once. */
+int64_t mr_run_wake_at(const struct mr_run *run);
+/* Effects started and not ended. */
+size_t mr_run_in_flight(const struct mr_run *run);
+bool mr_run_is_terminal(enum mr_run_status s);
+/* Once terminal: result (object), or error. */
+struct mr_value mr_run_result(const struct mr_run *run);
+struct mr_value mr_run_error(const struct mr_run *run); /* NULL_VALUE when there is none */
+/* Ended steps and all steps that count, for progress. */
+void mr_run_progress(const struct mr_run *run, unsigned *ret_done, unsigned *ret_total);
+
+/* A snapshot for run_states, and back. Snapshot + later facts = the state. */
+int mr_run_snapshot(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
+    MR_MUST_CHECK;
+int mr_run_restore(struct mr_run *run, const struct mr_value *snapshot) MR_MUST_CHECK;
+
+#endif
