@@ -1,0 +1,195 @@
+#include "engine/claim.h"
+
+#include <stdlib.h>
+
+#include "engine/engine.h"
+#include "engine/flush.h"
+#include "engine/housekeeping.h"
+#include "engine/ids.h"
+#include "engine/lease.h"
+#include "engine/load.h"
+#include "engine/metrics.h"
+#include "engine/query.h"
+#include "engine/run_row.h"
+#include "lib/log.h"
+
+/* Runs that wait for a flush or are in one, in batches: beyond that, claiming more only makes
+ * them wait here instead of where another engine could have them. */
+#define BACKLOG_BATCHES 4
+
+struct mr_claim {
+	struct mr_engine *engine;
+	struct mr_query queries[2]; /* in turn: the next is sent before the rows of one are gone through */
+	unsigned turn;
+	bool busy;
+	bool hold;
+	bool wanted; /* runs are believed to be queued */
+	size_t in_hand; /* rows of an answer that are not in the table yet */
+	int64_t limit;
+	uint64_t poll_at_ms;
+};
+
+static int64_t room(const struct mr_claim *c)
+{
+	const struct mr_engine *e = c->engine;
+	int64_t batch = e->settings->engine_batch;
+	int64_t left = e->settings->engine_max_runs - (int64_t)(mr_runs_len(e->runs) + c->in_hand);
+	int64_t backlog = (int64_t)(mr_flush_backlog(e->flush) + mr_load_len(e->load) + c->in_hand);
+
+	if (backlog >= BACKLOG_BATCHES * batch)
+		return 0;
+	return left < batch ? left : batch;
+}
+
+static bool may_claim(const struct mr_claim *c)
+{
+	const struct mr_engine *e = c->engine;
+
+	return !c->busy && !c->hold && c->wanted && e->state == MR_ENGINE_RUNNING && e->id != 0 &&
+	    mr_ids_enough(e->ids) && mr_lease_holds(e->lease);
+}
+
+void mr_claim_kick(struct mr_claim *c)
+{
+	struct mr_query *q = &c->queries[c->turn];
+
+	if (!may_claim(c) || q->busy)
+		return;
+	c->limit = room(c);
+	if (c->limit <= 0)
+		return; /* a landed flush comes here again */
+	mr_query_begin(q);
+	/* losing a claim in a crash of the server does no harm: the flush that follows is durable */
+	mr_query_call(q, MR_SQL_ENGINE_ASYNC);
+	mr_query_call(q, MR_SQL_ENGINE_CLAIM);
+	mr_query_i64(q, "engine_id", c->engine->id);
+	mr_query_i64(q, "batch", c->limit);
+	/* a statement of its own, after the rows are locked: so it sees every command that the
+	 * fence just claimed does not */
+	mr_query_call(q, MR_SQL_ENGINE_COMMANDS);
+	mr_query_i64(q, "engine_id", c->engine->id);
+	if (mr_query_submit(q) < 0)
+		return; /* without memory: the next tick tries again */
+	c->busy = true;
+	c->wanted = false;
+	c->turn ^= 1;
+	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMS, NULL, 1);
+}
+
+void mr_claim_wake(struct mr_claim *c)
+{
+	c->wanted = true;
+	mr_claim_kick(c);
+}
+
+void mr_claim_tick(struct mr_claim *c)
+{
+	uint64_t now = uv_now(c->engine->loop);
+
+	if (now >= c->poll_at_ms) {
+		c->poll_at_ms = now + (uint64_t)c->engine->settings->engine_poll_ms;
+		c->wanted = true;
+	}
+	mr_claim_kick(c);
+}
+
+bool mr_claim_is_busy(const struct mr_claim *c)
+{
+	return c->busy;
+}
+
+void mr_claim_hold(struct mr_claim *c, bool hold)
+{
+	c->hold = hold;
+	if (!hold)
+		mr_claim_kick(c);
+}
+
+/* ---- the answer ---- */
+
+static void take_row(struct mr_claim *c, const struct mr_query *q, int row, const struct mr_run_columns *columns)
+{
+	struct mr_engine *e = c->engine;
+	const PGresult *r = mr_query_result(q, 1);
+	struct mr_held *h = mr_held_create(e->runs, mr_run_row_i64(r, row, columns->run_id));
+
+	if (h == NULL) { /* without memory: it is found among the orphans */
+		mr_housekeeping_doubt(e->housekeeping);
+		return;
+	}
+	if (mr_run_row_read(r, row, columns, h) < 0 || h->seq != 1 || h->execs != NULL) {
+		mr_load_add(e->load, h);
+		return;
+	}
+	h->fresh = true;
+	h->definition = mr_definitions_get(e->definitions, h->workflow_id, h->version);
+	if (h->definition != NULL)
+		mr_load_go_fresh(h, mr_query_result(q, 2));
+	else if (mr_run_row_first(mr_query_result(q, 2), PQfnumber(mr_query_result(q, 2), "run_id"), h->id) >= 0)
+		mr_load_add(e->load, h); /* its commands would be gone by then */
+	else
+		mr_load_add_fresh(e->load, h);
+}
+
+static void take_rows(struct mr_claim *c, const struct mr_query *q, int rows)
+{
+	struct mr_run_columns columns;
+
+	mr_run_columns(mr_query_result(q, 1), &columns);
+	for (int i = 0; i < rows; i++) {
+		c->in_hand--;
+		take_row(c, q, i, &columns);
+	}
+	mr_load_kick(c->engine->load);
+}
+
+static void failed(struct mr_claim *c, const struct mr_query *q)
+{
+	mr_log(MR_LOG_WARNING, "claim failed", MR_F_Z("sqlstate", q->unit.sqlstate),
+	    MR_F_Z("detail", q->unit.message));
+	if (q->unit.outcome == MR_PG_UNAVAILABLE) /* it may have been committed all the same */
+		mr_housekeeping_doubt(c->engine->housekeeping);
+}
+
+static void answered(struct mr_query *q)
+{
+	struct mr_claim *c = q->engine->claim;
+	int rows;
+
+	c->busy = false;
+	if (!mr_query_ok(q)) {
+		failed(c, q);
+		return; /* the poll tries again */
+	}
+	rows = PQntuples(mr_query_result(q, 1));
+	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMED, NULL, rows);
+	c->in_hand = (size_t)rows;
+	if (rows >= c->limit)
+		c->wanted = true;
+	mr_claim_kick(c); /* the next one is under way while these go on */
+	take_rows(c, q, rows);
+}
+
+/* ---- life ---- */
+
+struct mr_claim *mr_claim_create(struct mr_engine *e)
+{
+	struct mr_claim *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->engine = e;
+	if (mr_query_init(&c->queries[0], e, answered) == 0 && mr_query_init(&c->queries[1], e, answered) == 0)
+		return c;
+	return mr_claim_free(c);
+}
+
+struct mr_claim *mr_claim_free(struct mr_claim *c)
+{
+	if (c == NULL)
+		return NULL;
+	mr_query_done(&c->queries[0]);
+	mr_query_done(&c->queries[1]);
+	free(c);
+	return NULL;
+}

@@ -1,0 +1,223 @@
+#include "engine/lease.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/claim.h"
+#include "engine/effects.h"
+#include "engine/engine.h"
+#include "engine/metrics.h"
+#include "engine/query.h"
+#include "engine/runs.h"
+#include "lib/log.h"
+
+#define RENEWALS    4 /* in each lease */
+#define RETRY_MS    250
+#define HOST_LEN    192
+#define METRICS_MAX ((size_t)4 * 1024 * 1024)
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
+
+struct mr_lease {
+	struct mr_engine *engine;
+	struct mr_query query;
+	struct mr_buf metrics;
+	char host[HOST_LEN];
+	int64_t sent_us;       /* monotonic; when what is under way was asked */
+	int64_t held_until_us; /* monotonic, by the most careful reckoning */
+	uint64_t next_ms;      /* loop time of the next renewal or try */
+	void (*ended)(struct mr_engine *e); /* set: the end is what is asked */
+};
+
+/* ---- who we are ---- */
+
+static void read_boot_id(char out[16])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, out, 13) : 0;
+
+	if (fd >= 0)
+		(void)close(fd); /* it was only read */
+	out[n > 0 ? n : 0] = '\0';
+}
+
+/* Only where all three are the same does a process id say which process it is. */
+static void find_host(struct mr_lease *l)
+{
+	char name[128] = "", boot[16];
+	struct stat ns;
+
+	if (gethostname(name, sizeof(name) - 1) < 0)
+		(void)snprintf(name, sizeof(name), "unknown"); /* fits */
+	read_boot_id(boot);
+	if (stat("/proc/self/ns/pid", &ns) < 0)
+		memset(&ns, 0, sizeof(ns));
+	(void)snprintf(l->host, sizeof(l->host), "%s/%s/%llu", name, boot, (unsigned long long)ns.st_ino); /* fits */
+}
+
+const char *mr_lease_host(const struct mr_lease *l)
+{
+	return l->host;
+}
+
+/* ---- asking ---- */
+
+static void write_metrics(struct mr_lease *l)
+{
+	struct mr_engine *e = l->engine;
+
+	mr_metric_set(e->metrics, MR_METRIC_HELD, NULL, (double)mr_runs_len(e->runs));
+	mr_metric_set(e->metrics, MR_METRIC_EFFECTS_IN_FLIGHT, NULL, (double)mr_effects_in_flight(e->effects));
+	mr_metric_set(e->metrics, MR_METRIC_LEASE_LEFT, NULL,
+	    (double)(l->held_until_us - mr_engine_mono_us(e)) / 1000000);
+	mr_buf_reset(&l->metrics);
+	mr_metrics_write(e->metrics, &l->metrics);
+}
+
+static void put_register(struct mr_lease *l)
+{
+	struct mr_query *q = &l->query;
+	char name[HOST_LEN + 16];
+	int n = snprintf(name, sizeof(name), "%.*s.%ld", (int)strcspn(l->host, "/"), l->host, (long)getpid());
+
+	mr_query_call(q, MR_SQL_ENGINE_REGISTER);
+	mr_query_text(q, "name", (struct mr_str){ name, (size_t)n });
+	mr_query_text(q, "host", mr_str(l->host));
+	mr_query_i64(q, "pid", getpid());
+	mr_query_text(q, "version", MR_STR(PACKAGE_VERSION));
+	mr_query_i64(q, "lease_ms", l->engine->settings->engine_lease_ms);
+}
+
+static void put_renew(struct mr_lease *l)
+{
+	struct mr_query *q = &l->query;
+
+	write_metrics(l);
+	mr_query_call(q, MR_SQL_ENGINE_ASYNC);
+	mr_query_call(q, MR_SQL_ENGINE_RENEW);
+	mr_query_i64(q, "engine_id", l->engine->id);
+	mr_query_i64(q, "lease_ms", l->engine->settings->engine_lease_ms);
+	mr_query_ref(q, "metrics", mr_buf_failed(&l->metrics) ? MR_STR("{}") : mr_buf_str(&l->metrics));
+}
+
+static void ask(struct mr_lease *l)
+{
+	mr_query_begin(&l->query);
+	if (l->ended != NULL) {
+		mr_query_call(&l->query, MR_SQL_ENGINE_UNREGISTER);
+		mr_query_i64(&l->query, "engine_id", l->engine->id);
+	} else if (l->engine->id == 0) {
+		put_register(l);
+	} else {
+		put_renew(l);
+	}
+	l->sent_us = mr_engine_mono_us(l->engine);
+	(void)mr_query_submit(&l->query); /* without memory: the next tick tries again */
+}
+
+void mr_lease_tick(struct mr_lease *l)
+{
+	uint64_t now = uv_now(l->engine->loop);
+
+	if (l->query.busy || now < l->next_ms)
+		return;
+	l->next_ms = now + RETRY_MS;
+	ask(l);
+}
+
+bool mr_lease_holds(const struct mr_lease *l)
+{
+	return l->engine->id != 0 && mr_engine_mono_us(l->engine) < l->held_until_us;
+}
+
+/* ---- the answer ---- */
+
+static void confirmed(struct mr_lease *l)
+{
+	int64_t lease_ms = l->engine->settings->engine_lease_ms;
+
+	/* counted from when we asked, so that the database's reckoning ends after ours */
+	l->held_until_us = l->sent_us + lease_ms * 1000;
+	l->next_ms = uv_now(l->engine->loop) + (uint64_t)(lease_ms / RENEWALS);
+}
+
+static void answered(struct mr_query *q)
+{
+	struct mr_lease *l = q->engine->lease;
+	struct mr_engine *e = l->engine;
+	void (*done)(struct mr_engine *) = l->ended;
+	unsigned last = q->unit.calls_len - 1;
+
+	if (!mr_query_ok(q)) {
+		mr_log(MR_LOG_WARNING, "lease not renewed", MR_F_N("engine_id", e->id),
+		    MR_F_Z("sqlstate", q->unit.sqlstate), MR_F_Z("detail", q->unit.message));
+		if (done != NULL && q->unit.calls[0].stmt == MR_SQL_ENGINE_UNREGISTER)
+			done(e);
+		return;
+	}
+	if (q->unit.calls[0].stmt == MR_SQL_ENGINE_UNREGISTER) {
+		done(e);
+	} else if (PQntuples(mr_query_result(q, last)) == 0) {
+		mr_metric_add(e->metrics, MR_METRIC_LEASE_LOST, NULL, 1);
+		l->next_ms = 0;
+		mr_engine_lost(e);
+	} else {
+		confirmed(l);
+		if (e->id == 0)
+			mr_engine_registered(e, mr_pg_i64(mr_query_result(q, last), 0, "engine_id", 0));
+		mr_claim_kick(e->claim);
+	}
+}
+
+static void after(struct mr_query *q)
+{
+	struct mr_lease *l = q->engine->lease;
+
+	if (l->ended != NULL && l->engine->state == MR_ENGINE_ENDING && q->unit.calls[0].stmt != MR_SQL_ENGINE_UNREGISTER)
+		ask(l); /* a renewal was under way when the end came */
+}
+
+void mr_lease_end(struct mr_lease *l, void (*ended)(struct mr_engine *e))
+{
+	l->ended = ended;
+	if (l->engine->id == 0) {
+		ended(l->engine);
+		return;
+	}
+	if (!l->query.busy)
+		ask(l);
+}
+
+/* ---- life ---- */
+
+struct mr_lease *mr_lease_create(struct mr_engine *e)
+{
+	struct mr_lease *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->engine = e;
+	mr_buf_init(&l->metrics, METRICS_MAX);
+	find_host(l);
+	if (mr_query_init(&l->query, e, answered) == 0) {
+		l->query.after = after;
+		return l;
+	}
+	return mr_lease_free(l);
+}
+
+struct mr_lease *mr_lease_free(struct mr_lease *l)
+{
+	if (l == NULL)
+		return NULL;
+	mr_query_done(&l->query);
+	mr_buf_done(&l->metrics);
+	free(l);
+	return NULL;
+}

@@ -1,0 +1,35 @@
+/*
+ * Reads runs from the database: those claimed that are not new, those whose definition is not at
+ * hand, and those whose flush was refused. One unit at a time brings rows, snapshots, journals,
+ * commands and missing definitions of many runs together.
+ */
+#ifndef MR_ENGINE_LOAD_H
+#define MR_ENGINE_LOAD_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "engine/runs.h"
+
+struct mr_load;
+
+struct mr_load *mr_load_create(struct mr_engine *e) MR_MUST_CHECK;
+struct mr_load *mr_load_free(struct mr_load *l);
+void mr_load_close(struct mr_load *l, uv_close_cb closed);
+/* H will be read (again): it stops being live, what it has not committed is dropped. With a flush
+ * under way this happens after that. */
+void mr_load_add(struct mr_load *l, struct mr_held *h);
+/* H is new and knows its row; only its definition may be missing. */
+void mr_load_add_fresh(struct mr_load *l, struct mr_held *h);
+/* H is new, knows its row and has its definition: it begins. COMMANDS is a result of
+ * engine_commands, read after H was claimed. */
+void mr_load_go_fresh(struct mr_held *h, const PGresult *commands);
+void mr_load_remove(struct mr_load *l, struct mr_held *h);
+/* Begins when there is something to do and nothing under way. */
+void mr_load_kick(struct mr_load *l);
+size_t mr_load_len(const struct mr_load *l);
+bool mr_load_is_busy(const struct mr_load *l);
+
+#endif

@@ -1,0 +1,179 @@
+#include "engine/rows.h"
+
+#include "lib/error.h"
+#include "lib/pg.h"
+
+#define COLUMN_MAX ((size_t)512 * 1024 * 1024) /* PostgreSQL takes a value of 1 GB */
+#define COLUMN_KEEP ((size_t)4 * 1024 * 1024)  /* a larger one is given back after use */
+
+const char *const mr_rows_params[MR_ROWS_COLUMNS] = {
+#define MR_ROWS_COLUMN(id, param) param,
+#include "engine/rows.def"
+#undef MR_ROWS_COLUMN
+};
+
+void mr_rows_init(struct mr_rows *r)
+{
+	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++)
+		mr_buf_init(&r->columns[i], COLUMN_MAX);
+	mr_buf_init(&r->scratch, COLUMN_MAX);
+	r->runs = r->facts = r->commands = r->states = r->ended = 0;
+}
+
+void mr_rows_done(struct mr_rows *r)
+{
+	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++)
+		mr_buf_done(&r->columns[i]);
+	mr_buf_done(&r->scratch);
+}
+
+static void empty(struct mr_buf *b)
+{
+	if (b->cap > COLUMN_KEEP) {
+		mr_buf_done(b);
+		mr_buf_init(b, COLUMN_MAX);
+	} else {
+		mr_buf_reset(b);
+	}
+}
+
+void mr_rows_begin(struct mr_rows *r)
+{
+	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++) {
+		empty(&r->columns[i]);
+		mr_pg_array_begin(&r->columns[i]);
+	}
+	empty(&r->scratch);
+	r->runs = r->facts = r->commands = r->states = r->ended = 0;
+}
+
+/* ---- one element ---- */
+
+static void add_i64(struct mr_rows *r, enum mr_rows_column c, int64_t v)
+{
+	mr_pg_array_add_i64(&r->columns[c], v);
+}
+
+static void add_text(struct mr_rows *r, enum mr_rows_column c, struct mr_str s)
+{
+	mr_pg_array_add(&r->columns[c], s);
+}
+
+static void add_null(struct mr_rows *r, enum mr_rows_column c)
+{
+	mr_pg_array_add(&r->columns[c], MR_STR_NONE);
+}
+
+/* NULL unless it is positive. */
+static void add_positive(struct mr_rows *r, enum mr_rows_column c, int64_t v)
+{
+	if (v > 0)
+		add_i64(r, c, v);
+	else
+		add_null(r, c);
+}
+
+static void add_bool(struct mr_rows *r, enum mr_rows_column c, bool v)
+{
+	add_text(r, c, v ? MR_STR("t") : MR_STR("f"));
+}
+
+static void add_json(struct mr_rows *r, enum mr_rows_column c, const struct mr_value *v)
+{
+	if (v->kind == MR_VALUE_NULL) {
+		add_null(r, c);
+		return;
+	}
+	mr_buf_reset(&r->scratch);
+	mr_json_write(&r->scratch, v);
+	if (mr_buf_failed(&r->scratch))
+		r->columns[c].failed = true;
+	else
+		add_text(r, c, mr_buf_str(&r->scratch));
+}
+
+/* ---- one row ---- */
+
+static void add_run(struct mr_rows *r, const struct mr_held *h)
+{
+	const struct mr_run_row *row = &h->row;
+
+	add_i64(r, MR_ROWS_RUN_ID, h->id);
+	add_i64(r, MR_ROWS_FENCE, h->fence);
+	add_i64(r, MR_ROWS_BASE_SEQ, row->base_seq);
+	add_i64(r, MR_ROWS_SEQ, row->seq);
+	add_text(r, MR_ROWS_STATUS, mr_str(mr_run_status_name(row->status)));
+	add_bool(r, MR_ROWS_RELEASE, row->released);
+	add_bool(r, MR_ROWS_QUEUED, row->queued);
+	add_positive(r, MR_ROWS_WAKE, row->wake_at_us);
+	add_i64(r, MR_ROWS_PROGRESS, row->progress);
+	add_text(r, MR_ROWS_RESULT, row->result);
+	add_text(r, MR_ROWS_ERROR, row->error);
+	add_text(r, MR_ROWS_CANCELLED_BY, row->cancelled_by);
+	add_text(r, MR_ROWS_STATE, row->snapshot);
+	r->runs++;
+	if (mr_run_is_terminal(row->status) && !h->fresh) { /* it may have been released before */
+		add_i64(r, MR_ROWS_ENDED, h->id);
+		r->ended++;
+	}
+	if (row->snapshot.p != NULL)
+		r->states++;
+}
+
+static struct mr_str step_name(const struct mr_held *h, const struct mr_fact *f)
+{
+	if (f->step < 0 || h->definition == NULL || h->definition->graph == NULL)
+		return MR_STR_NONE;
+	return h->definition->graph->steps[f->step].name;
+}
+
+static void add_fact(struct mr_rows *r, const struct mr_held *h, const struct mr_fact *f)
+{
+	add_i64(r, MR_ROWS_J_RUN_ID, h->id);
+	add_i64(r, MR_ROWS_J_ID, f->id);
+	add_i64(r, MR_ROWS_J_SEQ, f->seq);
+	add_text(r, MR_ROWS_J_KIND, mr_str(mr_fact_kind_name(f->kind)));
+	add_text(r, MR_ROWS_J_STEP, step_name(h, f));
+	add_positive(r, MR_ROWS_J_STEP_EXECUTION, f->step_execution_id);
+	add_null(r, MR_ROWS_J_ITERATION);
+	add_positive(r, MR_ROWS_J_ATTEMPT, f->attempt);
+	add_i64(r, MR_ROWS_J_AT, f->at_us);
+	if (f->duration_us >= 0)
+		add_i64(r, MR_ROWS_J_DURATION, f->duration_us);
+	else
+		add_null(r, MR_ROWS_J_DURATION);
+	add_json(r, MR_ROWS_J_DATA, &f->data);
+	r->facts++;
+}
+
+void mr_rows_add(struct mr_rows *r, const struct mr_held *h)
+{
+	const struct mr_outcome *o = h->sent;
+
+	add_run(r, h);
+	for (size_t i = 0; i < o->out.facts_len; i++)
+		add_fact(r, h, &o->out.facts[i]);
+	for (unsigned i = 0; i < o->commands_len; i++) {
+		add_i64(r, MR_ROWS_COMMAND, o->commands[i]);
+		r->commands++;
+	}
+}
+
+int mr_rows_end(struct mr_rows *r)
+{
+	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++) {
+		mr_pg_array_end(&r->columns[i]);
+		if (mr_buf_failed(&r->columns[i]))
+			return MR_E_LIMIT;
+	}
+	return 0;
+}
+
+size_t mr_rows_bytes(const struct mr_rows *r)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++)
+		n += r->columns[i].len;
+	return n;
+}

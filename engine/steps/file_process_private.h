@@ -1,0 +1,109 @@
+/*
+ * What the files of step type file_process share: one job per execution. It outlives the
+ * execution when that is aborted while a thread or PostgreSQL still works for it.
+ */
+#ifndef MR_ENGINE_STEPS_FILE_PROCESS_PRIVATE_H
+#define MR_ENGINE_STEPS_FILE_PROCESS_PRIVATE_H
+
+#include "engine/sandbox.h"
+#include "engine/steps/file_type.h"
+#include "engine/steps/report.h"
+#include "engine/steps/step.h"
+
+#define MR_FILE_MAX_TEXT   (8u * 1024 * 1024) /* of one document */
+#define MR_FILE_MAX_PIXELS 40000000u          /* A4 at 600 dpi is 35 million */
+#define MR_FILE_MAX_PAGES  50                 /* of a scanned PDF */
+#define MR_FILE_DPI        300
+#define MR_FILE_LANGUAGES  128                /* bytes of "eng+deu" */
+
+struct mr_file_job;
+
+struct mr_file_action {
+	const char *name;
+	/* reads what it needs of the config; 0, or negative with x's error set */
+	int (*configure)(struct mr_file_job *j);
+	/* the file is open and looked at: goes on to mr_file_finish(), now or later */
+	void (*begin)(struct mr_file_job *j);
+};
+
+extern const struct mr_file_action mr_file_validate, mr_file_extract, mr_file_ocr;
+
+enum mr_file_trouble {
+	MR_FILE_FINE,
+	MR_FILE_GONE,      /* not in the store, or not as long as it should be */
+	MR_FILE_TOO_LARGE, /* text beyond MR_FILE_MAX_TEXT */
+	MR_FILE_NO_MEMORY,
+};
+
+struct mr_file_job {
+	struct mr_step_exec *x; /* NULL once aborted */
+	struct mr_arena *arena; /* the job's own */
+	const struct mr_file_action *action;
+	uint64_t deadline_ns;
+	/* the row */
+	int64_t file_id;
+	char tenant_text[24], file_text[24];
+	struct mr_str values[2];
+	struct mr_pg_call call;
+	struct mr_pg_unit unit;
+	bool asking; /* PostgreSQL has the unit */
+	struct mr_str name, storage_key;
+	int64_t size;
+	/* the thread's work; its input */
+	uv_work_t work;
+	bool working;
+	const char *store;
+	bool wants_text;      /* read the whole text of a text file */
+	bool wants_languages; /* list Tesseract's languages */
+	/* its output */
+	enum mr_file_trouble trouble;
+	int fd; /* the open file; -1 */
+	enum mr_file_type type;
+	uint64_t pixels;
+	struct mr_buf text;
+	char tessdata[128];     /* folder; "" when there is none */
+	struct mr_buf installed; /* "eng osd" */
+	/* helpers */
+	struct mr_sandbox_job helper;
+	void (*helper_done)(struct mr_file_job *j);
+	/* validate */
+	const struct mr_str *allowed;
+	size_t allowed_len;
+	double max_size_mb; /* 0: none */
+	bool fail_on_invalid;
+	/* ocr */
+	struct mr_str language; /* as the config says */
+	char languages[MR_FILE_LANGUAGES]; /* as Tesseract says */
+	unsigned page, pages;
+	struct mr_buf sizes; /* pdfinfo's answer */
+	struct mr_buf content;
+	int page_fd; /* a page's picture; -1 */
+	char number_text[2][16];
+};
+
+/* Ends the execution: x has its outcome. Frees J. */
+void mr_file_finish(struct mr_file_job *j);
+/* The same with a failure. */
+void mr_file_fail(struct mr_file_job *j, const char *type, bool retryable, const char *fmt, ...)
+    MR_PRINTF(4, 5);
+/* Ends well with {content, word_count, size, file_id, file_name} and, unless 0, pages; LANGUAGE
+ * may be absent. TEXT is cleaned first. */
+void mr_file_finish_text(
+    struct mr_file_job *j, struct mr_str text, unsigned pages, struct mr_str language);
+
+/* Runs ARGV (NULL-terminated; kept as pointers) on FD; DONE when it has ended. */
+void mr_file_run(struct mr_file_job *j, const char *const *argv, bool own_program, int fd,
+    size_t memory, size_t max_output, void (*done)(struct mr_file_job *j));
+/* True when the helper ended well with exit code 0. Else J has been ended with the error that says
+ * so; WHAT is what it was to read, "PDF". */
+bool mr_file_helper_ok(struct mr_file_job *j, const char *what);
+
+/* In a uv thread: opens the file below the store and looks at it. Touches only J's fields named
+ * above as the thread's. */
+void mr_file_inspect(struct mr_file_job *j);
+
+/* "en", "english", "eng", "de,fr" → "eng", "eng", "eng", "deu+fra"; false when one of them is no
+ * language's name. RET has MR_FILE_LANGUAGES bytes. */
+bool mr_file_languages(struct mr_str list, char *ret);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * What the engine's loop needs to know of step types that reach outside: how to start one
+ * execution, and how to abort it. One file per type implements one row of mr_step_runners.
+ */
+#ifndef MR_ENGINE_STEPS_STEP_H
+#define MR_ENGINE_STEPS_STEP_H
+
+#include <uv.h>
+
+#include "engine/core/graph.h"
+#include "engine/core/run.h"
+#include "lib/arena.h"
+#include "lib/pg.h"
+#include "lib/settings.h"
+
+struct mr_http_client;  /* engine/http_client.h: curl multi on the loop, with the address guard */
+struct mr_sandbox_pool; /* engine/sandbox.h: fenced helper processes with limits */
+
+/* Shared by all executions of one engine process. */
+struct mr_step_host {
+	uv_loop_t *loop;
+	const struct mr_settings *settings;
+	struct mr_http_client *http;
+	struct mr_sandbox_pool *sandbox;
+	struct mr_pg *pg;
+};
+
+/* One execution of one attempt. Made by the engine, freed by it after done or abort. */
+struct mr_step_exec {
+	struct mr_step_host *host;
+	struct mr_arena *arena; /* this execution's own */
+	/* what to do */
+	enum mr_step_type type;
+	struct mr_value config; /* rendered */
+	struct mr_str idempotency_key, traceparent, correlation_id;
+	int64_t tenant_id, run_id, workflow_id;
+	struct mr_str step_name, workflow_name;
+	unsigned attempt;
+	/* one attempt; 0: the definition names none, so the type decides (default_timeout_us, or the
+	 * config's own "timeout"); the type ends by then with error type "timeout" */
+	int64_t timeout_us;
+	/* called exactly once on the loop, never from inside start(), unless aborted first */
+	void (*done)(struct mr_step_exec *x);
+	void *ctx;
+	/* the outcome, set before done() */
+	bool ok;
+	struct mr_value result;    /* in arena; when ok */
+	struct mr_str error_type;  /* "http.503", "timeout", "connect", "tls", "limit", "validation" … */
+	struct mr_str error_message; /* one sentence for a person, no secrets, no paths */
+	struct mr_value error_data;  /* e.g. status_code, body; kind NULL for none */
+	bool retryable;            /* false: no retry whatever the policy */
+	void *impl;                /* the type's own */
+};
+
+struct mr_step_runner {
+	enum mr_step_type type;
+	/* 0, or negative with error_type and error_message set: then done is not called. */
+	int (*start)(struct mr_step_exec *x);
+	/* Gives up; frees what the type holds; done is not called afterwards. */
+	void (*abort)(struct mr_step_exec *x);
+	int64_t default_timeout_us; /* what timeout_us 0 stands for */
+};
+
+/* NULL for types that core carries out itself. */
+const struct mr_step_runner *mr_step_runner(enum mr_step_type t);
+
+#endif
