@@ -1,0 +1,38 @@
+/*
+ * A workflow's definition as it comes in a body: which of its dialects holds the steps, what of
+ * the stored one is kept, the text that the engine compiles, its normal form and digest. Checks it
+ * with the engine's own compiler. No database, no answer.
+ */
+#ifndef MR_HANDLERS_DEFINITION_H
+#define MR_HANDLERS_DEFINITION_H
+
+#include "lib/arena.h"
+#include "lib/digest.h"
+#include "lib/error.h"
+#include "lib/value.h"
+
+/* What is stored now; all absent for a new workflow. */
+struct mr_definition_old {
+	struct mr_str definition, workflow_config, steps; /* JSON */
+};
+
+struct mr_definition {
+	struct mr_str text;   /* JSON object: what the engine compiles */
+	struct mr_str config; /* JSON: what the client wrote as its workflow_config */
+	struct mr_str steps;  /* JSON array: the normal form */
+	char digest[MR_SHA256_HEX];
+};
+
+/* True when BODY holds a member that belongs to the definition. */
+bool mr_definition_touched(const struct mr_value *body);
+
+/*
+ * BODY is a map, TEXT what it was parsed from. Members that BODY lacks come from OLD (NULL: none),
+ * null leaves a member out. 0, MR_E_INVALID with FAULTS under the client's own paths, or another
+ * MR_E_*.
+ */
+int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct mr_str text,
+    const struct mr_definition_old *old, struct mr_faults *faults, struct mr_definition *ret)
+    MR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * The handlers: code for the few routes that a statement alone can't serve. Each decides the
+ * answer of its request and returns 0, or returns negative when it couldn't (the worker then
+ * answers 500). None looks at the path, the scope or the limits: the route's row did.
+ */
+#ifndef MR_HANDLERS_HANDLERS_H
+#define MR_HANDLERS_HANDLERS_H
+
+#include "fcgi/request.h"
+
+/* api_keys.c */
+int mr_handler_api_key_create(struct mr_request *r);
+int mr_handler_api_key_rotate(struct mr_request *r);
+int mr_handler_api_key_change(struct mr_request *r); /* PATCH and DELETE */
+
+/* docs.c */
+int mr_handler_openapi(struct mr_request *r);
+
+/* execute.c */
+int mr_handler_execute(struct mr_request *r);
+
+/* files.c */
+int mr_handler_file_create(struct mr_request *r);
+int mr_handler_file_content(struct mr_request *r);
+int mr_handler_file_delete(struct mr_request *r);
+
+/* system.c */
+int mr_handler_health(struct mr_request *r);        /* GET /health, GET /api/v1/health */
+int mr_handler_ready(struct mr_request *r);         /* GET /health/ready */
+int mr_handler_metrics(struct mr_request *r);       /* GET /metrics: all tenants */
+int mr_handler_tenant_metrics(struct mr_request *r); /* GET /api/v1/metrics */
+int mr_handler_status(struct mr_request *r);        /* GET /api/v1/status */
+
+/* workflows.c */
+int mr_handler_workflow_create(struct mr_request *r);
+int mr_handler_workflow_update(struct mr_request *r); /* PUT and PATCH */
+int mr_handler_workflow_validate(struct mr_request *r);
+
+#endif

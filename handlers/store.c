@@ -1,0 +1,216 @@
+#include "handlers/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "lib/clock.h"
+#include "lib/error.h"
+
+#define BUF_SIZE (128u * 1024u)
+#define RANDOM   16u /* bytes of a file's name */
+
+static int io_error(struct mr_store_file *f)
+{
+	f->error = errno;
+	return MR_E_IO;
+}
+
+/* ---- folders ---- */
+
+static int sync_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return MR_E_IO;
+	r = fsync(fd) == 0 ? 0 : MR_E_IO;
+	(void)close(fd); /* only read from */
+	return r;
+}
+
+/* A new folder must be on disk before what lies in it. */
+static int make_folder(const char *parent, const char *path)
+{
+	if (mkdir(path, 0750) == 0)
+		return sync_folder(parent);
+	return errno == EEXIST ? 0 : MR_E_IO;
+}
+
+/* Cuts PATH at its last slash, for the time of one call. */
+static int sync_parent(char *path)
+{
+	char *slash = strrchr(path, '/');
+	int r;
+
+	*slash = '\0';
+	r = sync_folder(path);
+	*slash = '/';
+	return r;
+}
+
+/* ---- writing ---- */
+
+static int make_paths(struct mr_store_file *f, const char *root, int64_t tenant_id)
+{
+	unsigned char random[RANDOM];
+	char hex[2 * RANDOM + 1], tenant[MR_STORE_PATH_LEN], folder[MR_STORE_PATH_LEN];
+	int n;
+
+	if (mr_random_bytes(random, sizeof(random)) < 0)
+		return io_error(f);
+	mr_hex(random, sizeof(random), hex);
+	(void)snprintf(f->key, sizeof(f->key), "%lld/%.2s/%s", (long long)tenant_id, hex, hex); /* fits */
+	n = snprintf(f->path, sizeof(f->path), "%s/%s", root, f->key);
+	if (n < 0 || (size_t)n + sizeof(".tmp") > sizeof(f->path)) {
+		errno = ENAMETOOLONG;
+		return io_error(f);
+	}
+	/* shorter than the path that fitted */
+	(void)snprintf(f->tmp, sizeof(f->tmp), "%.*s.tmp", n, f->path);
+	(void)snprintf(tenant, sizeof(tenant), "%.400s/%lld", root, (long long)tenant_id);
+	(void)snprintf(folder, sizeof(folder), "%.440s/%.2s", tenant, hex);
+	if (make_folder(root, tenant) < 0 || make_folder(tenant, folder) < 0)
+		return io_error(f);
+	return 0;
+}
+
+int mr_store_begin(struct mr_store_file *f, const char *root, int64_t tenant_id, uint64_t max)
+{
+	int r;
+
+	memset(f, 0, sizeof(*f));
+	f->fd = -1;
+	f->max = max;
+	r = make_paths(f, root, tenant_id);
+	if (r < 0)
+		return r;
+	f->buf = malloc(BUF_SIZE);
+	f->digest = EVP_MD_CTX_new();
+	if (f->buf == NULL || f->digest == NULL || EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) != 1) {
+		mr_store_end(f);
+		return MR_E_NOMEM;
+	}
+	f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (f->fd < 0) {
+		r = io_error(f);
+		mr_store_end(f);
+	}
+	return r;
+}
+
+static int flush(struct mr_store_file *f)
+{
+	size_t done = 0;
+
+	while (done < f->buf_len) {
+		ssize_t n = write(f->fd, f->buf + done, f->buf_len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return io_error(f);
+		done += (size_t)n;
+	}
+	if (f->buf_len > 0 && EVP_DigestUpdate(f->digest, f->buf, f->buf_len) != 1)
+		return MR_E_NOMEM;
+	f->buf_len = 0;
+	return 0;
+}
+
+int mr_store_write(struct mr_store_file *f, struct mr_str piece)
+{
+	if (piece.len > f->max - f->size)
+		return MR_E_LIMIT;
+	f->size += piece.len;
+	while (piece.len > 0) {
+		size_t n = BUF_SIZE - f->buf_len;
+		int r;
+
+		if (n > piece.len)
+			n = piece.len;
+		memcpy(f->buf + f->buf_len, piece.p, n);
+		f->buf_len += n;
+		piece.p += n;
+		piece.len -= n;
+		r = f->buf_len == BUF_SIZE ? flush(f) : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int mr_store_commit(struct mr_store_file *f)
+{
+	unsigned char sum[MR_SHA256_LEN];
+	int r = flush(f);
+
+	if (r < 0)
+		return r;
+	if (EVP_DigestFinal_ex(f->digest, sum, NULL) != 1)
+		return MR_E_NOMEM;
+	mr_hex(sum, sizeof(sum), f->sha256);
+	if (fsync(f->fd) != 0 || close(f->fd) != 0)
+		return io_error(f);
+	f->fd = -1;
+	if (rename(f->tmp, f->path) != 0) {
+		r = io_error(f);
+		(void)unlink(f->tmp); /* nothing refers to it */
+		return r;
+	}
+	if (sync_parent(f->path) == 0)
+		return 0;
+	r = io_error(f);
+	(void)unlink(f->path); /* nothing refers to it */
+	return r;
+}
+
+void mr_store_end(struct mr_store_file *f)
+{
+	if (f->fd >= 0) {
+		(void)close(f->fd); /* it is thrown away */
+		(void)unlink(f->tmp);
+		f->fd = -1;
+	}
+	EVP_MD_CTX_free(f->digest);
+	f->digest = NULL;
+	free(f->buf);
+	f->buf = NULL;
+}
+
+/* ---- removing ---- */
+
+static bool hex_only(struct mr_str s, size_t len)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'f'))
+			return false;
+	}
+	return s.len == len;
+}
+
+/* A key comes from the database; all the same nothing else than ours may name a file. */
+static bool is_key(struct mr_str key)
+{
+	struct mr_str rest = key, tenant = mr_str_cut(&rest, '/'), folder = mr_str_cut(&rest, '/');
+	uint64_t id;
+
+	return mr_str_u64(tenant, &id) && hex_only(folder, 2) && rest.p != NULL && hex_only(rest, 2 * RANDOM);
+}
+
+int mr_store_remove(const char *root, struct mr_str key)
+{
+	char path[MR_STORE_PATH_LEN];
+	int n = is_key(key) ? snprintf(path, sizeof(path), "%s/%.*s", root, MR_STR_ARG(key)) : -1;
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return MR_E_INVALID;
+	return unlink(path) == 0 || errno == ENOENT ? 0 : MR_E_IO;
+}

@@ -1,0 +1,203 @@
+/*
+ * Workflows are made and changed here rather than by a statement alone, because their definition
+ * is compiled first: with all its faults found before anything is stored.
+ */
+#include "fcgi/dispatch.h"
+#include "fcgi/route.h"
+#include "handlers/definition.h"
+#include "handlers/handlers.h"
+#include "sql/sql_ids.h"
+
+#define TRIES 3 /* when somebody else changes the workflow at the same time */
+
+static void refuse(struct mr_request *r)
+{
+	mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
+}
+
+/* A trigger that this version doesn't serve must not be on. */
+static void check_trigger(struct mr_request *r)
+{
+	const struct mr_value *config = mr_value_get(&r->body_json, "trigger_config");
+	const struct mr_value *enabled;
+	struct mr_str type;
+
+	if (config == NULL || config->kind != MR_VALUE_MAP)
+		return;
+	type = mr_value_get_str(config, "type");
+	enabled = mr_value_get(config, "enabled");
+	if (type.p != NULL && !mr_str_eqz(type, "manual") && !mr_str_eqz(type, "file_upload") &&
+	    (enabled == NULL || enabled->kind != MR_VALUE_BOOL || enabled->b))
+		mr_fault_add(&r->faults, MR_STR("trigger_config.type"), "unsupported",
+		    "must be manual or file_upload: this version serves no other trigger, unless "
+		    "enabled is false");
+}
+
+/* An upload starts the workflow when either of the two ways to say so does. */
+static struct mr_str on_upload(const struct mr_value *body)
+{
+	const struct mr_value *given = mr_value_get(body, "trigger_on_file_upload");
+	const struct mr_value *config = mr_value_get(body, "trigger_config");
+	const struct mr_value *enabled;
+
+	if (given != NULL && given->kind == MR_VALUE_BOOL)
+		return given->b ? MR_STR("true") : MR_STR("false");
+	if (config == NULL || !mr_str_eqz(mr_value_get_str(config, "type"), "file_upload"))
+		return MR_STR("false");
+	enabled = mr_value_get(config, "enabled");
+	return enabled == NULL || enabled->kind != MR_VALUE_BOOL || enabled->b ? MR_STR("true") :
+										  MR_STR("false");
+}
+
+/* The input of the run that a starting POST makes, and whether it is one. */
+static bool starts(struct mr_request *r, struct mr_str *ret_input)
+{
+	static const char *const names[] = { "input", "input_data", "trigger_data", "parameters" };
+	const struct mr_value *start = mr_value_get(&r->body_json, "start"), *first = NULL;
+	const char *taken = NULL;
+
+	*ret_input = MR_STR_NONE;
+	for (size_t i = 0; i < MR_ARRAY_LEN(names); i++) {
+		const struct mr_value *v = mr_value_get(&r->body_json, names[i]);
+
+		if (v == NULL || v->kind == MR_VALUE_NULL)
+			continue;
+		if (first != NULL && !mr_value_eq(first, v))
+			mr_fault_add(&r->faults, mr_str(names[i]), "conflict",
+			    "says something else than %s; send only one of them", taken);
+		if (first == NULL) {
+			first = v;
+			taken = names[i];
+		}
+	}
+	if (taken != NULL)
+		*ret_input = mr_json_text(r->arena, first);
+	return start != NULL && start->kind == MR_VALUE_BOOL ? start->b : taken != NULL;
+}
+
+/* Answered when negative. */
+static int read_definition(struct mr_request *r, const struct mr_definition_old *old,
+    struct mr_definition *ret)
+{
+	int rc = mr_definition_read(r->arena, &r->body_json, r->body, old, &r->faults, ret);
+
+	if (rc == 0 && r->faults.count == 0)
+		return 0;
+	if (r->faults.count > 0)
+		refuse(r);
+	else if (rc == MR_E_LIMIT || rc == MR_E_NOMEM)
+		mr_response_problem(r, MR_ERR_BODY_TOO_LARGE, "%s",
+		    "The definition is larger than a workflow may be; split it.");
+	else
+		mr_response_problem(r, MR_ERR_INTERNAL, "%s", "");
+	return MR_E_INVALID;
+}
+
+int mr_handler_workflow_create(struct mr_request *r)
+{
+	struct mr_definition d;
+	struct mr_str input;
+	bool start = starts(r, &input);
+
+	check_trigger(r);
+	if (read_definition(r, NULL, &d) < 0)
+		return 0;
+	const struct mr_pair extra[] = {
+		{ MR_STR("definition"), d.text },
+		{ MR_STR("workflow_config"), d.config },
+		{ MR_STR("steps"), d.steps },
+		{ MR_STR("digest"), mr_str(d.digest) },
+		{ MR_STR("trigger_on_file_upload"), on_upload(&r->body_json) },
+		{ MR_STR("start"), start ? MR_STR("true") : MR_STR("false") },
+		{ MR_STR("input"), input },
+		{ MR_STR_NONE, MR_STR_NONE },
+	};
+
+	mr_dispatch_sql(r, MR_SQL_WORKFLOW_CREATE, extra);
+	return 0;
+}
+
+int mr_handler_workflow_validate(struct mr_request *r)
+{
+	struct mr_definition d;
+	struct mr_str input, body;
+
+	(void)starts(r, &input); /* for its faults */
+	check_trigger(r);
+	if (read_definition(r, NULL, &d) < 0)
+		return 0;
+	body = mr_arena_printf(r->arena, "{\"valid\":true,\"steps\":%.*s,\"warnings\":[]}",
+	    MR_STR_ARG(d.steps));
+	if (body.p == NULL)
+		return MR_E_NOMEM;
+	mr_response_json(r, r->route->out.status, body);
+	return 0;
+}
+
+/* One try; true when the workflow was changed by somebody else between reading and writing. */
+static bool update(struct mr_request *r)
+{
+	const PGresult *row;
+	struct mr_definition d;
+
+	if (mr_dispatch_query(r, MR_SQL_WORKFLOW_DEFINITION, NULL, &row) < 0)
+		return false;
+	if (PQntuples(row) == 0) {
+		mr_dispatch_answer(r, row); /* no such workflow */
+		return false;
+	}
+	const struct mr_definition_old old = {
+		.definition = mr_pg_text(row, 0, "definition"),
+		.workflow_config = mr_pg_text(row, 0, "workflow_config"),
+		.steps = mr_pg_text(row, 0, "steps"),
+	};
+
+	if (read_definition(r, &old, &d) < 0)
+		return false;
+	const struct mr_pair extra[] = {
+		{ MR_STR("definition"), d.text },
+		{ MR_STR("workflow_config"), d.config },
+		{ MR_STR("steps"), d.steps },
+		{ MR_STR("digest"), mr_str(d.digest) },
+		{ MR_STR("base_version"), mr_pg_text(row, 0, "version") },
+		{ MR_STR_NONE, MR_STR_NONE },
+	};
+
+	mr_dispatch_sql(r, MR_SQL_WORKFLOW_UPDATE, extra);
+	return r->status == 412 && mr_request_header(r, "If-Match").p == NULL;
+}
+
+/* What isn't part of the definition needs no look at the stored one. */
+static void update_plain(struct mr_request *r)
+{
+	static const struct mr_pair extra[] = {
+		{ { "definition", 10 }, { NULL, 0 } },
+		{ { "workflow_config", 15 }, { NULL, 0 } },
+		{ { "steps", 5 }, { NULL, 0 } },
+		{ { NULL, 0 }, { NULL, 0 } },
+	};
+
+	mr_dispatch_sql(r, MR_SQL_WORKFLOW_UPDATE, extra);
+}
+
+int mr_handler_workflow_update(struct mr_request *r)
+{
+	const struct mr_value *name = mr_value_get(&r->body_json, "name");
+
+	if (name != NULL && name->kind == MR_VALUE_NULL)
+		mr_fault_add(&r->faults, MR_STR("name"), "type", "must be a text");
+	check_trigger(r);
+	if (r->faults.count > 0) {
+		refuse(r);
+		return 0;
+	}
+	if (!mr_definition_touched(&r->body_json)) {
+		update_plain(r);
+		return 0;
+	}
+	for (unsigned i = 0; i < TRIES && update(r); i++) {
+		if (i + 1 < TRIES)
+			mr_buf_reset(&r->out_headers);
+	}
+	return 0;
+}

@@ -1,0 +1,591 @@
+/* One row of the route table as an OpenAPI operation. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fcgi/args.h"
+#include "lib/pg.h"
+#include "tools/openapi-gen/document.h"
+
+static bool is_list(const struct mr_route *r)
+{
+	return r->envelope == MR_ENVELOPE_LIST || r->envelope == MR_ENVELOPE_BARE;
+}
+
+static bool takes_body(const struct mr_route *r)
+{
+	return r->in != MR_SCHEMA_NONE || r->in_file;
+}
+
+static struct json_object *typed(const char *type)
+{
+	struct json_object *o = json_object_new_object();
+
+	mr_puts(o, "type", type);
+	return o;
+}
+
+static struct json_object *integer(int64_t min, int64_t max)
+{
+	struct json_object *o = typed("integer");
+
+	mr_put(o, "minimum", json_object_new_int64(min));
+	if (max != INT64_MAX)
+		mr_put(o, "maximum", json_object_new_int64(max));
+	return o;
+}
+
+static struct json_object *words(const char *const *values)
+{
+	struct json_object *o = typed("string"), *list = json_object_new_array();
+
+	for (; *values != NULL; values++)
+		(void)json_object_array_add(list, json_object_new_string(*values));
+	mr_put(o, "enum", list);
+	return o;
+}
+
+/* ---- parameters ---- */
+
+static struct json_object *parameter(struct json_object *all, const char *in, const char *name,
+    const char *doc, struct json_object *schema)
+{
+	struct json_object *o = json_object_new_object();
+
+	mr_puts(o, "name", name);
+	mr_puts(o, "in", in);
+	if (strcmp(in, "path") == 0)
+		mr_put(o, "required", json_object_new_boolean(true));
+	mr_puts(o, "description", doc);
+	mr_put(o, "schema", schema);
+	(void)json_object_array_add(all, o);
+	return o;
+}
+
+static void path_parameters(struct json_object *all, const struct mr_route_vars *vars)
+{
+	for (unsigned i = 0; i < vars->len; i++) {
+		const struct mr_var *v = &vars->vars[i];
+		char name[64], doc[160];
+
+		(void)snprintf(name, sizeof(name), "%.*s", MR_STR_ARG(v->name)); /* ours: short */
+		if (v->kind == MR_VAR_ID) {
+			(void)snprintf(doc, sizeof(doc), "An id: 12%s%s%s.",
+			    v->id_prefix != NULL ? ", or " : "",
+			    v->id_prefix != NULL ? v->id_prefix : "",
+			    v->id_prefix != NULL ? "_12" : "");
+			parameter(all, "path", name, doc, typed("string"));
+		} else if (v->kind == MR_VAR_NUMBER) {
+			parameter(all, "path", name, "A number from 1.", integer(1, INT32_MAX));
+		} else {
+			parameter(all, "path", name, "A name.", typed("string"));
+		}
+	}
+}
+
+static struct json_object *arg_schema(const struct mr_arg *a)
+{
+	struct json_object *o;
+
+	switch (a->type) {
+	case MR_ARG_INT:
+		return integer(a->min, a->max);
+	case MR_ARG_BOOL:
+		return typed("boolean");
+	case MR_ARG_ENUM:
+		return words(a->values);
+	case MR_ARG_TIME:
+		o = typed("string");
+		mr_puts(o, "format", "date-time");
+		return o;
+	case MR_ARG_ID:
+	case MR_ARG_TEXT:
+	default:
+		return typed("string");
+	}
+}
+
+static void query_parameters(struct json_object *all, const struct mr_route *r)
+{
+	for (unsigned i = 0; r->args != NULL && r->args[i].name != NULL; i++) {
+		const struct mr_arg *a = &r->args[i];
+		struct json_object *schema = arg_schema(a), *p;
+
+		if (a->many) {
+			struct json_object *list = typed("array");
+
+			mr_put(list, "items", schema);
+			schema = list;
+		}
+		p = parameter(all, "query", a->name, a->doc, schema);
+		if (a->many) { /* repeated, or in one with commas */
+			mr_puts(p, "style", "form");
+			mr_put(p, "explode", json_object_new_boolean(true));
+		}
+	}
+}
+
+/* The orders of a list, each with and without the sign. */
+static struct json_object *ordering(const struct mr_stmt *stmt)
+{
+	struct json_object *o = typed("string"), *list = json_object_new_array();
+	char name[80];
+
+	for (unsigned i = 0; i < stmt->orders_len; i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", stmt->orders[i].descending ? "-" : "",
+		    stmt->orders[i].name); /* ours: short */
+		(void)json_object_array_add(list, json_object_new_string(name));
+	}
+	mr_put(o, "enum", list);
+	if (stmt->orders_len > 0)
+		mr_put(o, "default", json_object_get(json_object_array_get_idx(list, 0)));
+	return o;
+}
+
+static void list_parameters(struct json_object *all, const struct mr_route *r)
+{
+	static const char *const directions[] = { "asc", "desc", NULL };
+	const struct mr_stmt *stmt = &mr_stmts[r->sql];
+	struct json_object *size = integer(1, mr_page_max(r));
+
+	mr_put(size, "default", json_object_new_int64(mr_page_default(r)));
+	parameter(all, "query", "limit", "Entries of a page.", size);
+	parameter(all, "query", "offset", "Entries to skip.", integer(0, MR_OFFSET_MAX));
+	parameter(all, "query", "page", "Page, from 1; instead of offset.",
+	    integer(1, MR_OFFSET_MAX / mr_page_max(r)));
+	parameter(all, "query", "page_size", "Another name of limit.", integer(1, mr_page_max(r)));
+	parameter(all, "query", "cursor",
+	    "next_cursor of the page before; reading on costs the same however far one is.",
+	    typed("string"));
+	if (stmt->orders_len > 0) {
+		parameter(all, "query", "ordering", "What to sort by; - before it: the largest first.",
+		    ordering(stmt));
+		parameter(all, "query", "sort_by", "Instead of ordering: its name without the sign.",
+		    typed("string"));
+		parameter(all, "query", "sort_order", "Goes with sort_by.", words(directions));
+	}
+	if (mr_stmt_param_find(stmt, "search") >= 0)
+		parameter(all, "query", "search", "Only entries with this text.", typed("string"));
+}
+
+static void header_parameters(struct json_object *all, const struct mr_route *r)
+{
+	if (r->method == MR_POST)
+		parameter(all, "header", "Idempotency-Key",
+		    "The same key and content within 24 hours gives the stored answer, with "
+		    "Idempotency-Replayed: true.",
+		    typed("string"));
+	if (r->method != MR_POST && r->envelope == MR_ENVELOPE_ONE)
+		parameter(all, "header", "If-Match",
+		    "Only if the resource still has the version of this ETag.", typed("string"));
+	if (r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE)
+		parameter(all, "header", "If-None-Match", "304 if this ETag is still right.",
+		    typed("string"));
+	parameter(all, "header", "X-Request-ID",
+	    "Names the request in answers, logs and runs; made when it isn't sent.", typed("string"));
+}
+
+static struct json_object *parameters(const struct mr_route *r, const struct mr_route_vars *vars)
+{
+	struct json_object *all = json_object_new_array();
+
+	path_parameters(all, vars);
+	query_parameters(all, r);
+	if (is_list(r))
+		list_parameters(all, r);
+	header_parameters(all, r);
+	return all;
+}
+
+/* ---- bodies ---- */
+
+static struct json_object *media(struct json_object *content, const char *type,
+    struct json_object *schema)
+{
+	struct json_object *o = json_object_new_object();
+
+	mr_put(o, "schema", schema);
+	mr_put(content, type, o);
+	return o;
+}
+
+static struct json_object *binary(void)
+{
+	struct json_object *o = typed("string");
+
+	mr_puts(o, "format", "binary");
+	return o;
+}
+
+static struct json_object *upload(void)
+{
+	struct json_object *o = typed("object"), *members = json_object_new_object();
+	struct json_object *required = json_object_new_array();
+
+	mr_put(members, "file", binary());
+	mr_put(o, "properties", members);
+	(void)json_object_array_add(required, json_object_new_string("file"));
+	mr_put(o, "required", required);
+	return o;
+}
+
+static struct json_object *request_body(const struct mr_route *r)
+{
+	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
+
+	mr_put(o, "required", json_object_new_boolean(!r->in_optional));
+	if (r->in_file) {
+		media(content, "multipart/form-data", upload());
+		media(content, "application/octet-stream", binary());
+	} else {
+		media(content, "application/json", mr_document_ref(mr_schema_texts[r->in].name));
+	}
+	mr_put(o, "content", content);
+	return o;
+}
+
+static void member(struct json_object *o, const char *name, struct json_object *schema)
+{
+	mr_put(json_object_object_get(o, "properties"), name, schema);
+	(void)json_object_array_add(json_object_object_get(o, "required"),
+	    json_object_new_string(name));
+}
+
+static struct json_object *described(struct json_object *o, const char *doc)
+{
+	mr_puts(o, "description", doc);
+	return o;
+}
+
+static struct json_object *list_of(struct json_object *items)
+{
+	struct json_object *o = typed("array");
+
+	mr_put(o, "items", items);
+	return o;
+}
+
+static struct json_object *envelope(struct json_object *items)
+{
+	struct json_object *o = typed("object"), *cursor = typed("string");
+
+	mr_put(o, "properties", json_object_new_object());
+	mr_put(o, "required", json_object_new_array());
+	mr_put(o, "additionalProperties", json_object_new_boolean(false));
+	member(o, "items", list_of(items));
+	member(o, "total", described(integer(0, INT64_MAX), "Exact up to 10,000."));
+	member(o, "limit", integer(1, INT64_MAX));
+	member(o, "offset", integer(0, INT64_MAX));
+	member(o, "page", integer(1, INT64_MAX));
+	member(o, "page_size", integer(1, INT64_MAX));
+	mr_put(cursor, "nullable", json_object_new_boolean(true));
+	member(o, "next_cursor", described(cursor, "null: this is the last page."));
+	mr_put(json_object_object_get(o, "properties"), "total_exact",
+	    described(typed("boolean"), "false: total is an estimate."));
+	return o;
+}
+
+static struct json_object *answer_schema(const struct mr_route *r)
+{
+	struct json_object *o;
+
+	if (r->out.schema == MR_SCHEMA_NONE)
+		return r->out.type != NULL && strncmp(r->out.type, "text/", 5) == 0 ?
+			  typed("string") :
+			  binary();
+	o = mr_document_ref(mr_schema_texts[r->out.schema].name);
+	if (r->envelope == MR_ENVELOPE_LIST)
+		return envelope(o);
+	return r->envelope == MR_ENVELOPE_BARE ? list_of(o) : o;
+}
+
+static void header(struct json_object *all, const char *name, const char *doc)
+{
+	struct json_object *o = json_object_new_object();
+
+	mr_puts(o, "description", doc);
+	mr_put(o, "schema", typed("string"));
+	mr_put(all, name, o);
+}
+
+static struct json_object *answer_headers(const struct mr_route *r)
+{
+	struct json_object *all = json_object_new_object();
+
+	header(all, "X-Request-ID", "The request's name.");
+	if (r->envelope == MR_ENVELOPE_ONE && r->method != MR_POST)
+		header(all, "ETag", "Version and digest, for If-Match and If-None-Match.");
+	if (r->out.status == 201)
+		header(all, "Location", "Where the new resource is.");
+	if (r->method == MR_POST)
+		header(all, "Idempotency-Replayed", "true: the answer is a stored one.");
+	if (r->envelope == MR_ENVELOPE_BARE) {
+		header(all, "X-Total-Count", "Entries in all.");
+		header(all, "X-Total-Exact", "false: that is an estimate.");
+		header(all, "Link", "rel=\"next\": the next page.");
+	}
+	return all;
+}
+
+/* ---- errors ---- */
+
+static void mark_all(bool seen[MR_ERR_COUNT], const enum mr_error_id *errors)
+{
+	for (; errors != NULL && *errors != MR_ERR_NONE; errors++)
+		seen[*errors] = true;
+}
+
+/* What any address may answer, and what any that isn't public may. */
+#define EVERYWHERE                                                                            \
+	MR_ERRS(MR_ERR_VALIDATION_FAILED, MR_ERR_BAD_REQUEST, MR_ERR_URI_TOO_LONG,            \
+	    MR_ERR_HEADERS_TOO_LARGE, MR_ERR_INTERNAL, MR_ERR_BAD_GATEWAY, MR_ERR_OVERLOADED, \
+	    MR_ERR_DATABASE_UNAVAILABLE, MR_ERR_GATEWAY_TIMEOUT)
+#define NOT_PUBLIC \
+	MR_ERRS(MR_ERR_AUTHENTICATION_REQUIRED, MR_ERR_CREDENTIALS_INVALID, MR_ERR_FORBIDDEN)
+
+/* What the row says, and what follows from it. */
+static void errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
+{
+	mark_all(seen, EVERYWHERE);
+	mark_all(seen, r->errors);
+	if (r->scope != MR_SCOPE_NONE)
+		mark_all(seen, NOT_PUBLIC);
+	if (r->rate != MR_RATE_EXEMPT)
+		seen[MR_ERR_TOO_MANY_REQUESTS] = true;
+	if (is_list(r))
+		seen[MR_ERR_CURSOR_INVALID] = true;
+	if (takes_body(r))
+		mark_all(seen, MR_ERRS(MR_ERR_BODY_TOO_LARGE, MR_ERR_MEDIA_TYPE_UNSUPPORTED));
+	if (r->in != MR_SCHEMA_NONE)
+		seen[MR_ERR_JSON_INVALID] = true;
+	if (r->method == MR_POST)
+		mark_all(seen, MR_ERRS(MR_ERR_IDEMPOTENCY_IN_PROGRESS, MR_ERR_IDEMPOTENCY_KEY_REUSED));
+	if (r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE)
+		seen[MR_ERR_PRECONDITION_FAILED] = true;
+}
+
+static struct json_object *error_answer(const bool seen[MR_ERR_COUNT], unsigned status)
+{
+	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
+	struct json_object *codes = json_object_new_array();
+	char doc[2048] = "";
+	size_t n = 0;
+
+	for (int i = 1; i < MR_ERR_COUNT; i++) {
+		int len;
+
+		if (!seen[i] || mr_error_rows[i].status != status)
+			continue;
+		len = snprintf(doc + n, sizeof(doc) - n, "%s%s: %s", n > 0 ? " " : "",
+		    mr_error_rows[i].code, mr_error_rows[i].sentence);
+		if (len > 0 && (size_t)len < sizeof(doc) - n)
+			n += (size_t)len;
+		(void)json_object_array_add(codes, json_object_new_string(mr_error_rows[i].code));
+	}
+	mr_puts(o, "description", doc);
+	media(content, "application/problem+json", mr_document_ref("problem"));
+	mr_put(o, "content", content);
+	mr_put(o, "x-error-codes", codes);
+	return o;
+}
+
+/* Answers that say the same wherever they are given stand once, among the components. */
+static void shared_errors(bool seen[MR_ERR_COUNT])
+{
+	mark_all(seen, EVERYWHERE);
+	mark_all(seen, NOT_PUBLIC);
+	mark_all(seen, MR_ERRS(MR_ERR_TOO_MANY_REQUESTS, MR_ERR_BODY_TOO_LARGE,
+			   MR_ERR_MEDIA_TYPE_UNSUPPORTED, MR_ERR_PRECONDITION_FAILED));
+}
+
+static bool is_shared(const bool seen[MR_ERR_COUNT], unsigned status)
+{
+	bool shared[MR_ERR_COUNT] = { false };
+
+	shared_errors(shared);
+	for (int i = 1; i < MR_ERR_COUNT; i++) {
+		if (mr_error_rows[i].status == status && seen[i] != shared[i])
+			return false;
+	}
+	return true;
+}
+
+static struct json_object *shared_answer(unsigned status)
+{
+	struct json_object *o = json_object_new_object();
+	char ref[48];
+
+	(void)snprintf(ref, sizeof(ref), "#/components/responses/Error%u", status); /* it fits */
+	mr_puts(o, "$ref", ref);
+	return o;
+}
+
+/* One answer for each status of these errors; the table is sorted by status. */
+static void answers_of(struct json_object *all, const bool seen[MR_ERR_COUNT], const char *prefix,
+    bool by_reference)
+{
+	unsigned last = 0;
+
+	for (int i = 1; i < MR_ERR_COUNT; i++) {
+		char status[24];
+
+		if (!seen[i] || mr_error_rows[i].status == last)
+			continue;
+		last = mr_error_rows[i].status;
+		(void)snprintf(status, sizeof(status), "%s%u", prefix, last); /* three digits */
+		mr_put(all, status,
+		    by_reference && is_shared(seen, last) ? shared_answer(last) :
+							    error_answer(seen, last));
+	}
+}
+
+static void error_answers(struct json_object *all, const struct mr_route *r)
+{
+	bool seen[MR_ERR_COUNT] = { false };
+
+	errors_of(r, seen);
+	answers_of(all, seen, "", true);
+}
+
+struct json_object *mr_document_errors(void)
+{
+	struct json_object *all = json_object_new_object();
+	bool seen[MR_ERR_COUNT] = { false };
+
+	shared_errors(seen);
+	answers_of(all, seen, "Error", false);
+	return all;
+}
+
+static void ready_answer(struct json_object *all, const struct mr_route *r)
+{
+	bool seen[MR_ERR_COUNT] = { false };
+	struct json_object *o;
+
+	/* the one that answers with its own body even when it says no */
+	if (r->out.schema != MR_SCHEMA_READY)
+		return;
+	errors_of(r, seen);
+	o = error_answer(seen, 503);
+	media(json_object_object_get(o, "content"), "application/json", mr_document_ref("ready"));
+	mr_put(all, "503", o);
+}
+
+static struct json_object *responses(const struct mr_route *r)
+{
+	struct json_object *all = json_object_new_object(), *o = json_object_new_object();
+	struct json_object *content = json_object_new_object();
+	char status[16];
+
+	mr_puts(o, "description", r->summary);
+	mr_put(o, "headers", answer_headers(r));
+	media(content, r->out.type != NULL ? r->out.type : "application/json", answer_schema(r));
+	mr_put(o, "content", content);
+	(void)snprintf(status, sizeof(status), "%u", r->out.status); /* three digits */
+	mr_put(all, status, o);
+	if (r->method == MR_GET && (r->envelope == MR_ENVELOPE_ONE || r->envelope == MR_ENVELOPE_RAW)) {
+		o = json_object_new_object();
+		mr_puts(o, "description", "Not changed since If-None-Match.");
+		mr_put(all, "304", o);
+	}
+	if (r->out.type != NULL && strcmp(r->out.type, "application/octet-stream") == 0) {
+		o = json_object_new_object();
+		mr_puts(o, "description", "The part that Range asks for.");
+		content = json_object_new_object();
+		media(content, r->out.type, binary());
+		mr_put(o, "content", content);
+		mr_put(all, "206", o);
+	}
+	error_answers(all, r);
+	ready_answer(all, r);
+	return all;
+}
+
+/* ---- the whole ---- */
+
+/* GET /api/v1/workflows/{id}/versions → getWorkflowsIdVersions */
+static void operation_id(const struct mr_route *r, char *out, size_t cap)
+{
+	const char *p = r->path;
+	bool upper = true;
+	size_t n = 0;
+
+	for (const char *m = mr_method_name(r->method); *m != '\0' && n + 1 < cap; m++)
+		out[n++] = (char)tolower((unsigned char)*m);
+	if (strncmp(p, "/api/v1/", 8) == 0)
+		p += 7;
+	else
+		out[n++] = 'S'; /* the system's own, beside the tenant's of the same name */
+	for (; *p != '\0' && n + 1 < cap; p++) {
+		if (!isalnum((unsigned char)*p)) {
+			upper = true;
+			continue;
+		}
+		out[n++] = (char)(upper ? toupper((unsigned char)*p) : *p);
+		upper = false;
+	}
+	out[n] = '\0';
+}
+
+static struct json_object *security(void)
+{
+	static const char *const schemes[] = { "apiKey", "bearer" };
+	struct json_object *all = json_object_new_array();
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(schemes); i++) {
+		struct json_object *o = json_object_new_object();
+
+		mr_put(o, schemes[i], json_object_new_array());
+		(void)json_object_array_add(all, o);
+	}
+	return all;
+}
+
+static struct json_object *role_names(unsigned roles)
+{
+	static const char *const names[] = { "viewer", "operator", "editor", "admin" };
+	struct json_object *all = json_object_new_array();
+
+	for (unsigned i = 0; i < MR_ARRAY_LEN(names); i++) {
+		if ((roles & 1u << i) != 0)
+			(void)json_object_array_add(all, json_object_new_string(names[i]));
+	}
+	return all;
+}
+
+static const char *rate_name(enum mr_rate_class c)
+{
+	static const char *const names[] = { "exempt", "templates", "workflow_creation",
+		"workflow_execution", "monitoring", "standard" };
+
+	return names[c];
+}
+
+struct json_object *mr_document_operation(const struct mr_route *r,
+    const struct mr_route_vars *vars)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	char id[128];
+
+	operation_id(r, id, sizeof(id));
+	mr_puts(o, "operationId", id);
+	(void)json_object_array_add(list, json_object_new_string(r->tag));
+	mr_put(o, "tags", list);
+	mr_puts(o, "summary", r->summary);
+	if (r->doc != NULL)
+		mr_puts(o, "description", r->doc);
+	if (r->deprecation != NULL)
+		mr_put(o, "deprecated", json_object_new_boolean(true));
+	mr_put(o, "parameters", parameters(r, vars));
+	if (takes_body(r))
+		mr_put(o, "requestBody", request_body(r));
+	mr_put(o, "responses", responses(r));
+	mr_put(o, "security",
+	    r->scope == MR_SCOPE_NONE ? json_object_new_array() : security());
+	if (r->scope != MR_SCOPE_NONE)
+		mr_puts(o, "x-scope", mr_scope_name(r->scope));
+	if (r->roles != 0)
+		mr_put(o, "x-roles", role_names(r->roles));
+	mr_puts(o, "x-rate-class", rate_name(r->rate));
+	return o;
+}
