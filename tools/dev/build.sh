@@ -1,0 +1,24 @@
+# Builds out of the tree and installs into a prefix below the state. Sourced.
+
+# NAME PREFIX CONFIGURE-ARGUMENT…: makes $DEV/NAME what the sources say.
+build() {
+  local dir=$DEV/$1 prefix=$2 jobs
+  shift 2
+  jobs=$(nproc)
+  if [ ! -x "$ROOT/configure" ]; then
+    progress "autoreconf" "$DEV/log/autoreconf.log" autoreconf -fi "$ROOT" || return
+  fi
+  mkdir -p "$dir"
+  if [ ! -s "$dir/Makefile" ] || [ "$(cat "$dir/.arguments" 2>/dev/null)" != "$prefix $*" ]; then
+    # install -C leaves a file alone that did not change, so a running program stays its own
+    progress "configure $(basename "$dir")" "$dir/configure.out" env -C "$dir" "$ROOT/configure" -q \
+      --prefix="$prefix" --sysconfdir="$prefix/etc" --localstatedir="$prefix/var" \
+      INSTALL="$(command -v install) -C" "$@" || return
+    echo "$prefix $*" >"$dir/.arguments"
+  fi
+  progress "make $(basename "$dir")" "$dir/make.out" make -C "$dir" -j"$jobs" || return
+  progress "install $(basename "$dir")" "$dir/install.out" sh -c 'umask 022; make -C "$1" -s install' sh "$dir"
+}
+
+# The programs that ./dev up and the tests run.
+build_programs() { build build "$BASE/inst" ${CI:+--enable-werror}; }

@@ -1,0 +1,137 @@
+# ./dev test: every suite, in two lanes on two cores, counted together. Sourced by dev.
+#
+# A suite leaves $OUT/<suite>.count with "passed failed skipped seconds"; one without it has
+# failed to run at all, which counts as one failure.
+
+SUITES_A="unit lint sql contract integration"
+SUITES_B="asan"
+SUITES_ALONE="fault" # measures how long things take while something is away
+
+count() { # SUITE PASSED FAILED SKIPPED
+  echo "$2 $3 $4 $((SECONDS - SUITE_START))" >"$OUT/$1.count"
+}
+
+# Adds up what make check left: every case of every cmocka program, and one for each other test.
+count_make_check() { # SUITE BUILD-FOLDER
+  local passed=0 failed=0 skipped=0 trs log result p f
+  while read -r trs; do
+    log=${trs%.trs}.log
+    result=$(sed -n 's/^:global-test-result: //p' "$trs")
+    p=$(sed -n 's/.*\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
+    f=$(sed -n 's/.*\[  FAILED  \] .*[^0-9]\([0-9][0-9]*\) test(s), listed below.*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
+    case $result in
+    PASS) passed=$((passed + (p > 0 ? p : 1))) ;;
+    SKIP) skipped=$((skipped + 1)) ;;
+    *)
+      passed=$((passed + p))
+      failed=$((failed + (f > 0 ? f : 1)))
+      ;;
+    esac
+  done < <(find "$2" -name '*.trs')
+  count "$1" "$passed" "$failed" "$skipped"
+}
+
+make_check() { # SUITE BUILD-FOLDER
+  find "$2" -name '*.trs' -delete
+  make -C "$2" -k -j"$(nproc)" check
+  count_make_check "$1" "$2"
+}
+
+run_pytest() { # SUITE ARGUMENT…
+  local suite=$1
+  shift
+  (cd "$ROOT" && python3 -B -m pytest -q -p no:cacheprovider --junitxml="$OUT/$suite.xml" $LONG "$@")
+  read -r passed failed skipped < <(python3 - "$OUT/$suite.xml" <<'PY'
+import sys
+import xml.etree.ElementTree as xml
+total = failed = skipped = 0
+for s in xml.parse(sys.argv[1]).getroot().iter("testsuite"):
+    total += int(s.get("tests"))
+    failed += int(s.get("failures")) + int(s.get("errors"))
+    skipped += int(s.get("skipped"))
+print(max(total - failed - skipped, 0), failed, skipped)
+PY
+  )
+  count "$suite" "$passed" "$failed" "$skipped"
+}
+
+suite_unit() { make_check unit "$DEV/build"; }
+suite_lint() {
+  sh tools/lint/lint.sh "$ROOT" "$DEV/build" | tee "$OUT/lint.out"
+  read -r passed failed < <(sed -n 's/^lint: \([0-9]*\) checks passed, \([0-9]*\) failed$/\1 \2/p' "$OUT/lint.out")
+  count lint "$passed" "$failed" 0
+}
+suite_sql() { run_pytest sql tests/sql; }
+suite_contract() { run_pytest contract tests/contract; }
+suite_integration() { run_pytest integration tests/integration; }
+suite_fault() { run_pytest fault tests/fault; }
+# Units, corpora and the contract suite with AddressSanitizer and UndefinedBehaviorSanitizer.
+suite_asan() {
+  build asan "$BASE/asan" --enable-sanitizers CFLAGS="-O1 -g" || return
+  make_check asan "$DEV/asan"
+  local units
+  units=$(cat "$OUT/asan.count")
+  MILLRACE_INST=$BASE/asan run_pytest asan tests/contract
+  awk -v units="$units" '{split(units, u, " "); print $1 + u[1], $2 + u[2], $3 + u[3], $4}' \
+    "$OUT/asan.count" >"$OUT/asan.sum"
+  mv "$OUT/asan.sum" "$OUT/asan.count"
+}
+
+run_suite() {
+  SUITE_START=$SECONDS
+  ("suite_$1") >"$OUT/$1.log" 2>&1 </dev/null || true
+  local passed=0 failed=1 skipped=0 seconds=$((SECONDS - SUITE_START))
+  [ ! -s "$OUT/$1.count" ] || read -r passed failed skipped seconds <"$OUT/$1.count"
+  [ -s "$OUT/$1.count" ] || echo "0 1 0 $seconds" >"$OUT/$1.count"
+  printf '  %-12s %5d passed %3d failed %3d skipped  %4ds\n' "$1" "$passed" "$failed" "$skipped" "$seconds"
+  if [ "$failed" != 0 ]; then
+    printf '  %s: the end of %s\n' "$1" "$OUT/$1.log"
+    grep -E '^(FAILED|ERROR|FAIL:|== |E  )|Assert|error:|\[  FAILED' "$OUT/$1.log" | head -n 25 | cut -c1-200 | sed 's/^/    /'
+    tail -n 12 "$OUT/$1.log" | cut -c1-200 | sed 's/^/    /'
+  fi
+}
+run_lane() {
+  local s
+  for s in "$@"; do run_suite "$s"; done
+}
+
+test_all() {
+  local passed=0 failed=0 skipped=0 p f k _ s suites=()
+  LONG=
+  OUT=$DEV/log/test
+  while [ $# -gt 0 ]; do
+    case $1 in
+    --long) LONG=--long ;;
+    unit | lint | sql | contract | integration | fault | asan) suites+=("$1") ;;
+    *) die "no such suite: $1" ;;
+    esac
+    shift
+  done
+  rm -rf "$OUT"
+  mkdir -p "$OUT"
+  build_programs
+  say "running the tests; each suite's output is in .dev/log/test"
+  if [ ${#suites[@]} -gt 0 ]; then
+    run_lane "${suites[@]}"
+  else
+    # shellcheck disable=SC2086
+    run_lane $SUITES_B &
+    local lane=$!
+    # shellcheck disable=SC2086
+    run_lane $SUITES_A
+    wait "$lane"
+    # shellcheck disable=SC2086
+    run_lane $SUITES_ALONE
+  fi
+  for s in "$OUT"/*.count; do
+    read -r p f k _ <"$s"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + k))
+  done
+  # on a machine that is meant to have everything, a test that did not run did not pass
+  if [ -n "${CI:-}" ] && [ "$skipped" -gt 0 ]; then
+    say "$skipped tests were skipped, which CI forbids"
+    failed=$((failed + skipped))
+  fi
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ]
+}
