@@ -1,0 +1,284 @@
+"""What nginx does before a worker is asked: TLS, redirects, CORS, limits, and errors of its own."""
+import json
+import os
+import socket
+import ssl
+
+import pytest
+import requests
+
+from support.stack import wait_until
+
+ORIGIN = "https://app.example.com"
+SECURITY = {
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def raw(stack, data, tls=True, version=None, timeout=20):
+    """Sends bytes as they are; returns all that comes back."""
+    port = int(stack.ports["HTTPS_PORT" if tls else "HTTP_PORT"])
+    s = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    if tls:
+        context = ssl.create_default_context(cafile=stack.ca)
+        if version:
+            context.minimum_version = context.maximum_version = version
+        s = context.wrap_socket(s, server_hostname="localhost")
+    with s:
+        s.sendall(data)
+        out = b""
+        try:
+            while chunk := s.recv(65536):
+                out += chunk
+        except (ssl.SSLError, ConnectionResetError, TimeoutError):
+            pass
+    return out
+
+
+def problem_of(answer):
+    """Status and body of a raw answer that must be problem+json."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head, head
+    return int(head.split()[1]), json.loads(body)
+
+
+def check_problem(problem, status, code):
+    assert problem["status"] == status
+    assert problem["error_code"] == code
+    for member in ("type", "title", "detail", "instance", "error", "details", "message", "timestamp",
+                   "path", "correlation_id"):
+        assert member in problem, member
+    assert problem["timestamp"].endswith("Z")
+    assert problem["detail"] == problem["error"] == problem["message"]
+    assert problem["correlation_id"]
+
+
+def test_robots_is_static(stack):
+    answer = stack.anonymous().get("/robots.txt")
+    assert answer.status_code == 200
+    assert answer.text == "User-agent: *\nDisallow: /\n"
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/health", "/api/v1/workflows", "/api/v1/no-such-thing"])
+def test_security_headers_are_on_every_answer(stack, path):
+    answer = stack.anonymous().get(path)
+    for name, value in SECURITY.items():
+        assert answer.headers[name] == value
+    assert answer.headers["Server"] == "nginx"
+    assert answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_plain_http_is_redirected(stack, method):
+    answer = requests.request(method, stack.http_url + "/api/v1/workflows?limit=3", allow_redirects=False,
+                              timeout=10)
+    assert answer.status_code == 308
+    assert answer.headers["Location"] == stack.url + "/api/v1/workflows?limit=3"
+    assert "Strict-Transport-Security" not in answer.headers
+    assert "<html" not in answer.text.lower()
+
+
+def test_plain_http_on_the_tls_port_is_redirected(stack):
+    answer = requests.get(stack.url.replace("https", "http") + "/health", allow_redirects=False, timeout=10)
+    assert answer.status_code == 308
+    assert answer.headers["Location"] == stack.url + "/health"
+
+
+@pytest.mark.parametrize("version,works", [
+    (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)])
+def test_tls_versions(stack, version, works):
+    request = b"GET /robots.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    if works:
+        assert b" 200 " in raw(stack, request, version=version)
+    else:
+        with pytest.raises((ssl.SSLError, ConnectionResetError)):
+            raw(stack, request, version=version)
+
+
+def test_http2_is_offered(stack):
+    context = ssl.create_default_context(cafile=stack.ca)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection(("127.0.0.1", int(stack.ports["HTTPS_PORT"])), timeout=10) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as s:
+            assert s.selected_alpn_protocol() == "h2"
+
+
+# ---- CORS ----
+
+def test_preflight_is_answered_without_credentials(stack):
+    answer = stack.anonymous().request("OPTIONS", "/api/v1/workflows", headers={
+        "Origin": ORIGIN, "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type"})
+    assert answer.status_code == 204
+    assert answer.content == b""
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    assert answer.headers["Access-Control-Max-Age"] == "600"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example.com.evil.example", "null"])
+def test_preflight_of_another_origin_allows_nothing(stack, origin):
+    answer = stack.anonymous().request("OPTIONS", "/api/v1/workflows", headers={
+        "Origin": origin, "Access-Control-Request-Method": "POST"})
+    assert answer.status_code == 204
+    assert not [h for h in answer.headers if h.lower().startswith("access-control-")]
+
+
+def test_answers_say_which_origin_may_read_them(stack):
+    answer = stack.anonymous().get("/health", headers={"Origin": ORIGIN})
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    exposed = answer.headers["Access-Control-Expose-Headers"]
+    for name in ("ETag", "Link", "Location", "X-Total-Count", "X-Request-ID", "Retry-After"):
+        assert name in exposed
+    answer = stack.anonymous().get("/health", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_errors_carry_cors_too(stack):
+    answer = stack.anonymous().get("/api/v1/workflows", headers={"Origin": ORIGIN})
+    assert answer.status_code == 401
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+
+
+# ---- request ids ----
+
+@pytest.mark.parametrize("given,kept", [
+    ("abc-123", True), ("A.b_c:d/e+f=g@h", True), ("x" * 128, True),
+    ("x" * 129, False), ("with space", False), ("quote\"", False), ("<b>", False)])
+def test_request_id_is_taken_when_sane(stack, given, kept):
+    for path in ("/api/v1/no-such-thing", "/robots.txt"):
+        answer = stack.anonymous().get(path, headers={"X-Request-ID": given})
+        assert (answer.headers["X-Request-ID"] == given) is kept, path
+        assert len(answer.headers["X-Request-ID"]) >= 1
+
+
+# ---- nginx's own errors: always problem+json ----
+
+def test_body_too_large(stack):
+    size = 16 * 1024 * 1024 + 1
+    answer = raw(stack, b"POST /api/v1/workflows HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: big\r\n"
+                        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n{" % size)
+    status, problem = problem_of(answer)
+    assert status == 413
+    check_problem(problem, 413, "BODY_TOO_LARGE")
+    assert problem["correlation_id"] == "big"
+    assert problem["path"] == "/api/v1/workflows"
+
+
+def test_upload_too_large(stack):
+    size = 100 * 1024 * 1024 + 1
+    answer = raw(stack, b"POST /api/v1/files HTTP/1.1\r\nHost: localhost\r\n"
+                        b"Content-Type: application/pdf\r\nContent-Length: %d\r\n\r\n%%" % size)
+    status, problem = problem_of(answer)
+    assert status == 413
+    check_problem(problem, 413, "BODY_TOO_LARGE")
+
+
+def test_uri_too_long(stack):
+    answer = raw(stack, b"GET /api/v1/" + b"a" * 20000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    status, problem = problem_of(answer)
+    assert status == 414
+    check_problem(problem, 414, "URI_TOO_LONG")
+
+
+def test_headers_too_large(stack):
+    answer = raw(stack, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 20000 + b"\r\n\r\n")
+    status, problem = problem_of(answer)
+    assert status == 431
+    check_problem(problem, 431, "HEADERS_TOO_LARGE")
+
+
+@pytest.mark.parametrize("request_text", [
+    b"GET /health HTTP/1.1\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+    b"GET /%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n",
+    b"POST /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+], ids=["no host", "two hosts", "length", "NUL", "above the root", "version", "encoding"])
+def test_malformed_requests(stack, request_text):
+    status, problem = problem_of(raw(stack, request_text))
+    assert status == 400
+    check_problem(problem, 400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("data", [b"\x00\x01\x02\x03\r\n\r\n", b"hello\r\n\r\n", b"GET\r\n\r\n"],
+                         ids=["bytes", "word", "method only"])
+def test_what_is_no_request_gets_no_html(stack, data):
+    assert b"<html" not in raw(stack, data).lower()
+
+
+@pytest.mark.parametrize("method,path", [("POST", "/robots.txt"), ("TRACE", "/api/v1/workflows")])
+def test_method_not_allowed(stack, method, path):
+    answer = stack.anonymous().request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"]
+    check_problem(answer.json(), 405, "METHOD_NOT_ALLOWED")
+
+
+def test_internal_addresses_are_not_served(stack):
+    for path in ("/_files/x", "/_errors/502", "/static/none.js", "/static/../nginx.conf"):
+        answer = stack.anonymous().get(path)
+        assert answer.status_code == 404, path
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+def test_a_foreign_client_certificate_is_refused(stack, tmp_path):
+    pem, key = tmp_path / "evil.pem", tmp_path / "evil.key"
+    assert os.spawnvp(os.P_WAIT, "openssl", [
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+        "1", "-subj", "/CN=evil", "-keyout", str(key), "-out", str(pem)]) == 0
+    answer = requests.get(stack.url + "/health", verify=stack.ca, cert=(str(pem), str(key)), timeout=10)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"]
+    check_problem(answer.json(), 401, "CREDENTIALS_INVALID")
+
+
+# ---- what it passes on ----
+
+def test_large_answers_are_compressed_on_request(stack, api):
+    answer = stack.anonymous().get("/openapi.json", headers={"Accept-Encoding": "gzip"}, stream=True)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.json()["openapi"]
+
+
+def test_access_log_is_json_without_the_query(stack):
+    mark = "log-" + os.urandom(4).hex()
+    stack.anonymous().get("/api/v1/workflows?search=secret-word", headers={"X-Request-ID": mark})
+
+    def line():
+        for text in (stack.log_dir / "access.log").read_text().splitlines():
+            if mark in text:
+                return text
+        return None
+
+    text = wait_until(line)
+    entry = json.loads(text)
+    assert entry["correlation_id"] == mark
+    assert entry["status"] == 401
+    assert entry["method"] == "GET"
+    assert entry["path"] == "/api/v1/workflows"
+    assert entry["time"].endswith("Z")
+    assert "secret-word" not in text
+
+
+def test_no_worker_is_a_502_and_passes(stack):
+    stack.stop("api")
+    try:
+        answer = stack.anonymous().get("/api/v1/workflows")
+        assert answer.status_code == 502
+        assert answer.headers["Retry-After"] == "1"
+        check_problem(answer.json(), 502, "BAD_GATEWAY")
+    finally:
+        stack.start("api")
+        stack.ready()
+    assert stack.anonymous().get("/health").status_code == 200

@@ -1,0 +1,162 @@
+#include "engine/rows.h"
+
+#include <stdlib.h>
+
+#include "tests/unit/test.h"
+
+/* A held run that has something to write, without an engine around it. */
+struct sample {
+	struct mr_arena *arena;
+	struct mr_outcome outcome;
+	struct mr_held held;
+	struct mr_fact facts[2];
+};
+
+static void fill(struct sample *s)
+{
+	struct mr_map *data = mr_map_create(s->arena, 1);
+
+	assert_non_null(data);
+	data->members[0] = (struct mr_member){ mr_value_strz("a\"b"), mr_value_strz("c\\d\n") };
+	assert_int_equal(mr_map_seal(s->arena, data), 0);
+	s->facts[0] = (struct mr_fact){ .kind = MR_FACT_STARTED, .step = -1, .id = 1001, .seq = 2,
+		.at_us = 5000000, .duration_us = -1, .data = MR_NULL_VALUE };
+	s->facts[1] = (struct mr_fact){ .kind = MR_FACT_LOG, .step = -1, .id = 1002, .seq = 3, .attempt = 1,
+		.step_execution_id = 1002, .at_us = 5000001, .duration_us = 0, .data = mr_value_map(data) };
+	s->outcome.out.facts = s->facts;
+	s->outcome.out.facts_len = 2;
+	s->held = (struct mr_held){ .id = 42, .fence = 7, .fresh = true, .sent = &s->outcome };
+	s->held.row = (struct mr_run_row){ .status = MR_RUN_RUNNING, .base_seq = 1, .seq = 3, .progress = 50 };
+}
+
+static int set_up(void **state)
+{
+	struct sample *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return -1;
+	s->arena = mr_arena_create(100000);
+	fill(s);
+	*state = s;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct sample *s = *state;
+
+	s->arena = mr_arena_free(s->arena);
+	free(s);
+	return 0;
+}
+
+static void assert_column(const struct mr_rows *r, enum mr_rows_column c, const char *want)
+{
+	if (strcmp(r->columns[c].p, want) != 0)
+		fail_msg("%s: got %s, want %s", mr_rows_params[c], r->columns[c].p, want);
+}
+
+static void a_running_run(void **state)
+{
+	struct sample *s = *state;
+	struct mr_rows r;
+
+	mr_rows_init(&r);
+	mr_rows_begin(&r);
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(mr_rows_end(&r), 0);
+	assert_column(&r, MR_ROWS_RUN_ID, "{42}");
+	assert_column(&r, MR_ROWS_FENCE, "{7}");
+	assert_column(&r, MR_ROWS_BASE_SEQ, "{1}");
+	assert_column(&r, MR_ROWS_SEQ, "{3}");
+	assert_column(&r, MR_ROWS_STATUS, "{\"running\"}");
+	assert_column(&r, MR_ROWS_RELEASE, "{\"f\"}");
+	assert_column(&r, MR_ROWS_WAKE, "{NULL}");
+	assert_column(&r, MR_ROWS_RESULT, "{NULL}");
+	assert_column(&r, MR_ROWS_STATE, "{NULL}");
+	assert_column(&r, MR_ROWS_J_RUN_ID, "{42,42}");
+	assert_column(&r, MR_ROWS_J_KIND, "{\"started\",\"log\"}");
+	assert_column(&r, MR_ROWS_J_STEP_EXECUTION, "{NULL,1002}");
+	assert_column(&r, MR_ROWS_J_ATTEMPT, "{NULL,1}");
+	assert_column(&r, MR_ROWS_J_DURATION, "{NULL,0}");
+	assert_column(&r, MR_ROWS_J_AT, "{5000000,5000001}");
+	/* JSON's own escapes, and those of an array element around them */
+	assert_column(&r, MR_ROWS_J_DATA, "{NULL,\"{\\\"a\\\\\\\"b\\\":\\\"c\\\\\\\\d\\\\n\\\"}\"}");
+	assert_int_equal(r.runs, 1);
+	assert_int_equal(r.facts, 2);
+	assert_int_equal(r.commands + r.states + r.ended, 0);
+	mr_rows_done(&r);
+}
+
+static void a_released_run_with_commands(void **state)
+{
+	struct sample *s = *state;
+	struct mr_rows r;
+
+	s->held.row.released = true;
+	s->held.row.wake_at_us = 9000000;
+	s->held.row.snapshot = MR_STR("{}");
+	s->outcome.commands[0] = 5;
+	s->outcome.commands[1] = 6;
+	s->outcome.commands_len = 2;
+	mr_rows_init(&r);
+	mr_rows_begin(&r);
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(mr_rows_end(&r), 0);
+	assert_column(&r, MR_ROWS_RELEASE, "{\"t\"}");
+	assert_column(&r, MR_ROWS_WAKE, "{9000000}");
+	assert_column(&r, MR_ROWS_STATE, "{\"{}\"}");
+	assert_column(&r, MR_ROWS_COMMAND, "{5,6}");
+	assert_int_equal(r.states, 1);
+	mr_rows_done(&r);
+}
+
+/* One that was read from the database may have a snapshot there, which is of no more use. */
+static void an_ended_run(void **state)
+{
+	struct sample *s = *state;
+	struct mr_rows r;
+
+	s->held.row.status = MR_RUN_FAILED;
+	s->held.row.error = MR_STR("{\"type\":\"x\"}");
+	mr_rows_init(&r);
+	mr_rows_begin(&r);
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(r.ended, 0);
+	s->held.fresh = false;
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(mr_rows_end(&r), 0);
+	assert_int_equal(r.ended, 1);
+	assert_column(&r, MR_ROWS_ENDED, "{42}");
+	assert_column(&r, MR_ROWS_STATUS, "{\"failed\",\"failed\"}");
+	mr_rows_done(&r);
+}
+
+static void used_again(void **state)
+{
+	struct sample *s = *state;
+	struct mr_rows r;
+
+	mr_rows_init(&r);
+	for (int i = 0; i < 3; i++) {
+		mr_rows_begin(&r);
+		mr_rows_add(&r, &s->held);
+		assert_int_equal(mr_rows_end(&r), 0);
+		assert_column(&r, MR_ROWS_RUN_ID, "{42}");
+		assert_int_equal(r.runs, 1);
+	}
+	assert_true(mr_rows_bytes(&r) > 100);
+	mr_rows_done(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_running_run, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_released_run_with_commands, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_ended_run, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(used_again, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

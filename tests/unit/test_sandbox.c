@@ -1,0 +1,436 @@
+/* Helpers in their fence: what they can't reach, what ends them, the queue, the clean-up. */
+#include "engine/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/unit/test.h"
+
+#define MIB (1024u * 1024)
+
+struct fixture {
+	uv_loop_t loop;
+	struct mr_settings settings;
+	struct mr_sandbox_pool *pool;
+};
+
+struct job {
+	struct mr_sandbox_job j;
+	unsigned done;
+};
+
+static int setup_with(void **state, const char *mode)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->settings.sandbox = mode;
+	*state = f;
+	if (uv_loop_init(&f->loop) != 0)
+		return -1;
+	return mr_sandbox_pool_create(&f->loop, &f->settings, &f->pool, NULL);
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, "namespaces");
+}
+
+static int setup_rlimits(void **state)
+{
+	return setup_with(state, "rlimits");
+}
+
+static void on_closed(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	bool closed = false;
+
+	mr_sandbox_pool_close(f->pool, on_closed, &closed);
+	(void)uv_run(&f->loop, UV_RUN_DEFAULT);
+	if (!closed || uv_loop_close(&f->loop) != 0)
+		return -1;
+	free(f);
+	return 0;
+}
+
+static void on_done(struct mr_sandbox_job *j)
+{
+	((struct job *)j->ctx)->done++;
+}
+
+static void prepare(struct job *j, const char *const *argv)
+{
+	*j = (struct job){ .done = 0 };
+	for (size_t i = 0; argv[i] != NULL; i++)
+		j->j.argv[i] = argv[i];
+	j->j.input_fd = -1;
+	j->j.timeout_us = 20000000;
+	j->j.max_output = MIB;
+	j->j.memory_bytes = 512 * MIB;
+	j->j.done = on_done;
+	j->j.ctx = j;
+}
+
+static void finish(struct fixture *f, struct job *j)
+{
+	while (j->done == 0)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(j->done, 1);
+	assert_null(j->j.process);
+}
+
+static void run_argv(struct fixture *f, struct job *j, const char *const *argv)
+{
+	prepare(j, argv);
+	assert_int_equal(mr_sandbox_submit(f->pool, &j->j), 0);
+	assert_int_equal(j->done, 0); /* never from inside submit */
+	finish(f, j);
+}
+
+static void run_shell(struct fixture *f, struct job *j, const char *script)
+{
+	const char *const argv[] = { "sh", "-c", script, NULL };
+
+	run_argv(f, j, argv);
+}
+
+/* On a machine without user namespaces there is nothing to test but that it is said. */
+static bool works(struct fixture *f)
+{
+	const char *why = "";
+
+	while (mr_sandbox_pool_state(f->pool, &why) == MR_SANDBOX_TESTING)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	if (mr_sandbox_pool_state(f->pool, &why) == MR_SANDBOX_READY)
+		return true;
+	assert_non_null(strstr(why, "sandbox = rlimits"));
+	return false;
+}
+
+static void test_echo(void **state)
+{
+	const char *const argv[] = { "tr", "a-z", "A-Z", NULL };
+	struct fixture *f = *state;
+	struct job j;
+	int fd = memfd_create("in", MFD_CLOEXEC);
+
+	if (!works(f))
+		skip();
+	assert_int_equal(write(fd, "hello", 5), 5); /* the offset is at the end: it is put back */
+	for (int i = 0; i < 2; i++) {
+		prepare(&j, argv);
+		j.j.input_fd = fd;
+		assert_int_equal(mr_sandbox_submit(f->pool, &j.j), 0);
+		finish(f, &j);
+		assert_int_equal(j.j.outcome, MR_SANDBOX_EXITED);
+		assert_int_equal(j.j.exit_code, 0);
+		assert_str(mr_buf_str(&j.j.output), "HELLO");
+		assert_true(j.j.elapsed_us > 0);
+		mr_sandbox_job_done(&j.j);
+	}
+	(void)close(fd);
+}
+
+/* Each line is something that must not work inside; the exit code must not be 0. */
+static const char *const refused[] = {
+	"exec 3<>/dev/tcp/127.0.0.1/22",                 /* dash has none, bash would */
+	"perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0) or exit 1'",
+	"perl -e 'use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0) or exit 1'",
+	"cat /etc/passwd",
+	"cat /proc/1/environ",
+	"ls /home",
+	"ls /work",
+	"echo x >/usr/x",
+	"echo x >/x",
+	"unshare -U true",
+	"mount -t tmpfs none /tmp",
+	"test -n \"$SECRET_OF_TEST\"",
+	"yes | head -c 40000000 >/tmp/too-large",
+	"kill -0 $(($PPID + 0)) && test $PPID -gt 50",
+};
+
+static void test_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!works(f))
+		skip();
+	(void)setenv("SECRET_OF_TEST", "1", 1);
+	for (size_t i = 0; i < MR_ARRAY_LEN(refused); i++) {
+		struct job j;
+
+		run_shell(f, &j, refused[i]);
+		if (j.j.outcome == MR_SANDBOX_EXITED && j.j.exit_code == 0)
+			fail_msg("%s: %s", refused[i], j.j.output.p != NULL ? j.j.output.p : "");
+		if (j.j.outcome == MR_SANDBOX_UNAVAILABLE)
+			fail_msg("%s: %s", refused[i], j.j.message);
+		mr_sandbox_job_done(&j.j);
+	}
+}
+
+static void test_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	struct job j;
+	int leak = open("/dev/null", O_RDONLY); /* not close-on-exec: some library's */
+
+	if (!works(f))
+		skip();
+	run_shell(f, &j, "for i in 3 4 5 6 7 8 9; do { true <&$i; } 2>/dev/null && echo $i; done; true");
+	assert_int_equal(j.j.outcome, MR_SANDBOX_EXITED);
+	assert_str(mr_buf_str(&j.j.output), "");
+	mr_sandbox_job_done(&j.j);
+	(void)close(leak);
+}
+
+static const struct {
+	const char *script;
+	enum mr_sandbox_outcome outcome;
+} ends[] = {
+	{ "exit 0", MR_SANDBOX_EXITED },
+	{ "exit 7", MR_SANDBOX_EXITED },
+	{ "kill -SEGV $$", MR_SANDBOX_CRASHED },
+	{ "kill -KILL $$", MR_SANDBOX_LIMIT }, /* a kill that isn't ours: the kernel's */
+	{ "while :; do echo 0123456789012345678901234567890123456789; done", MR_SANDBOX_LIMIT },
+	{ "perl -e 'my $x = \"a\" x 900000000; print length $x'", MR_SANDBOX_LIMIT },
+};
+
+static void check_ends(struct fixture *f)
+{
+	for (size_t i = 0; i < MR_ARRAY_LEN(ends); i++) {
+		struct job j;
+
+		run_shell(f, &j, ends[i].script);
+		if (j.j.outcome != ends[i].outcome)
+			fail_msg("%s: outcome %d, exit %d, signal %d, %s", ends[i].script,
+			    j.j.outcome, j.j.exit_code, j.j.exit_signal,
+			    mr_buf_str(&j.j.diagnostics).p);
+		assert_true(j.j.output.len <= MIB);
+		mr_sandbox_job_done(&j.j);
+	}
+}
+
+static void test_ends(void **state)
+{
+	if (!works(*state))
+		skip();
+	check_ends(*state);
+}
+
+static void test_ends_rlimits(void **state)
+{
+	assert_true(works(*state));
+	check_ends(*state);
+}
+
+static void check_timeouts(struct fixture *f)
+{
+	static const char *const scripts[] = { "sleep 60", "while :; do :; done",
+		"(sleep 60 &) ; exec sleep 60", "trap '' TERM INT HUP; sleep 60" };
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(scripts); i++) {
+		const char *const argv[] = { "sh", "-c", scripts[i], NULL };
+		struct job j;
+
+		prepare(&j, argv);
+		j.j.timeout_us = 300000;
+		assert_int_equal(mr_sandbox_submit(f->pool, &j.j), 0);
+		finish(f, &j);
+		assert_int_equal(j.j.outcome, MR_SANDBOX_TIMEOUT);
+		assert_in_range(j.j.elapsed_us, 300000, 10000000);
+		mr_sandbox_job_done(&j.j);
+	}
+}
+
+static void test_timeouts(void **state)
+{
+	if (!works(*state))
+		skip();
+	check_timeouts(*state);
+}
+
+static void test_timeouts_rlimits(void **state)
+{
+	assert_true(works(*state));
+	check_timeouts(*state);
+}
+
+static void test_missing_program(void **state)
+{
+	const char *const argv[] = { "no-such-program", NULL };
+	struct fixture *f = *state;
+	struct job j;
+
+	if (!works(f))
+		skip();
+	run_argv(f, &j, argv);
+	assert_int_equal(j.j.outcome, MR_SANDBOX_UNAVAILABLE);
+	assert_non_null(strstr(j.j.message, "\"no-such-program\" is not installed"));
+	mr_sandbox_job_done(&j.j);
+}
+
+static void test_diagnostics(void **state)
+{
+	struct fixture *f = *state;
+	struct job j;
+
+	if (!works(f))
+		skip();
+	run_shell(f, &j, "yes e | head -c 100000 >&2; echo out");
+	assert_int_equal(j.j.outcome, MR_SANDBOX_EXITED);
+	assert_int_equal(j.j.diagnostics.len, 4096);
+	assert_str(mr_buf_str(&j.j.output), "out\n");
+	mr_sandbox_job_done(&j.j);
+}
+
+static void test_queue(void **state)
+{
+	const char *const argv[] = { "sleep", "0.05", NULL };
+	struct fixture *f = *state;
+	struct job j[20];
+	unsigned most = 0;
+
+	if (!works(f))
+		skip();
+	for (size_t i = 0; i < MR_ARRAY_LEN(j); i++) {
+		prepare(&j[i], argv);
+		assert_int_equal(mr_sandbox_submit(f->pool, &j[i].j), 0);
+	}
+	for (size_t i = 0; i < MR_ARRAY_LEN(j); i++) {
+		while (j[i].done == 0) {
+			unsigned n = mr_sandbox_running(f->pool);
+
+			most = n > most ? n : most;
+			(void)uv_run(&f->loop, UV_RUN_ONCE);
+		}
+		assert_int_equal(j[i].j.exit_code, 0);
+		mr_sandbox_job_done(&j[i].j);
+	}
+	assert_in_range(most, 1, 8);
+	assert_int_equal(mr_sandbox_running(f->pool), 0);
+	assert_int_equal(mr_sandbox_queued(f->pool), 0);
+}
+
+/* Waiting in the queue is part of a job's time. */
+static void test_timeout_in_queue(void **state)
+{
+	const char *const argv[] = { "sleep", "60", NULL };
+	struct fixture *f = *state;
+	struct job j[10];
+
+	if (!works(f))
+		skip();
+	for (size_t i = 0; i < MR_ARRAY_LEN(j); i++) {
+		prepare(&j[i], argv);
+		j[i].j.timeout_us = i < 8 ? 60000000 : 100000;
+		assert_int_equal(mr_sandbox_submit(f->pool, &j[i].j), 0);
+	}
+	for (size_t i = 8; i < MR_ARRAY_LEN(j); i++) {
+		finish(f, &j[i]);
+		assert_int_equal(j[i].j.outcome, MR_SANDBOX_TIMEOUT);
+		mr_sandbox_job_done(&j[i].j);
+	}
+	for (size_t i = 0; i < 8; i++) {
+		mr_sandbox_abort(&j[i].j);
+		mr_sandbox_job_done(&j[i].j);
+		assert_int_equal(j[i].done, 0);
+	}
+}
+
+static void test_abort(void **state)
+{
+	const char *const argv[] = { "sleep", "60", NULL };
+	struct fixture *f = *state;
+	struct job j[2];
+
+	if (!works(f))
+		skip();
+	for (size_t i = 0; i < 2; i++) {
+		prepare(&j[i], argv);
+		assert_int_equal(mr_sandbox_submit(f->pool, &j[i].j), 0);
+	}
+	mr_sandbox_abort(&j[0].j);
+	mr_sandbox_abort(&j[0].j);
+	mr_sandbox_job_done(&j[0].j);
+	while (mr_sandbox_running(f->pool) > 1)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	mr_sandbox_abort(&j[1].j);
+	mr_sandbox_job_done(&j[1].j);
+	while (mr_sandbox_running(f->pool) > 0)
+		(void)uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(j[0].done + j[1].done, 0);
+}
+
+/* Teardown closes while the test at start and jobs are under way. */
+static void test_close_at_once(void **state)
+{
+	static struct job j[3];
+	const char *const argv[] = { "sleep", "60", NULL };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 3; i++) {
+		prepare(&j[i], argv);
+		assert_int_equal(mr_sandbox_submit(f->pool, &j[i].j), 0);
+	}
+}
+
+static void test_close_running(void **state)
+{
+	static struct job j;
+	const char *const argv[] = { "sleep", "60", NULL };
+	struct fixture *f = *state;
+
+	if (!works(f))
+		skip();
+	prepare(&j, argv);
+	assert_int_equal(mr_sandbox_submit(f->pool, &j.j), 0);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(mr_sandbox_running(f->pool), 1);
+}
+
+static void test_bad_setting(void **state)
+{
+	struct mr_settings s = { .sandbox = "none" };
+	struct mr_sandbox_pool *p = NULL;
+	struct mr_error err;
+
+	(void)state;
+	assert_int_equal(mr_sandbox_pool_create(NULL, &s, &p, &err), MR_E_INVALID);
+	assert_non_null(strstr(err.detail, "neither namespaces nor rlimits"));
+}
+
+#define UNIT(t)    cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define RLIMITS(t) cmocka_unit_test_setup_teardown(t, setup_rlimits, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UNIT(test_echo),
+		UNIT(test_refused),
+		UNIT(test_descriptors),
+		UNIT(test_ends),
+		RLIMITS(test_ends_rlimits),
+		UNIT(test_timeouts),
+		RLIMITS(test_timeouts_rlimits),
+		UNIT(test_missing_program),
+		UNIT(test_diagnostics),
+		UNIT(test_queue),
+		UNIT(test_timeout_in_queue),
+		UNIT(test_abort),
+		UNIT(test_close_at_once),
+		UNIT(test_close_running),
+		cmocka_unit_test(test_bad_setting),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
