@@ -78,6 +78,7 @@ static size_t take_header(char *p, size_t size, size_t n, void *ctx)
 
 	if (mr_str_starts(line, MR_STR("HTTP/"))) {
 		mr_buf_reset(b);
+		call->header_lines = 0;
 		return size * n;
 	}
 	if (line.len == 0 || memchr(line.p, ':', line.len) == NULL)
@@ -87,7 +88,7 @@ static size_t take_header(char *p, size_t size, size_t n, void *ctx)
 		mr_buf_addc(b, header_char(line.p[i], in_name));
 	}
 	mr_buf_addc(b, '\n');
-	if (!mr_buf_failed(b))
+	if (!mr_buf_failed(b) && ++call->header_lines <= MR_HTTP_MAX_LINES)
 		return size * n;
 	call->too_large = true;
 	return 0;
@@ -165,9 +166,10 @@ static void fail(struct mr_http_call *call, enum mr_http_outcome outcome, const 
 
 static void fail_limit(struct mr_http_call *call)
 {
-	if (mr_buf_failed(&call->r->answer_headers))
-		fail(call, MR_HTTP_LIMIT, "The answer's header is larger than %d bytes.",
-		    MR_HTTP_MAX_HEADERS);
+	if (!mr_buf_failed(&call->r->answer_body) && call->too_large)
+		fail(call, MR_HTTP_LIMIT,
+		    "The answer's header is larger than %d bytes, or has more than %d lines.",
+		    MR_HTTP_MAX_HEADERS, MR_HTTP_MAX_LINES);
 	else
 		fail(call, MR_HTTP_LIMIT, "The answer is larger than the limit of %zu bytes.",
 		    call->config->max_body);
@@ -606,6 +608,7 @@ static void begin(struct mr_http_client *c, struct mr_http_call *call)
 	c->handles++;
 	(void)uv_timer_init(c->loop, &call->timer); /* cannot fail */
 	call->timer.data = call;
+	uv_update_time(c->loop); /* the loop's own idea of now may be old */
 	set_timer(call, call->started_ns);
 }
 

@@ -12,6 +12,7 @@
 #define MR_HTTP_SILENCE_MS   30000 /* a body that has begun may pause for so long */
 #define MR_HTTP_REDIRECTS    5
 #define MR_HTTP_MAX_HEADERS  65536 /* bytes of an answer's header */
+#define MR_HTTP_MAX_LINES    256
 #define MR_HTTP_MAX_PER_HOST 64    /* connections to one host */
 
 /* What the settings say; calls under way keep the one that they began with. */
@@ -57,6 +58,7 @@ struct mr_http_call {
 	bool with_body, without_secrets; /* change when a redirect is followed */
 	unsigned redirects;
 	unsigned refused, allowed; /* what the guard said since the last hop began */
+	unsigned header_lines;
 	bool too_large;
 	uint64_t started_ns, deadline_ns, heard_ns; /* heard: last piece of the body, or 0 */
 	char curl_says[CURL_ERROR_SIZE];

@@ -443,6 +443,7 @@ int mr_sandbox_submit(struct mr_sandbox_pool *p, struct mr_sandbox_job *j)
 	(void)uv_timer_init(p->loop, &x->timer); /* cannot fail */
 	x->timer.data = x;
 	x->handles = 1;
+	uv_update_time(p->loop); /* the loop's own idea of now may be old */
 	(void)uv_timer_start(&x->timer, on_time, ms, 0);
 	x->prev = p->last;
 	if (p->last != NULL)

@@ -11,18 +11,6 @@
 #define FILE_BYTES 16777216        /* largest file a helper may write in its own /tmp */
 #define TMP_BYTES  "33554432"
 
-/* AddressSanitizer reserves terabytes of address space: our own helpers can't be limited so. */
-#if defined(__SANITIZE_ADDRESS__)
-#define OWN_MEMORY_LIMITED 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define OWN_MEMORY_LIMITED 0
-#endif
-#endif
-#ifndef OWN_MEMORY_LIMITED
-#define OWN_MEMORY_LIMITED 1
-#endif
-
 static const char *const namespaces[] = {
 	"/usr/bin/bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session",
 	"--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--ro-bind", "/usr", "/usr",
@@ -82,7 +70,7 @@ static void add_limits(struct mr_sandbox_command *cmd, const struct mr_sandbox_j
 	size_t n = 0;
 
 	add(cmd, "/usr/bin/prlimit");
-	if (j->memory_bytes > 0 && (OWN_MEMORY_LIMITED || !j->own_program))
+	if (j->memory_bytes > 0)
 		(void)snprintf(cmd->limits[n++], 48, "--as=%zu", j->memory_bytes);
 	(void)snprintf(cmd->limits[n++], 48, "--cpu=%u:%u", cpu_seconds, cpu_seconds + 1);
 	(void)snprintf(cmd->limits[n++], 48, "--fsize=%d", FILE_BYTES);

@@ -360,6 +360,9 @@ int mr_bind_values(struct mr_request *r, const struct mr_bind_plan *plan,
 			values[i] = body_value(r, b, &stmt->params[i]);
 		if (values[i].p == NULL && !stmt->params[i].optional)
 			return MR_E_INVALID;
+		/* slices of the request: libpq reads a value up to its NUL */
+		if (values[i].p != NULL && (values[i] = mr_arena_str(r->arena, values[i])).p == NULL)
+			return MR_E_NOMEM;
 	}
 	*ret = values;
 	return 0;

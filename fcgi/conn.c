@@ -70,12 +70,13 @@ void mr_conn_close(struct mr_conn *c)
 		abandon(c);
 }
 
-bool mr_conn_is_idle(const struct mr_conn *c)
+bool mr_conn_is_idle(const struct mr_conn *c, uint64_t least_ms)
 {
 	char byte;
 	uv_os_fd_t fd;
 
-	if (c->state != MR_CONN_IDLE || uv_fileno((const uv_handle_t *)&c->pipe, &fd) != 0)
+	if (c->state != MR_CONN_IDLE || uv_now(c->server->worker->loop) - c->idle_since_ms < least_ms ||
+	    uv_fileno((const uv_handle_t *)&c->pipe, &fd) != 0)
 		return false;
 	return c->reader.header_len == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
@@ -90,6 +91,7 @@ static void answered(struct mr_conn *c)
 	release(c);
 	c->deadline_ms = 0;
 	c->state = MR_CONN_IDLE;
+	c->idle_since_ms = uv_now(c->server->worker->loop);
 	if (!keep)
 		mr_conn_close(c);
 }
@@ -403,6 +405,7 @@ int mr_conn_accept(struct mr_server *s)
 	if (c == NULL)
 		return MR_E_NOMEM;
 	c->server = s;
+	c->idle_since_ms = uv_now(s->worker->loop);
 	(void)uv_pipe_init(s->worker->loop, &c->pipe, 0); /* can't fail */
 	c->pipe.data = c;
 	mr_fcgi_reader_init(&c->reader, s->conns_max);

@@ -29,6 +29,7 @@ struct mr_conn {
 	struct mr_fcgi_reader reader;
 	enum mr_conn_state state;
 	uint64_t deadline_ms;        /* on the loop's clock; 0: none */
+	uint64_t idle_since_ms;      /* in MR_CONN_IDLE: since when */
 	struct mr_job *x;       /* the open request; this connection's while it has not ended */
 	size_t body_counted;         /* what x's body counts for in server->bodies */
 	uv_write_t write;
@@ -43,7 +44,7 @@ int mr_conn_accept(struct mr_server *s) MR_MUST_CHECK;
 /* Ends the connection; a request in hand is aborted. From the loop, not from a coroutine, while a
  * request is running on it. */
 void mr_conn_close(struct mr_conn *c);
-/* True when nothing has come that was not answered. */
-bool mr_conn_is_idle(const struct mr_conn *c);
+/* True when nothing has come for LEAST_MS that was not answered. */
+bool mr_conn_is_idle(const struct mr_conn *c, uint64_t least_ms);
 
 #endif

@@ -11,6 +11,7 @@
 #define BACKLOG  1024
 #define KEEP_MAX 64u /* idle jobs; more are given back */
 #define SWEEP_MS 250u
+#define IDLE_MS  500u /* draining, a connection gets so long to bring what is on its way already */
 /* Bodies in hand: at least this much, and at least four of the largest */
 #define BODIES_MAX ((size_t)64 * 1024 * 1024)
 
@@ -104,7 +105,7 @@ static void close_idle(struct mr_server *s)
 
 	for (struct mr_conn *c = s->conns; c != NULL; c = next) {
 		next = c->next; /* closing frees later, from the loop */
-		if (mr_conn_is_idle(c))
+		if (mr_conn_is_idle(c, IDLE_MS))
 			mr_conn_close(c);
 	}
 }

@@ -81,7 +81,17 @@ static void say_ready(void *ctx)
 	(void)kill(r->supervisor, SIGUSR1); /* gone: then so are we, by its death signal */
 }
 
-MR_NORETURN static void be_worker(const struct supervisor *s, unsigned slot, pid_t supervisor)
+static void give_back(struct supervisor *s)
+{
+	(void)munmap(s->ready, s->children_max); /* arguments are right */
+	s->metrics = mr_api_metrics_free(s->metrics);
+	free(s->children);
+	free(s->places);
+	s->before = mr_settings_free(s->before);
+	s->settings = mr_settings_free(s->settings);
+}
+
+MR_NORETURN static void be_worker(struct supervisor *s, unsigned slot, pid_t supervisor)
 {
 	struct ready_ctx ctx = { &s->ready[slot], supervisor };
 	struct mr_worker_config c = {
@@ -92,6 +102,7 @@ MR_NORETURN static void be_worker(const struct supervisor *s, unsigned slot, pid
 		.ctx = &ctx,
 	};
 	sigset_t none;
+	int status;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* fails only for numbers that are no signal */
 	if (getppid() != supervisor)
@@ -100,7 +111,9 @@ MR_NORETURN static void be_worker(const struct supervisor *s, unsigned slot, pid
 	(void)signal(SIGTERM, SIG_DFL);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* arguments are right */
 	mr_api_metrics_attach(s->metrics, slot + 1);
-	exit(mr_worker_run(&c));
+	status = mr_worker_run(&c);
+	give_back(s);
+	exit(status);
 }
 
 static struct child *free_child(struct supervisor *s)
@@ -528,11 +541,6 @@ int mr_supervisor_run(const char *config, struct mr_settings *settings,
 	serve(&s, &signals);
 	remove_sockets(&s);
 	mr_log(MR_LOG_INFO, "supervisor ended");
-	(void)munmap(s.ready, s.children_max); /* arguments are right */
-	s.metrics = mr_api_metrics_free(s.metrics);
-	free(s.children);
-	free(s.places);
-	s.before = mr_settings_free(s.before);
-	s.settings = mr_settings_free(s.settings);
+	give_back(&s);
 	return EXIT_SUCCESS;
 }

@@ -39,8 +39,9 @@ static void refused(struct mr_request *r, const struct mr_pg_unit *u)
 		refused_by_constraint(r, c);
 		return;
 	}
-	if (id == MR_ERR_INTERNAL || id == MR_ERR_CONFLICT)
-		log_failure(r, u); /* a row that our tables lack */
+	/* what our own checks should have found, or a row that our tables lack */
+	if (id == MR_ERR_INTERNAL || id == MR_ERR_CONFLICT || id == MR_ERR_VALIDATION_FAILED)
+		log_failure(r, u);
 	/* the only text in a list's statement that a client makes up as it likes */
 	if (id == MR_ERR_VALIDATION_FAILED && r->call->page.after_id.p != NULL)
 		id = MR_ERR_CURSOR_INVALID;

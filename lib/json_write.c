@@ -10,6 +10,34 @@
 
 #define US INT64_C(1000000)
 
+/* A double that is a decimal of few digits, as most are: D is exactly MANTISSA / 10^PLACES when
+ * that quotient, rounded once, is D again. */
+static bool write_short(struct mr_buf *b, double d)
+{
+	static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
+	double size = fabs(d);
+	int places = 0;
+	uint64_t mantissa, unit;
+
+	if (size >= 1e9 || (size < 1e-3 && size != 0))
+		return false;
+	while (places < 6 && size * powers[places] != floor(size * powers[places]))
+		places++;
+	mantissa = (uint64_t)(size * powers[places]);
+	if ((double)mantissa / powers[places] != size)
+		return false;
+	unit = (uint64_t)powers[places];
+	if (signbit(d))
+		mr_buf_addc(b, '-');
+	mr_buf_add_u64(b, mantissa / unit);
+	mr_buf_addc(b, '.');
+	if (places == 0)
+		mr_buf_addc(b, '0');
+	for (unit /= 10; places > 0; places--, unit /= 10)
+		mr_buf_addc(b, (char)('0' + mantissa / unit % 10));
+	return true;
+}
+
 /* The shortest of 15, 16 or 17 digits that reads back as D. Always with a point or an exponent,
  * so that it is a double when it is read again. */
 static void write_finite(struct mr_buf *b, double d)
@@ -17,11 +45,8 @@ static void write_finite(struct mr_buf *b, double d)
 	char text[40];
 	int n = 0;
 
-	if (d == (double)(int64_t)(fabs(d) < 1e15 ? d : 0) && (d != 0 || !signbit(d))) {
-		mr_buf_add_i64(b, (int64_t)d);
-		mr_buf_add(b, ".0", 2);
+	if (write_short(b, d))
 		return;
-	}
 	for (int digits = 15; digits <= 17; digits++) {
 		n = snprintf(text, sizeof(text), "%.*g", digits, d);
 		if (strtod(text, NULL) == d)
@@ -125,6 +150,52 @@ static void write_bare(struct mr_buf *b, const struct mr_value *v)
 	}
 }
 
+#define ONES  UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+/* Whether all of S is ASCII that stands for itself, looked at by whole words. */
+static bool is_plain(struct mr_str s)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= s.len; i += 8) {
+		uint64_t w, quote, slash, del;
+
+		memcpy(&w, s.p + i, 8);
+		quote = w ^ (ONES * '"');
+		slash = w ^ (ONES * '\\');
+		del = w ^ (ONES * 0x7f);
+		if (((w - ONES * 0x20) | (quote - ONES) | (slash - ONES) | (del - ONES) | w) &
+		    HIGHS)
+			return false;
+	}
+	for (; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			return false;
+	}
+	return true;
+}
+
+static void write_string(struct mr_buf *b, struct mr_str s)
+{
+	char *to;
+
+	if (!is_plain(s)) {
+		mr_buf_add_json(b, s);
+		return;
+	}
+	to = mr_buf_room(b, s.len + 2);
+	if (to == NULL)
+		return;
+	to[0] = '"';
+	if (s.len > 0)
+		memcpy(to + 1, s.p, s.len);
+	to[s.len + 1] = '"';
+	mr_buf_commit(b, s.len + 2);
+}
+
 static bool stands_in_quotes(const struct mr_value *v)
 {
 	switch (v->kind) {
@@ -145,7 +216,7 @@ static void write_scalar(struct mr_buf *b, const struct mr_value *v, bool is_key
 	bool quotes = is_key || stands_in_quotes(v);
 
 	if (v->kind == MR_VALUE_STRING) {
-		mr_buf_add_json(b, v->s);
+		write_string(b, v->s);
 		return;
 	}
 	if (quotes)

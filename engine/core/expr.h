@@ -1,6 +1,6 @@
 /*
  * Expressions: CEL's semantics in parser → program → evaluator. Pure: no clock, no I/O, bounded
- * cost, no recursion on the length or depth of input. docs/language.md has the user's view.
+ * cost, no recursion on the length or depth of input. docs/expressions.md has the user's view.
  *
  * Three kinds of source compile to the same program:
  *   a bare expression      amount > 10000
@@ -39,6 +39,7 @@ struct mr_expr_env {
 	uint64_t max_cost; /* steps of evaluation; 0 = the default of 1,000,000 */
 };
 
+/* SOURCE is copied; the program needs nothing but its arena. */
 int mr_expr_compile(struct mr_arena *a, struct mr_str source, const struct mr_expr **ret,
     struct mr_expr_error *err) MR_MUST_CHECK;
 /* SOURCE is a string (braces are parentheses, bare names looked up as they stand), a bool, or a
@@ -49,6 +50,9 @@ int mr_condition_compile(struct mr_arena *a, const struct mr_value *source,
 int mr_template_compile(struct mr_arena *a, const struct mr_value *source, struct mr_str path,
     struct mr_faults *faults, const struct mr_template **ret) MR_MUST_CHECK;
 
+/* MR_E_NOT_FOUND for a missing value (ERR has its path), MR_E_INVALID for any other failure of the
+ * expression, MR_E_LIMIT for its cost, MR_E_NOMEM, or what lookup failed with. ENV may be NULL: no
+ * names at all. RET may point into the program, into A and into what lookup gave. */
 int mr_expr_eval(const struct mr_expr *e, const struct mr_expr_env *env, struct mr_arena *a,
     struct mr_value *ret, struct mr_expr_error *err) MR_MUST_CHECK;
 /* As eval; anything but a bool is an error. */
@@ -65,7 +69,8 @@ struct mr_expr_ref {
 	struct mr_str part[4];
 	unsigned n;
 	size_t offset;
-	/* stands under ??, has() or where else absence is absorbed */
+	/* stands left of ??, in has(), $exists or beside null in a Mongo object: its absence is
+	 * absorbed. (&& and || absorb it only when their other side decides; not marked.) */
 	bool optional;
 };
 typedef void mr_expr_ref_fn(void *ctx, const struct mr_expr_ref *ref);

@@ -17,7 +17,17 @@ int mr_emit_done(struct mr_emit *m, const struct mr_expr **ret)
 {
 	if (m->r == 0)
 		*ret = m->e;
-	return m->r;
+	return m->r == MR_E_NOMEM ? mr_expr_nomem(m->err) : m->r;
+}
+
+int mr_expr_nomem(struct mr_expr_error *err)
+{
+	if (err == NULL)
+		return MR_E_NOMEM;
+	*err = (struct mr_expr_error){ .line = 1, .column = 1 };
+	(void)snprintf(
+	    err->message, sizeof(err->message), "the values are too large for the memory allowed");
+	return MR_E_NOMEM;
 }
 
 void mr_expr_error_at(struct mr_expr_error *err, struct mr_str text, size_t offset)
@@ -39,6 +49,21 @@ void mr_expr_error_at(struct mr_expr_error *err, struct mr_str text, size_t offs
 	}
 }
 
+void mr_expr_clean(char *text)
+{
+	size_t len = strlen(text), n;
+
+	if (mr_str_is_utf8((struct mr_str){ text, len }))
+		return;
+	for (size_t i = 0; i < len; i += n) {
+		n = (unsigned char)text[i] < 0xc0 ? 1 : mr_utf8_len(text + i);
+		if (n <= len - i && mr_str_is_utf8((struct mr_str){ text + i, n }))
+			continue;
+		text[i] = '?';
+		n = 1;
+	}
+}
+
 int mr_emit_fail(struct mr_emit *m, size_t offset, const char *fmt, ...)
 {
 	struct mr_expr_source *s;
@@ -52,6 +77,7 @@ int mr_emit_fail(struct mr_emit *m, size_t offset, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(m->err->message, sizeof(m->err->message), fmt, ap);
 	va_end(ap);
+	mr_expr_clean(m->err->message);
 	m->err->path[0] = '\0';
 	s = m->e->sources_len > 0 ? &m->e->sources[m->e->sources_len - 1] : NULL;
 	mr_expr_error_at(m->err, s != NULL ? s->text : MR_STR(""), offset);

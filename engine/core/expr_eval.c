@@ -161,6 +161,7 @@ static void tell(struct mr_vm *vm, const struct mr_fail *f)
 		copy_text(err->message, sizeof(err->message),
 		    f->r == MR_E_NOMEM ? MR_STR("the values are too large for the memory allowed")
 		                       : mr_str(f->message));
+		mr_expr_clean(err->message);
 		return;
 	}
 	mr_buf_init(&path, 4096);
@@ -835,7 +836,7 @@ int mr_expr_eval_budget(const struct mr_expr *e, const struct mr_expr_env *env, 
 	if (e->names_len > INLINE_NAMES)
 		names = mr_arena_array(a, e->names_len, sizeof(*names));
 	if (stack == NULL || names == NULL)
-		return MR_E_NOMEM;
+		return mr_expr_nomem(err);
 	for (uint32_t i = 0; i < e->names_len; i++)
 		names[i].known = false;
 	r = mr_vm_charge(&vm, e->code_len);

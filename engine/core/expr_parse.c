@@ -2,10 +2,11 @@
  * The parser: one pass over the tokens, emitting as it goes. What waits for its right side or its
  * closing bracket stands in a stack of frames, so nothing recurses.
  */
+#include "engine/core/expr_parse.h"
+
 #include <string.h>
 
 #include "engine/core/expr_lex.h"
-#include "engine/core/expr_parse.h"
 
 /* What a macro's name stands for. */
 static const struct macro {

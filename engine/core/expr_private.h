@@ -312,6 +312,10 @@ int mr_vm_sort(
 void mr_expr_template_refs(const struct mr_expr *e, mr_template_ref_fn *fn, void *ctx);
 /* The source that holds the byte OFFSET (counted through all), NULL when there is none. */
 const struct mr_expr_source *mr_expr_source_at(const struct mr_expr *e, size_t offset);
+/* What ERR (may be NULL) says when memory is out; returns MR_E_NOMEM. */
+int mr_expr_nomem(struct mr_expr_error *err);
+/* Makes a message valid UTF-8 again where a cut has split a code point. */
+void mr_expr_clean(char *text);
 /* Fills ERR for a place in a text. */
 void mr_expr_error_at(struct mr_expr_error *err, struct mr_str text, size_t offset);
 

@@ -97,8 +97,8 @@ static void read_timeout(struct mr_compile *c)
 	if (other != NULL)
 		(void)mr_graph_check_duration(c, other, other_path, 1000, LONGEST_RUN, &other_us);
 	if (us != 0 && other_us != 0 && us != other_us)
-		mr_graph_fault(c, other_path, "conflict",
-		    "differs from %.*s; give one of them", MR_STR_ARG(path));
+		mr_graph_fault(c, other_path, "conflict", "differs from %.*s; give one of them",
+		    MR_STR_ARG(path));
 	c->graph->timeout_us = us != 0 ? us : other_us;
 }
 

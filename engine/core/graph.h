@@ -64,9 +64,9 @@ struct mr_step {
 	struct mr_str name;       /* unique in the graph; "<conditional>/<name>" inside one */
 	struct mr_str short_name; /* as expressions name it inside its block */
 	enum mr_step_type type;
-	unsigned index; /* place in the graph; top-level steps come first, in order */
-	unsigned order; /* 1-based, as written; 0 for a step inside an action of a conditional */
-	int parent;     /* the conditional that holds it, or -1 */
+	unsigned index;  /* place in the graph; top-level steps come first, in order */
+	unsigned order;  /* 1-based, as written; 0 for a step inside an action of a conditional */
+	int parent;      /* the conditional that holds it, or -1 */
 	unsigned branch; /* of its parent: 1 true, 2 false; 0 at top level */
 	size_t deps_len;
 	const unsigned *deps; /* indexes of the steps it waits for */

@@ -52,7 +52,10 @@ static const char *const channels[] = { "webhook", "log", NULL };
 static const char *const later_channels[] = { "email", "slack", NULL };
 
 static const struct row auth_rows[] = {
-	{ .name = "type", .kind = K_WORD, .required = true, .words = auth_types,
+	{ .name = "type",
+	    .kind = K_WORD,
+	    .required = true,
+	    .words = auth_types,
 	    .later = later_auth_types },
 	{ .name = "token", .kind = K_FULL_TEXT },
 	{ .name = "username", .kind = K_TEXT },
@@ -79,12 +82,15 @@ static const struct row http_rows[] = {
 };
 
 static const struct row file_rows[] = {
-	{ .name = "action", .kind = K_WORD, .required = true, .words = file_actions,
+	{ .name = "action",
+	    .kind = K_WORD,
+	    .required = true,
+	    .words = file_actions,
 	    .later = later_file_actions },
 	{ .name = "file_id", .kind = K_ID, .required = true },
 	{ .name = "allowed_types", .kind = K_TEXT_LIST },
 	{ .name = "max_size_mb", .kind = K_NUMBER, .min = 0.000001, .max = 1048576 },
-	{ .name = "language", .kind = K_FULL_TEXT },
+	{ .name = "language", .kind = K_TEXT_LIST },
 };
 
 static const struct row conditional_rows[] = {
@@ -166,8 +172,8 @@ static void check_word(
 	for (size_t i = 0; v->kind == MR_VALUE_STRING && row->words[i] != NULL; i++)
 		if (mr_str_ieqz(v->s, row->words[i]))
 			return;
-	for (size_t i = 0; v->kind == MR_VALUE_STRING && row->later != NULL && row->later[i] != NULL;
-	     i++) {
+	for (size_t i = 0;
+	     v->kind == MR_VALUE_STRING && row->later != NULL && row->later[i] != NULL; i++) {
 		if (!mr_str_ieqz(v->s, row->later[i]))
 			continue;
 		mr_graph_fault(c, path, "not_supported", "this version does not carry out \"%s\"",
@@ -175,8 +181,8 @@ static void check_word(
 		return;
 	}
 	for (size_t i = 0; row->words[i] != NULL; i++)
-		list = mr_arena_printf(c->scratch, "%.*s%s%s", MR_STR_ARG(list),
-		    i > 0 ? ", " : "", row->words[i]);
+		list = mr_arena_printf(
+		    c->scratch, "%.*s%s%s", MR_STR_ARG(list), i > 0 ? ", " : "", row->words[i]);
 	mr_graph_fault(c, path, "value", "must be one of: %.*s", MR_STR_ARG(list));
 }
 
@@ -232,7 +238,7 @@ static void check_number(
 static bool is_scalar(const struct mr_value *v)
 {
 	return v->kind == MR_VALUE_STRING || v->kind == MR_VALUE_INT || v->kind == MR_VALUE_UINT ||
-	    v->kind == MR_VALUE_DOUBLE || v->kind == MR_VALUE_BOOL;
+	       v->kind == MR_VALUE_DOUBLE || v->kind == MR_VALUE_BOOL;
 }
 
 static bool is_pair_value(const struct mr_value *v)
@@ -293,8 +299,8 @@ static void check_status_list(struct mr_compile *c, const struct mr_value *v, st
 	}
 	for (size_t i = 0; i < v->list->len; i++)
 		if (!mr_graph_is_dynamic(&v->list->items[i]))
-			(void)mr_graph_check_int(c, &v->list->items[i],
-			    mr_graph_path_at(c, path, i), 100, 599, &n);
+			(void)mr_graph_check_int(
+			    c, &v->list->items[i], mr_graph_path_at(c, path, i), 100, 599, &n);
 }
 
 static void check_rows(struct mr_compile *c, const struct row *rows, size_t len,
@@ -330,8 +336,8 @@ static void check_auth(struct mr_compile *c, const struct mr_value *v, struct mr
 		need(c, v, path, "key", "type \"api_key\"");
 }
 
-static void check_text(struct mr_compile *c, const struct row *row, const struct mr_value *v,
-    struct mr_str path)
+static void check_text(
+    struct mr_compile *c, const struct row *row, const struct mr_value *v, struct mr_str path)
 {
 	if (v->kind != MR_VALUE_STRING)
 		mr_graph_fault(c, path, "type", "must be a text");
@@ -406,8 +412,8 @@ static void check_value(
 
 /* ---- all members ---- */
 
-static void unknown(struct mr_compile *c, const struct row *rows, size_t len, struct mr_str path,
-    struct mr_str key)
+static void unknown(
+    struct mr_compile *c, const struct row *rows, size_t len, struct mr_str path, struct mr_str key)
 {
 	const char *nearest = NULL;
 	unsigned dist = key.len < 6 ? 3 : 4;
@@ -481,8 +487,8 @@ static void check_notification(
 
 /* ---- compiling ---- */
 
-static int compile_action(struct mr_compile *c, const struct mr_draft_action *a, size_t *ret_len,
-    const unsigned **ret)
+static int compile_action(
+    struct mr_compile *c, const struct mr_draft_action *a, size_t *ret_len, const unsigned **ret)
 {
 	size_t len = a->is_inline ? c->blocks[a->block].len : a->len;
 	unsigned *steps = mr_arena_array(c->arena, len > 0 ? len : 1, sizeof(*steps));
@@ -496,8 +502,8 @@ static int compile_action(struct mr_compile *c, const struct mr_draft_action *a,
 	return 0;
 }
 
-static int compile_transforms(struct mr_compile *c, struct mr_step *s, const struct mr_value *v,
-    struct mr_str path)
+static int compile_transforms(
+    struct mr_compile *c, struct mr_step *s, const struct mr_value *v, struct mr_str path)
 {
 	int r = mr_transform_compile(c->arena, v, path, c->faults, &s->transform);
 

@@ -18,19 +18,18 @@ static bool is_plain(struct mr_str s)
 	return true;
 }
 
-/* Paths are kept with the graph: templates may hold on to theirs. */
+/* Paths live as long as compiling does: faults and templates copy theirs. */
 struct mr_str mr_graph_path(struct mr_compile *c, struct mr_str base, struct mr_str member)
 {
 	struct mr_str p;
 
 	if (!is_plain(member))
 		p = mr_arena_printf(
-		    c->arena, "%.*s[\"%.*s\"]", MR_STR_ARG(base), MR_STR_ARG(member));
+		    c->scratch, "%.*s[\"%.*s\"]", MR_STR_ARG(base), MR_STR_ARG(member));
 	else if (base.len == 0)
-		p = mr_arena_str(c->arena, member);
+		p = mr_arena_str(c->scratch, member);
 	else
-		p = mr_arena_printf(
-		    c->arena, "%.*s.%.*s", MR_STR_ARG(base), MR_STR_ARG(member));
+		p = mr_arena_printf(c->scratch, "%.*s.%.*s", MR_STR_ARG(base), MR_STR_ARG(member));
 	return p.p != NULL ? p : base;
 }
 
@@ -41,7 +40,7 @@ struct mr_str mr_graph_pathz(struct mr_compile *c, struct mr_str base, const cha
 
 struct mr_str mr_graph_path_at(struct mr_compile *c, struct mr_str base, size_t i)
 {
-	struct mr_str p = mr_arena_printf(c->arena, "%.*s[%zu]", MR_STR_ARG(base), i);
+	struct mr_str p = mr_arena_printf(c->scratch, "%.*s[%zu]", MR_STR_ARG(base), i);
 
 	return p.p != NULL ? p : base;
 }
@@ -74,7 +73,8 @@ void mr_graph_unknown_member(
 	struct mr_str shown = { key.p, key.len < 60 ? key.len : 60 };
 
 	/* never cut inside a character */
-	while (shown.len > 0 && shown.len < key.len && ((unsigned char)key.p[shown.len] & 0xC0) == 0x80)
+	while (shown.len > 0 && shown.len < key.len &&
+	       ((unsigned char)key.p[shown.len] & 0xC0) == 0x80)
 		shown.len--;
 	path = mr_graph_path(c, path, key);
 	if (nearest != NULL)

@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-struct mr_str mr_graph_step_hint(
-    const struct mr_compile *c, unsigned block, struct mr_str name)
+struct mr_str mr_graph_step_hint(const struct mr_compile *c, unsigned block, struct mr_str name)
 {
 	const struct mr_draft_block *b = &c->blocks[block];
 	struct mr_str nearest = MR_STR_NONE, hint;

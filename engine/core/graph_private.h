@@ -41,12 +41,12 @@ struct mr_draft {
 	int parent;
 	unsigned branch;
 	unsigned block;
-	unsigned pos; /* in its block, from 0 */
-	int prev;     /* the step written before it in its block, or -1 */
+	unsigned pos;                  /* in its block, from 0 */
+	int prev;                      /* the step written before it in its block, or -1 */
 	const struct mr_value *config; /* a map, or NULL */
 	struct mr_str config_path;
 	struct mr_draft_action action[2]; /* of a conditional: true, false */
-	struct mr_step_member *members; /* the step's config, before it is finished */
+	struct mr_step_member *members;   /* the step's config, before it is finished */
 	/* resolved by graph_order.c */
 	bool has_next;
 	unsigned *next;
@@ -63,7 +63,7 @@ struct mr_draft_block {
 	unsigned depth;
 	const struct mr_value *value; /* list of steps, map name → step, or one step */
 	struct mr_str path;
-	bool is_single; /* VALUE is itself one step */
+	bool is_single;  /* VALUE is itself one step */
 	bool is_process; /* process_steps: S3's words */
 	unsigned first, len;
 };
@@ -72,21 +72,21 @@ struct mr_compile {
 	struct mr_arena *arena;   /* the graph's */
 	struct mr_arena *scratch; /* until compiling ends */
 	struct mr_faults *faults;
-	struct mr_value body;      /* own copy of the definition */
+	struct mr_value body;         /* own copy of the definition */
 	const struct mr_value *inner; /* workflow_config or the like; NULL when there is none */
 	const char *inner_name;
-	bool is_template; /* empty required strings are parameters to be filled */
+	bool is_template;  /* empty required strings are parameters to be filled */
 	bool order_broken; /* cycles or unknown names: what is upstream cannot be told */
 	struct mr_draft_block *blocks;
 	size_t blocks_len, blocks_cap;
 	struct mr_draft *drafts;
 	size_t drafts_len, drafts_cap;
 	size_t top_len;
-	size_t words; /* 64-bit words of a set of steps */
+	size_t words;    /* 64-bit words of a set of steps */
 	uint32_t *names; /* open-addressed by (block, short name): draft + 1 */
 	size_t names_len;
-	unsigned *seen, stamp; /* steps named already in the list at hand */
-	struct mr_step *steps; /* what the drafts become */
+	unsigned *seen, stamp;        /* steps named already in the list at hand */
+	struct mr_step *steps;        /* what the drafts become */
 	struct mr_retry_policy retry; /* the default of steps */
 	struct mr_graph *graph;
 };
@@ -95,9 +95,8 @@ struct mr_compile {
 struct mr_str mr_graph_path(struct mr_compile *c, struct mr_str base, struct mr_str member);
 struct mr_str mr_graph_pathz(struct mr_compile *c, struct mr_str base, const char *member);
 struct mr_str mr_graph_path_at(struct mr_compile *c, struct mr_str base, size_t i);
-void mr_graph_fault(
-    struct mr_compile *c, struct mr_str path, const char *code, const char *fmt, ...)
-    MR_PRINTF(4, 5);
+void mr_graph_fault(struct mr_compile *c, struct mr_str path, const char *code, const char *fmt,
+    ...) MR_PRINTF(4, 5);
 /* Each member of V must have a row; what has none is a fault naming the nearest. */
 const struct mr_member_row *mr_graph_member_row(
     const struct mr_member_row *rows, size_t rows_len, struct mr_str key);
@@ -109,7 +108,7 @@ void mr_graph_unknown_member(
     struct mr_compile *c, struct mr_str path, struct mr_str key, const char *nearest);
 /* The nearest of two names so far; DIST starts as the largest distance that counts, plus one. */
 void mr_graph_nearer(struct mr_str key, const char *name, const char **nearest, unsigned *dist);
-bool mr_graph_is_empty(const struct mr_value *v); /* null, false, "", [] and {} */
+bool mr_graph_is_empty(const struct mr_value *v);   /* null, false, "", [] and {} */
 bool mr_graph_is_dynamic(const struct mr_value *v); /* a string with {{ in it */
 /* Looks MEMBER up under its name or ALIAS (may be NULL); both, and different, is a fault. */
 const struct mr_value *mr_graph_member(struct mr_compile *c, const struct mr_value *v,
@@ -141,8 +140,7 @@ int mr_graph_order(struct mr_compile *c) MR_MUST_CHECK;
 int mr_graph_draft_find(const struct mr_compile *c, unsigned block, struct mr_str name);
 bool mr_graph_is_upstream(const struct mr_draft *d, unsigned step);
 /* "; did you mean …?" for a name that BLOCK has no step of, or "". */
-struct mr_str mr_graph_step_hint(
-    const struct mr_compile *c, unsigned block, struct mr_str name);
+struct mr_str mr_graph_step_hint(const struct mr_compile *c, unsigned block, struct mr_str name);
 
 /* graph_retry.c */
 void mr_graph_retry_default(struct mr_retry_policy *p);

@@ -122,8 +122,7 @@ static const char *const later_types[] = { "agent", "approval", "assert", "auto_
 const struct mr_value *mr_graph_top(
     struct mr_compile *c, const char *member, struct mr_str *ret_path)
 {
-	const struct mr_value *in =
-	    c->inner != NULL ? mr_value_get(c->inner, member) : NULL;
+	const struct mr_value *in = c->inner != NULL ? mr_value_get(c->inner, member) : NULL;
 	const struct mr_value *out = mr_value_get(&c->body, member);
 
 	if (in != NULL && in->kind == MR_VALUE_NULL)
@@ -160,8 +159,8 @@ static void check_top_members(struct mr_compile *c)
 
 	mr_graph_check_members(c, &c->body, MR_STR(""), top_rows, MR_ARRAY_LEN(top_rows));
 	if (c->inner != NULL)
-		mr_graph_check_members(c, c->inner, mr_str(c->inner_name),
-		    top_rows + CONTAINERS, MR_ARRAY_LEN(top_rows) - CONTAINERS);
+		mr_graph_check_members(c, c->inner, mr_str(c->inner_name), top_rows + CONTAINERS,
+		    MR_ARRAY_LEN(top_rows) - CONTAINERS);
 	settings = mr_graph_top(c, "settings", &path);
 	if (settings != NULL && settings->kind == MR_VALUE_MAP)
 		mr_graph_check_members(
@@ -292,8 +291,8 @@ static int read_action(struct mr_compile *c, unsigned index, unsigned branch)
 	}
 	b.depth = c->blocks[d->block].depth + 1;
 	if (b.depth > MR_GRAPH_MAX_DEPTH) {
-		mr_graph_fault(c, a->path, "limit", "conditionals may be nested %d deep",
-		    MR_GRAPH_MAX_DEPTH);
+		mr_graph_fault(
+		    c, a->path, "limit", "conditionals may be nested %d deep", MR_GRAPH_MAX_DEPTH);
 		return 0;
 	}
 	a->is_inline = true;
@@ -324,8 +323,8 @@ static void unknown_type(struct mr_compile *c, struct mr_str path, struct mr_str
 		mr_graph_fault(c, path, "unknown_type",
 		    "\"%.*s\" is no step type; did you mean \"%s\"?", MR_STR_ARG(shown), nearest);
 	else
-		mr_graph_fault(c, path, "unknown_type", "\"%.*s\" is no step type",
-		    MR_STR_ARG(shown));
+		mr_graph_fault(
+		    c, path, "unknown_type", "\"%.*s\" is no step type", MR_STR_ARG(shown));
 }
 
 static int read_type(struct mr_compile *c, const struct mr_value *raw, struct mr_str path)
@@ -393,8 +392,8 @@ static void read_name(struct mr_compile *c, struct mr_draft *d, struct mr_str ke
 	}
 	d->name_path = name != NULL ? mr_graph_pathz(c, d->path, member) : d->path;
 	if (key.p != NULL && name != NULL && !mr_value_eq(name, &key_value))
-		mr_graph_fault(c, d->name_path, "conflict",
-		    "differs from the member that holds this step");
+		mr_graph_fault(
+		    c, d->name_path, "conflict", "differs from the member that holds this step");
 	if (key.p != NULL)
 		name = &key_value;
 	if (name != NULL && check_name(c, name, d->name_path))
@@ -411,8 +410,7 @@ static void check_step_members(struct mr_compile *c, const struct mr_draft *d)
 			mr_graph_fault(c, mr_graph_path(c, d->path, m->key.s), "misplaced",
 			    "\"%.*s\" belongs inside \"config\"", MR_STR_ARG(m->key.s));
 		else
-			mr_graph_check_member(
-			    c, m, d->path, step_rows, MR_ARRAY_LEN(step_rows));
+			mr_graph_check_member(c, m, d->path, step_rows, MR_ARRAY_LEN(step_rows));
 	}
 }
 
@@ -432,8 +430,12 @@ static int read_step(struct mr_compile *c, unsigned block, const struct mr_value
 	d = add_draft(c);
 	if (d == NULL)
 		return MR_E_NOMEM;
-	*d = (struct mr_draft){ .path = path, .raw = raw, .parent = b->parent,
-		.branch = b->branch, .block = block, .pos = b->len,
+	*d = (struct mr_draft){ .path = path,
+		.raw = raw,
+		.parent = b->parent,
+		.branch = b->branch,
+		.block = block,
+		.pos = b->len,
 		.prev = b->len > 0 ? (int)index - 1 : -1 };
 	b->len++;
 	d->type = read_type(c, raw, path);
@@ -592,8 +594,9 @@ int mr_graph_read(struct mr_compile *c)
 	check_top_members(c);
 	top.value = find_steps(c, &top.path, &top.is_process);
 	if (top.value == NULL) {
-		mr_graph_fault(c, c->inner != NULL ? mr_graph_pathz(c, mr_str(c->inner_name), "steps")
-						   : MR_STR("steps"),
+		mr_graph_fault(c,
+		    c->inner != NULL ? mr_graph_pathz(c, mr_str(c->inner_name), "steps")
+		                     : MR_STR("steps"),
 		    "required", "a workflow needs a list of steps");
 		return MR_E_INVALID;
 	}

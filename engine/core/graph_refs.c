@@ -66,15 +66,14 @@ static void step_ref(struct collect *k, struct mr_str path, const struct mr_expr
 	if (step < 0) {
 		mr_graph_fault(k->c, path, "unknown_reference",
 		    "%s.%.*s: no step here is named so%.*s", root, shown, name.p,
-		    MR_STR_ARG(
-			mr_graph_step_hint(k->c, k->d != NULL ? k->d->block : 0, name)));
+		    MR_STR_ARG(mr_graph_step_hint(k->c, k->d != NULL ? k->d->block : 0, name)));
 		return;
 	}
 	if (k->d != NULL && &k->c->drafts[step] == k->d && !k->in_output)
-		mr_graph_fault(k->c, path, "not_upstream", "%s.%.*s: a step cannot see itself", root,
-		    shown, name.p);
+		mr_graph_fault(k->c, path, "not_upstream", "%s.%.*s: a step cannot see itself",
+		    root, shown, name.p);
 	else if (k->d != NULL && &k->c->drafts[step] != k->d && !k->c->order_broken &&
-	    !mr_graph_is_upstream(k->d, (unsigned)step))
+	         !mr_graph_is_upstream(k->d, (unsigned)step))
 		mr_graph_fault(k->c, path, "not_upstream",
 		    "%s.%.*s: that step does not come before this one; add it to depends_on", root,
 		    shown, name.p);
@@ -95,10 +94,9 @@ static void check_part(struct collect *k, struct mr_str path, const struct mr_ex
 		mr_graph_nearer(ref->part[part], known[i], &nearest, &dist);
 	}
 	mr_graph_fault(k->c, path, "unknown_reference", "%.*s has no \"%.*s\"%s%s%s",
-	    MR_STR_ARG(ref->part[0]),
-	    (int)(ref->part[part].len < 60 ? ref->part[part].len : 60), ref->part[part].p,
-	    nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-	    nearest != NULL ? "\"?" : "");
+	    MR_STR_ARG(ref->part[0]), (int)(ref->part[part].len < 60 ? ref->part[part].len : 60),
+	    ref->part[part].p, nearest != NULL ? "; did you mean \"" : "",
+	    nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
 static void secret_ref(struct collect *k, struct mr_str path, const struct mr_expr_ref *ref)
@@ -195,8 +193,8 @@ static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
 	k->len = 0;
 	k->in_output = k->is_recorded = k->all = false;
 	config_refs(k, s, d);
-	k->path = mr_graph_pathz(c, d->path, mr_value_get(d->raw, "when") != NULL ? "when"
-										  : "conditions");
+	k->path = mr_graph_pathz(
+	    c, d->path, mr_value_get(d->raw, "when") != NULL ? "when" : "conditions");
 	if (s->when != NULL)
 		mr_expr_refs(s->when, condition_ref, k);
 	if (s->idempotency_key != NULL)

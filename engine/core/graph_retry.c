@@ -21,8 +21,11 @@ static const struct mr_member_row retry_rows[] = {
 
 void mr_graph_retry_default(struct mr_retry_policy *p)
 {
-	*p = (struct mr_retry_policy){ .max_attempts = 4, .delay_us = SECOND_US,
-		.max_delay_us = 60 * SECOND_US, .multiplier = 2, .jitter = 0.5 };
+	*p = (struct mr_retry_policy){ .max_attempts = 4,
+		.delay_us = SECOND_US,
+		.max_delay_us = 60 * SECOND_US,
+		.multiplier = 2,
+		.jitter = 0.5 };
 }
 
 static const struct mr_value *take(
@@ -36,8 +39,8 @@ static const struct mr_value *take(
 	return m;
 }
 
-static void read_backoff(struct mr_compile *c, const struct mr_value *v, struct mr_str path,
-    struct mr_retry_policy *p)
+static void read_backoff(
+    struct mr_compile *c, const struct mr_value *v, struct mr_str path, struct mr_retry_policy *p)
 {
 	const struct mr_value *m = take(c, v, "backoff", &path);
 
@@ -67,8 +70,8 @@ static void read_number(struct mr_compile *c, const struct mr_value *v, struct m
 		*ret = n;
 }
 
-static void read_jitter(struct mr_compile *c, const struct mr_value *v, struct mr_str path,
-    struct mr_retry_policy *p)
+static void read_jitter(
+    struct mr_compile *c, const struct mr_value *v, struct mr_str path, struct mr_retry_policy *p)
 {
 	const struct mr_value *m = mr_value_get(v, "jitter");
 
@@ -107,8 +110,8 @@ static int read_types(struct mr_compile *c, const struct mr_value *v, struct mr_
 	return 0;
 }
 
-static int read_retry(struct mr_compile *c, const struct mr_value *v, struct mr_str path,
-    struct mr_retry_policy *p)
+static int read_retry(
+    struct mr_compile *c, const struct mr_value *v, struct mr_str path, struct mr_retry_policy *p)
 {
 	struct mr_str at = path;
 	const struct mr_value *m = take(c, v, "max_attempts", &at);
@@ -134,8 +137,8 @@ static int read_retry(struct mr_compile *c, const struct mr_value *v, struct mr_
 }
 
 /* V holds "retry", "max_retries" or neither; P is what they change. */
-int mr_graph_retry(struct mr_compile *c, const struct mr_value *v, struct mr_str path,
-    struct mr_retry_policy *p)
+int mr_graph_retry(
+    struct mr_compile *c, const struct mr_value *v, struct mr_str path, struct mr_retry_policy *p)
 {
 	struct mr_str retry_path = path, max_path = path;
 	const struct mr_value *retry = take(c, v, "retry", &retry_path);

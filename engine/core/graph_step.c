@@ -11,8 +11,8 @@ static const struct mr_member_row timeouts_rows[] = {
 	{ "heartbeat", MR_MEMBER_LATER },
 };
 
-int mr_graph_condition(struct mr_compile *c, const struct mr_value *v, struct mr_str path,
-    const struct mr_expr **ret)
+int mr_graph_condition(
+    struct mr_compile *c, const struct mr_value *v, struct mr_str path, const struct mr_expr **ret)
 {
 	struct mr_expr_error err = { .message = "" };
 	int r;
@@ -42,8 +42,7 @@ static int template_member(struct mr_compile *c, const struct mr_draft *d, const
 
 	if (v == NULL || v->kind == MR_VALUE_NULL)
 		return 0;
-	r = mr_template_compile(
-	    c->arena, v, mr_graph_pathz(c, d->path, member), c->faults, ret);
+	r = mr_template_compile(c->arena, v, mr_graph_pathz(c, d->path, member), c->faults, ret);
 	if (r == MR_E_INVALID)
 		*ret = NULL;
 	return r == MR_E_INVALID ? 0 : r;
@@ -52,8 +51,7 @@ static int template_member(struct mr_compile *c, const struct mr_draft *d, const
 static int read_when(struct mr_compile *c, const struct mr_draft *d, struct mr_step *s)
 {
 	struct mr_str path = MR_STR_NONE;
-	const struct mr_value *v =
-	    mr_graph_member(c, d->raw, d->path, "when", "conditions", &path);
+	const struct mr_value *v = mr_graph_member(c, d->raw, d->path, "when", "conditions", &path);
 
 	/* an empty object always holds */
 	if (v == NULL || (v->kind == MR_VALUE_MAP && v->map->len == 0))
@@ -69,8 +67,7 @@ static void read_timeouts(struct mr_compile *c, const struct mr_draft *d, struct
 	int64_t us = 0;
 
 	if (all != NULL && all->kind == MR_VALUE_MAP) {
-		mr_graph_check_members(
-		    c, all, path, timeouts_rows, MR_ARRAY_LEN(timeouts_rows));
+		mr_graph_check_members(c, all, path, timeouts_rows, MR_ARRAY_LEN(timeouts_rows));
 		run = mr_value_get(all, "run");
 		path = mr_graph_pathz(c, path, "run");
 	} else if (all != NULL && all->kind != MR_VALUE_NULL) {
@@ -91,8 +88,7 @@ static void read_timeouts(struct mr_compile *c, const struct mr_draft *d, struct
 /* A pure step takes no time and an outside one is ended by its runner; nobody ends the others. */
 static void check_timeout(struct mr_compile *c, const struct mr_draft *d, const struct mr_step *s)
 {
-	if (s->run_timeout_us == 0 ||
-	    (d->type != MR_STEP_CONDITIONAL && d->type != MR_STEP_DELAY))
+	if (s->run_timeout_us == 0 || (d->type != MR_STEP_CONDITIONAL && d->type != MR_STEP_DELAY))
 		return;
 	mr_graph_fault(c, mr_graph_pathz(c, d->path, "timeout_seconds"), "not_supported",
 	    "this version has no timeout for steps of type \"%s\"; remove it",
@@ -104,8 +100,7 @@ static void read_words(struct mr_compile *c, const struct mr_draft *d, struct mr
 	const struct mr_value *v = mr_value_get(d->raw, "on_error");
 
 	if (v != NULL && v->kind != MR_VALUE_NULL) {
-		s->continue_on_error =
-		    v->kind == MR_VALUE_STRING && mr_str_eqz(v->s, "continue");
+		s->continue_on_error = v->kind == MR_VALUE_STRING && mr_str_eqz(v->s, "continue");
 		if (!s->continue_on_error &&
 		    !(v->kind == MR_VALUE_STRING && mr_str_eqz(v->s, "fail")))
 			mr_graph_fault(c, mr_graph_pathz(c, d->path, "on_error"), "value",

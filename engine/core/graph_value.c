@@ -166,7 +166,8 @@ bool mr_graph_check_duration(struct mr_compile *c, const struct mr_value *v, str
 
 	if (!mr_graph_duration(v, &us)) {
 		mr_graph_fault(c, path, "type",
-		    "must be a number of seconds, or a duration such as \"250ms\", \"2s\", \"PT5M\"");
+		    "must be a number of seconds, or a duration such as \"250ms\", \"2s\", "
+		    "\"PT5M\"");
 		return false;
 	}
 	if (us < min_us || us > max_us) {

@@ -59,7 +59,7 @@ int mr_fact_kind_by_name(struct mr_str name)
 bool mr_run_is_terminal(enum mr_run_status s)
 {
 	return s == MR_RUN_COMPLETED || s == MR_RUN_FAILED || s == MR_RUN_CANCELLED ||
-	    s == MR_RUN_TIMED_OUT;
+	       s == MR_RUN_TIMED_OUT;
 }
 
 /* ---- sets of steps ---- */
@@ -101,10 +101,11 @@ int mr_run_create(struct mr_arena *arena, const struct mr_graph *g, const struct
 	if (run == NULL)
 		return MR_E_NOMEM;
 	run->steps = mr_arena_array(arena, g->steps_len, sizeof(*run->steps));
-	run->ready = mr_arena_array(arena, 2 * words, sizeof(*run->ready));
+	run->ready = mr_arena_array(arena, 3 * words, sizeof(*run->ready));
 	if (run->steps == NULL || run->ready == NULL)
 		return MR_E_NOMEM;
 	run->active = run->ready + words;
+	run->timed = run->active + words;
 	run->words = words;
 	run->arena = arena;
 	run->g = g;
@@ -149,13 +150,9 @@ int64_t mr_run_wake_at(const struct mr_run *run)
 		return 1;
 	if (run->deadline_at > 0)
 		at = run->deadline_at;
-	for (int i = mr_run_first(run->active, run->words, 0); i >= 0;
-	     i = mr_run_first(run->active, run->words, (unsigned)i + 1)) {
-		const struct mr_step_state *st = &run->steps[i];
-
-		if (st->status == MR_STEP_WAITING || st->status == MR_STEP_RETRYING)
-			at = earlier(at, st->wake_at > 0 ? st->wake_at : 1);
-	}
+	for (int i = mr_run_first(run->timed, run->words, 0); i >= 0;
+	     i = mr_run_first(run->timed, run->words, (unsigned)i + 1))
+		at = earlier(at, run->steps[i].wake_at > 0 ? run->steps[i].wake_at : 1);
 	return at;
 }
 

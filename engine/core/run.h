@@ -42,7 +42,7 @@ struct mr_fact {
 	int64_t id;                /* journal id */
 	unsigned seq;              /* dense within the run */
 	int64_t at_us;
-	int64_t duration_us; /* -1: none */
+	int64_t duration_us;  /* -1: none */
 	struct mr_value data; /* object; see docs/journal.md */
 };
 
@@ -51,7 +51,7 @@ struct mr_effect {
 	int step;
 	unsigned attempt;
 	int64_t step_execution_id;
-	struct mr_value config;         /* rendered */
+	struct mr_value config; /* rendered */
 	struct mr_str idempotency_key;
 	int64_t timeout_us;
 };
@@ -73,7 +73,7 @@ struct mr_run_event {
 	unsigned attempt;
 	struct mr_value data; /* result; or {type, message, status_code?, data?}; or {reason, by} */
 	int64_t duration_us;
-	bool retryable;       /* STEP_FAILED: the step's own word, before the policy is asked */
+	bool retryable; /* STEP_FAILED: the step's own word, before the policy is asked */
 };
 
 /* What the run is about; fixed for its life. */
@@ -131,8 +131,8 @@ int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t no
 /* After takeover: effects that were started and not ended, to be carried out again with the same
  * idempotency key and attempt. A config that can't be rendered any more (a secret has gone) fails
  * its step: OUT may hold facts. */
-int mr_run_restart_effects(struct mr_run *run, int64_t now_us, struct mr_run_out *out)
-    MR_MUST_CHECK;
+int mr_run_restart_effects(
+    struct mr_run *run, int64_t now_us, struct mr_run_out *out) MR_MUST_CHECK;
 
 enum mr_run_status mr_run_status(const struct mr_run *run);
 unsigned mr_run_seq(const struct mr_run *run);
@@ -148,8 +148,8 @@ struct mr_value mr_run_error(const struct mr_run *run); /* NULL_VALUE when there
 void mr_run_progress(const struct mr_run *run, unsigned *ret_done, unsigned *ret_total);
 
 /* A snapshot for run_states, and back. Snapshot + later facts = the state. */
-int mr_run_snapshot(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
-    MR_MUST_CHECK;
+int mr_run_snapshot(
+    const struct mr_run *run, struct mr_arena *a, struct mr_value *ret) MR_MUST_CHECK;
 int mr_run_restore(struct mr_run *run, const struct mr_value *snapshot) MR_MUST_CHECK;
 
 #endif

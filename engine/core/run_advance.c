@@ -82,14 +82,10 @@ static int wake_steps(struct mr_turn *t)
 	struct mr_run *run = t->run;
 	int r = 0;
 
-	for (int i = mr_run_first(run->active, run->words, 0); i >= 0 && r == 0;
-	     i = mr_run_first(run->active, run->words, (unsigned)i + 1)) {
-		const struct mr_step_state *st = &run->steps[i];
-
-		if ((st->status == MR_STEP_WAITING || st->status == MR_STEP_RETRYING) &&
-		    st->wake_at <= t->now)
+	for (int i = mr_run_first(run->timed, run->words, 0); i >= 0 && r == 0;
+	     i = mr_run_first(run->timed, run->words, (unsigned)i + 1))
+		if (run->steps[i].wake_at <= t->now)
 			r = mr_turn_waited(t, (unsigned)i);
-	}
 	return r;
 }
 
@@ -131,7 +127,8 @@ static int go_on(struct mr_turn *t)
 /* ---- events ---- */
 
 /* The step whose effect has ended, or NULL when nobody waits for it any more. */
-static const struct mr_step_state *effect_of(const struct mr_run *run, const struct mr_run_event *ev)
+static const struct mr_step_state *effect_of(
+    const struct mr_run *run, const struct mr_run_event *ev)
 {
 	const struct mr_step_state *st;
 
@@ -144,8 +141,8 @@ static const struct mr_step_state *effect_of(const struct mr_run *run, const str
 	return st;
 }
 
-static int64_t took(const struct mr_turn *t, const struct mr_step_state *st,
-    const struct mr_run_event *ev)
+static int64_t took(
+    const struct mr_turn *t, const struct mr_step_state *st, const struct mr_run_event *ev)
 {
 	if (ev->duration_us >= 0)
 		return ev->duration_us;
@@ -246,8 +243,9 @@ static bool may_go_on(const struct mr_run *run)
 int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t now_us,
     struct mr_rand *rand, struct mr_run_out *out)
 {
-	struct mr_turn t = { .run = run, .now = now_us, .rand = rand, .out = out,
-		.budget = STEPS_PER_CALL };
+	struct mr_turn t = {
+		.run = run, .now = now_us, .rand = rand, .out = out, .budget = STEPS_PER_CALL
+	};
 	int r;
 
 	if (mr_run_is_terminal(run->status))

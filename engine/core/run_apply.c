@@ -30,7 +30,7 @@ static bool is_done(const struct mr_run *run, unsigned i)
 	const struct mr_step_state *st = &run->steps[i];
 
 	return mr_run_step_ended(run, i) &&
-	    (st->status != MR_STEP_SKIPPED || st->reason == MR_SKIP_WHEN);
+	       (st->status != MR_STEP_SKIPPED || st->reason == MR_SKIP_WHEN);
 }
 
 /* The list that a conditional's outcome leads to. */
@@ -50,7 +50,7 @@ static bool is_open(const struct mr_run *run, unsigned i)
 	const struct mr_step *s = &run->g->steps[i];
 
 	return s->parent < 0 || (run->steps[s->parent].status == MR_STEP_RUNNING &&
-				    run->steps[s->parent].branch == s->branch);
+	                            run->steps[s->parent].branch == s->branch);
 }
 
 static void offer(struct mr_run *run, unsigned i)
@@ -106,7 +106,7 @@ void mr_run_recount(struct mr_run *run)
 	const struct mr_graph *g = run->g;
 
 	for (size_t w = 0; w < run->words; w++)
-		run->ready[w] = run->active[w] = 0;
+		run->ready[w] = run->active[w] = run->timed[w] = 0;
 	run->top_left = 0;
 	run->failed_step = -1;
 	run->in_flight = 0;
@@ -126,8 +126,9 @@ void mr_run_recount(struct mr_run *run)
 		if (g->steps[i].parent < 0 && is_failed_unhandled(run, i) && run->failed_step < 0)
 			run->failed_step = (int)i;
 		mr_run_set(run->active, i, is_active(status));
+		mr_run_set(run->timed, i, is_active(status) && status != MR_STEP_RUNNING);
 		run->in_flight += status == MR_STEP_RUNNING &&
-		    mr_step_type_kind(g->steps[i].type) == MR_STEP_OUTSIDE;
+		                  mr_step_type_kind(g->steps[i].type) == MR_STEP_OUTSIDE;
 	}
 	for (unsigned i = 0; i < g->steps_len; i++) {
 		offer(run, i);
@@ -159,7 +160,16 @@ static void leave_active(struct mr_run *run, unsigned i)
 			close_block(run, i);
 	}
 	mr_run_set(run->active, i, false);
+	mr_run_set(run->timed, i, false);
 	mr_run_set(run->ready, i, false);
+}
+
+static void enter_active(struct mr_run *run, unsigned i, enum mr_step_status status)
+{
+	run->steps[i].status = status;
+	mr_run_set(run->ready, i, false);
+	mr_run_set(run->active, i, true);
+	mr_run_set(run->timed, i, status != MR_STEP_RUNNING);
 }
 
 static void end_step(struct mr_run *run, unsigned i, enum mr_step_status status)
@@ -279,7 +289,7 @@ static void begin(const struct apply *a)
 static bool goes_on(const struct apply *a)
 {
 	return (a->st->status == MR_STEP_RUNNING || a->st->status == MR_STEP_WAITING) &&
-	    a->fact->attempt == a->st->attempt;
+	       a->fact->attempt == a->st->attempt;
 }
 
 static int apply_step_started(struct apply *a)
@@ -291,9 +301,7 @@ static int apply_step_started(struct apply *a)
 	    (is_conditional && branch == 0))
 		return MR_E_INVALID;
 	begin(a);
-	a->st->status = MR_STEP_RUNNING;
-	mr_run_set(a->run->ready, a->s->index, false);
-	mr_run_set(a->run->active, a->s->index, true);
+	enter_active(a->run, a->s->index, MR_STEP_RUNNING);
 	if (is_conditional) {
 		a->st->branch = branch;
 		open_block(a->run, a->s->index);
@@ -310,10 +318,8 @@ static int apply_step_waiting(struct apply *a)
 	if (!begins(a) || a->s->type != MR_STEP_DELAY || read_time(a, "until", &until) < 0)
 		return MR_E_INVALID;
 	begin(a);
-	a->st->status = MR_STEP_WAITING;
+	enter_active(a->run, a->s->index, MR_STEP_WAITING);
 	a->st->wake_at = until;
-	mr_run_set(a->run->ready, a->s->index, false);
-	mr_run_set(a->run->active, a->s->index, true);
 	return 0;
 }
 
@@ -362,9 +368,8 @@ static int apply_step_retrying(struct apply *a)
 	    read_time(a, "next_at", &next_at) < 0)
 		return MR_E_INVALID;
 	leave_active(a->run, a->s->index);
-	a->st->status = MR_STEP_RETRYING;
+	enter_active(a->run, a->s->index, MR_STEP_RETRYING);
 	a->st->wake_at = next_at;
-	mr_run_set(a->run->active, a->s->index, true);
 	if (a->s->type != MR_STEP_CONDITIONAL)
 		return 0;
 	/* the whole block again, with fresh inner steps */
@@ -470,8 +475,7 @@ static int apply_completed(struct apply *a)
 	if (a->run->status != MR_RUN_RUNNING || a->run->top_left > 0)
 		return MR_E_INVALID;
 	/* replayed: it could be made when it completed, so it can be made now */
-	if (!a->run->has_result &&
-	    mr_run_make_result(a->run, a->fact->at_us, &err) == MR_E_NOMEM)
+	if (!a->run->has_result && mr_run_make_result(a->run, a->fact->at_us, &err) == MR_E_NOMEM)
 		return MR_E_NOMEM;
 	return end_run(a, MR_RUN_COMPLETED);
 }
@@ -531,8 +535,8 @@ static bool is_to_be_redone(const struct mr_run *run, unsigned i)
 	const struct mr_step_state *st = &run->steps[i];
 
 	return is_failed_unhandled(run, i) || is_active(st->status) ||
-	    st->status == MR_STEP_CANCELLED ||
-	    (st->status == MR_STEP_SKIPPED && st->reason == MR_SKIP_JOIN);
+	       st->status == MR_STEP_CANCELLED ||
+	       (st->status == MR_STEP_SKIPPED && st->reason == MR_SKIP_JOIN);
 }
 
 static void redo_steps(struct mr_run *run, struct redo *d)
@@ -541,7 +545,7 @@ static void redo_steps(struct mr_run *run, struct redo *d)
 	for (unsigned i = 0; i < run->g->steps_len; i++) {
 		int parent = run->g->steps[i].parent;
 		bool outer = parent < 0 || mr_run_has(d->shell, (unsigned)parent) ||
-		    mr_run_has(d->whole, (unsigned)parent);
+		             mr_run_has(d->whole, (unsigned)parent);
 
 		if (parent >= 0 && mr_run_has(d->whole, (unsigned)parent))
 			mr_run_set(d->whole, i, true);

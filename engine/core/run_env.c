@@ -9,8 +9,8 @@
 
 #define REDACTED "[redacted]"
 
-static int step_meta(const struct mr_run *run, unsigned step, struct mr_arena *a,
-    struct mr_value *ret)
+static int step_meta(
+    const struct mr_run *run, unsigned step, struct mr_arena *a, struct mr_value *ret)
 {
 	const struct mr_step_state *st = &run->steps[step];
 	struct mr_fields f = { .len = 0 };
@@ -258,7 +258,7 @@ static int redact(struct mr_arena *a, struct mr_value *v)
 	return mr_map_seal(a, m);
 }
 
-static int look_secrets(const struct mr_run_env *env, struct mr_arena *a, struct mr_str scope,
+static int look_secrets(struct mr_run_env *env, struct mr_arena *a, struct mr_str scope,
     struct mr_value *ret, struct mr_expr_error *err)
 {
 	const struct mr_run_info *info = &env->run->info;
@@ -270,6 +270,7 @@ static int look_secrets(const struct mr_run_env *env, struct mr_arena *a, struct
 		    "%.*s cannot be used here, since the outcome is recorded", MR_STR_ARG(scope));
 		return MR_E_DENIED;
 	}
+	env->saw_secrets = env->saw_secrets || env->secrets == MR_SECRETS_REAL;
 	if (info->env_lookup != NULL)
 		r = info->env_lookup(info->env_ctx, a, scope, ret);
 	if (r == MR_E_NOT_FOUND)
@@ -305,7 +306,9 @@ static int lookup(void *ctx, struct mr_arena *a, struct mr_str name, struct mr_v
 void mr_run_env_init(struct mr_run_env *env, const struct mr_run *run, const struct mr_step *step,
     enum mr_secrets secrets, int64_t now_us)
 {
-	*env = (struct mr_run_env){ .run = run, .step = step, .secrets = secrets,
+	*env = (struct mr_run_env){ .run = run,
+		.step = step,
+		.secrets = secrets,
 		.refs = step != NULL ? &step->refs : &run->g->output_refs };
 	env->expr.lookup = lookup;
 	env->expr.ctx = env;

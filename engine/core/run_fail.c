@@ -8,7 +8,7 @@
 static bool is_http(struct mr_str type)
 {
 	return type.len == 8 && mr_str_starts(type, MR_STR("http.")) && type.p[5] >= '1' &&
-	    type.p[5] <= '5';
+	       type.p[5] <= '5';
 }
 
 static bool matches(struct mr_str pattern, struct mr_str type)
@@ -41,7 +41,7 @@ static bool may_recover(struct mr_str type)
 	if (!matches(MR_STR("http.4xx"), type))
 		return true;
 	return mr_str_eqz(type, "http.408") || mr_str_eqz(type, "http.425") ||
-	    mr_str_eqz(type, "http.429");
+	       mr_str_eqz(type, "http.429");
 }
 
 bool mr_retry_wanted(const struct mr_retry_policy *p, struct mr_str error_type)
@@ -71,8 +71,8 @@ int64_t mr_retry_delay(const struct mr_retry_policy *p, unsigned attempt, struct
 
 /* ---- the error ---- */
 
-static int put_copy(struct mr_turn *t, struct mr_fields *f, const struct mr_value *given,
-    const char *member)
+static int put_copy(
+    struct mr_turn *t, struct mr_fields *f, const struct mr_value *given, const char *member)
 {
 	const struct mr_value *v = mr_value_get(given, member);
 	struct mr_value plain, copy;
@@ -127,7 +127,7 @@ static int retry_later(struct mr_turn *t, unsigned step, struct mr_value error, 
 
 	mr_fields_put(&f, "error", error);
 	if (mr_fields_time(&f, t->out->arena, "next_at",
-		t->now + mr_retry_delay(&s->retry, attempt, t->rand)) < 0)
+	        t->now + mr_retry_delay(&s->retry, attempt, t->rand)) < 0)
 		return MR_E_NOMEM;
 	return mr_turn_fact(t, MR_FACT_STEP_RETRYING, (int)step, &f, duration_us);
 }
@@ -148,8 +148,7 @@ int mr_turn_fail(struct mr_turn *t, unsigned step, const struct mr_failure *fail
 	if (make_error(t, step, fail, type, &error) < 0)
 		return MR_E_NOMEM;
 	if (fail->retryable && t->run->steps[step].status == MR_STEP_RUNNING &&
-	    t->run->steps[step].attempt < s->retry.max_attempts &&
-	    mr_retry_wanted(&s->retry, type))
+	    t->run->steps[step].attempt < s->retry.max_attempts && mr_retry_wanted(&s->retry, type))
 		return retry_later(t, step, error, fail->duration_us);
 	if (fail->input != NULL)
 		mr_fields_put(&f, "input", *fail->input);
@@ -157,19 +156,28 @@ int mr_turn_fail(struct mr_turn *t, unsigned step, const struct mr_failure *fail
 	return mr_turn_fact(t, MR_FACT_STEP_FAILED, (int)step, &f, fail->duration_us);
 }
 
+static const char *expr_message(
+    int r, const struct mr_expr_error *err, const struct mr_run_env *env)
+{
+	if (err->message[0] == '\0')
+		return r == MR_E_LIMIT ? "the value is too deep"
+		                       : "the value holds what JSON cannot carry";
+	/* "abc" is no int, says the evaluator, and abc may be the secret; a missing value has a
+	 * path and no value */
+	if (env != NULL && env->saw_secrets && err->path[0] == '\0')
+		return "the expression fails; how is not shown, since it uses env or secrets";
+	return err->message;
+}
+
 int mr_turn_fail_expr(struct mr_turn *t, unsigned step, struct mr_str member, int r,
-    const struct mr_expr_error *err)
+    const struct mr_expr_error *err, const struct mr_run_env *env)
 {
 	struct mr_failure fail = { .type = "expression" };
-	const char *message = err->message;
 
 	if (r == MR_E_NOMEM)
 		return r;
-	if (message[0] == '\0')
-		message = r == MR_E_LIMIT ? "the value is too deep"
-					  : "the value holds what JSON cannot carry";
-	fail.message =
-	    mr_arena_printf(t->out->arena, "%.*s: %s", MR_STR_ARG(member), message);
+	fail.message = mr_arena_printf(
+	    t->out->arena, "%.*s: %s", MR_STR_ARG(member), expr_message(r, err, env));
 	if (fail.message.p == NULL)
 		return MR_E_NOMEM;
 	return mr_turn_fail(t, step, &fail);

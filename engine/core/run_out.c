@@ -94,8 +94,11 @@ int mr_turn_fact(struct mr_turn *t, enum mr_fact_kind kind, int step, const stru
 		return MR_E_NOMEM;
 	out->facts = facts;
 	fact = &facts[out->facts_len];
-	*fact = (struct mr_fact){ .kind = kind, .step = step, .seq = t->run->seq + 1,
-		.at_us = t->now, .duration_us = duration_us };
+	*fact = (struct mr_fact){ .kind = kind,
+		.step = step,
+		.seq = t->run->seq + 1,
+		.at_us = t->now,
+		.duration_us = duration_us };
 	fact->id = t->run->next_id(t->run->next_id_ctx);
 	if (step >= 0) {
 		const struct mr_step_state *st = &t->run->steps[step];
@@ -134,7 +137,8 @@ int mr_turn_abort(struct mr_turn *t, unsigned step)
 	if (aborts == NULL)
 		return MR_E_NOMEM;
 	out->aborts = aborts;
-	out->aborts[out->aborts_len++] = (struct mr_effect){ .step = (int)step,
-		.attempt = st->attempt, .step_execution_id = st->execution_id };
+	out->aborts[out->aborts_len++] = (struct mr_effect){
+		.step = (int)step, .attempt = st->attempt, .step_execution_id = st->execution_id
+	};
 	return 0;
 }

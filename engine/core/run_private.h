@@ -9,8 +9,8 @@
 
 enum mr_step_status {
 	MR_STEP_FRESH,
-	MR_STEP_RUNNING, /* an effect is under way, or a conditional's inner steps are */
-	MR_STEP_WAITING, /* for a time */
+	MR_STEP_RUNNING,  /* an effect is under way, or a conditional's inner steps are */
+	MR_STEP_WAITING,  /* for a time */
 	MR_STEP_RETRYING, /* for its next attempt */
 	MR_STEP_COMPLETED,
 	MR_STEP_FAILED,
@@ -60,9 +60,10 @@ struct mr_run {
 	bool has_result;
 	struct mr_step_state *steps;
 	/* derived */
-	uint64_t *ready;  /* steps to be looked at: all they waited for has ended */
-	uint64_t *active; /* running, waiting or retrying */
-	size_t words;     /* of each of these sets */
+	uint64_t *ready;   /* steps to be looked at: all they waited for has ended */
+	uint64_t *active;  /* running, waiting or retrying */
+	uint64_t *timed;   /* of these: waiting or retrying */
+	size_t words;      /* of each of these sets */
 	unsigned top_left; /* top-level steps that haven't ended */
 	int failed_step;   /* top-level, unhandled; -1 */
 	size_t in_flight;
@@ -93,8 +94,8 @@ int mr_run_apply_own(struct mr_run *run, const struct mr_fact *fact) MR_MUST_CHE
 
 /* V as the journal gives it back: V itself, or what JSON makes of it. MR_E_INVALID when JSON can't
  * carry it (a NUL, an integer beyond int64), MR_E_LIMIT when it is too deep. */
-int mr_run_json_value(struct mr_arena *scratch, const struct mr_value *v, struct mr_value *ret)
-    MR_MUST_CHECK;
+int mr_run_json_value(
+    struct mr_arena *scratch, const struct mr_value *v, struct mr_value *ret) MR_MUST_CHECK;
 
 /* ---- run_env.c: what expressions see ---- */
 
@@ -113,6 +114,7 @@ struct mr_run_env {
 	const struct mr_value *result; /* the step's raw result; NULL outside its output */
 	struct mr_value steps, meta;   /* made when first asked for */
 	bool has_steps, has_meta;
+	bool saw_secrets; /* real values of env or secrets were looked at */
 };
 
 void mr_run_env_init(struct mr_run_env *env, const struct mr_run *run, const struct mr_step *step,
@@ -140,10 +142,10 @@ struct mr_fields {
 };
 
 void mr_fields_put(struct mr_fields *f, const char *key, struct mr_value v);
-int mr_fields_map(struct mr_arena *a, const struct mr_fields *f, struct mr_value *ret)
-    MR_MUST_CHECK;
-int mr_fields_time(struct mr_fields *f, struct mr_arena *a, const char *key, int64_t us)
-    MR_MUST_CHECK;
+int mr_fields_map(
+    struct mr_arena *a, const struct mr_fields *f, struct mr_value *ret) MR_MUST_CHECK;
+int mr_fields_time(
+    struct mr_fields *f, struct mr_arena *a, const char *key, int64_t us) MR_MUST_CHECK;
 /* Journals a fact of a step, or of the run (STEP < 0), and applies it. */
 int mr_turn_fact(struct mr_turn *t, enum mr_fact_kind kind, int step, const struct mr_fields *data,
     int64_t duration_us) MR_MUST_CHECK;
@@ -175,7 +177,8 @@ int mr_turn_settle(struct mr_turn *t, unsigned step) MR_MUST_CHECK;
 struct mr_failure {
 	const char *type;
 	struct mr_str message;
-	const struct mr_value *given; /* {type, message, status_code?, data?} of an effect, or NULL */
+	const struct mr_value
+	    *given; /* {type, message, status_code?, data?} of an effect, or NULL */
 	const struct mr_value *inner; /* the whole error of an inner step, or NULL */
 	bool retryable;
 	int64_t duration_us;
@@ -184,9 +187,10 @@ struct mr_failure {
 
 int mr_turn_fail(struct mr_turn *t, unsigned step, const struct mr_failure *f) MR_MUST_CHECK;
 /* An expression of MEMBER failed: R and ERR are the evaluator's; without message, its outcome is
- * none that can be recorded. NOMEM is passed on. */
+ * none that can be recorded. What it says is kept back when it may hold a secret of ENV (may be
+ * NULL). NOMEM is passed on. */
 int mr_turn_fail_expr(struct mr_turn *t, unsigned step, struct mr_str member, int r,
-    const struct mr_expr_error *err) MR_MUST_CHECK;
+    const struct mr_expr_error *err, const struct mr_run_env *env) MR_MUST_CHECK;
 /* Cancels what is active: inside step PARENT, or everywhere when it is negative. */
 int mr_turn_cancel_active(struct mr_turn *t, int parent, const char *reason) MR_MUST_CHECK;
 bool mr_retry_wanted(const struct mr_retry_policy *p, struct mr_str error_type);
@@ -195,7 +199,6 @@ int64_t mr_retry_delay(const struct mr_retry_policy *p, unsigned attempt, struct
 /* ---- run_result.c ---- */
 
 /* What the run gives when it completes; kept in run->result. */
-int mr_run_make_result(struct mr_run *run, int64_t now_us, struct mr_expr_error *err)
-    MR_MUST_CHECK;
+int mr_run_make_result(struct mr_run *run, int64_t now_us, struct mr_expr_error *err) MR_MUST_CHECK;
 
 #endif

@@ -144,9 +144,8 @@ static int read_steps(struct mr_run *run, const struct mr_value *snapshot)
 		return MR_E_INVALID;
 	for (size_t i = 0; i < steps->map->len; i++) {
 		int step = mr_graph_find(run->g, steps->map->members[i].key.s);
-		int r = step < 0
-		    ? MR_E_INVALID
-		    : read_step(run, (unsigned)step, &steps->map->members[i].value);
+		int r = step < 0 ? MR_E_INVALID
+		                 : read_step(run, (unsigned)step, &steps->map->members[i].value);
 
 		if (r < 0)
 			return r;

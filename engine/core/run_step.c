@@ -38,6 +38,7 @@ static int render_members(struct attempt *a, struct mr_run_env *env, bool secret
 		if (secret_only && !from->secret)
 			continue;
 		m->members[i].key = mr_value_str(from->key);
+		env->saw_secrets = false;
 		r = mr_template_eval(
 		    from->value, &env->expr, a->t->out->arena, &m->members[i].value, err);
 		if (r < 0 && secret_only && r != MR_E_NOMEM) {
@@ -111,7 +112,7 @@ static int render(struct attempt *a, bool *ret_failed)
 	if (r == 0)
 		return has_secret(a->s) ? render_input(a, m, &err) : 0;
 	*ret_failed = true;
-	return mr_turn_fail_expr(a->t, a->index, member, r, &err);
+	return mr_turn_fail_expr(a->t, a->index, member, r, &err, &a->env);
 }
 
 /* ---- ending well ---- */
@@ -162,7 +163,7 @@ static int shape_output(struct mr_turn *t, unsigned step, const struct mr_value 
 	if (r == 0)
 		return mr_value_copy(t->run->arena, &plain, ret);
 	*ret_failed = true;
-	return mr_turn_fail_expr(t, step, MR_STR("output"), r, &err);
+	return mr_turn_fail_expr(t, step, MR_STR("output"), r, &err, NULL);
 }
 
 int mr_turn_complete(struct mr_turn *t, unsigned step, const struct mr_value *raw,
@@ -196,14 +197,15 @@ static int idempotency_key(struct attempt *a, struct mr_str *ret, bool *ret_fail
 
 	*ret_failed = false;
 	if (a->s->idempotency_key == NULL) {
-		*ret = mr_arena_printf(arena, "%lld/%.*s/0", (long long)a->t->run->info.id,
-		    MR_STR_ARG(a->s->name));
+		*ret = mr_arena_printf(
+		    arena, "%lld/%.*s/0", (long long)a->t->run->info.id, MR_STR_ARG(a->s->name));
 		return ret->p != NULL ? 0 : MR_E_NOMEM;
 	}
 	r = mr_template_eval(a->s->idempotency_key, &a->env.expr, arena, &v, &err);
 	if (r < 0) {
 		*ret_failed = true;
-		return mr_turn_fail_expr(a->t, a->index, MR_STR("idempotency_key"), r, &err);
+		return mr_turn_fail_expr(
+		    a->t, a->index, MR_STR("idempotency_key"), r, &err, &a->env);
 	}
 	mr_buf_init(&b, TEXT_MAX);
 	mr_value_write_text(&b, &v);
@@ -327,8 +329,8 @@ static int do_log(struct attempt *a)
 		return r;
 	level = level_of(mr_value_get(&a->config, "level"));
 	if (level == NULL)
-		return fail(a, "validation",
-		    "level: must be one of debug, info, warning, error, critical");
+		return fail(
+		    a, "validation", "level: must be one of debug, info, warning, error, critical");
 	if (as_text(a->t->out->arena, mr_value_get(&a->config, "message"), &message) < 0)
 		return MR_E_NOMEM;
 	mr_fields_put(&f, "message", mr_value_str(message));
@@ -361,7 +363,8 @@ static int do_transform(struct attempt *a)
 		mr_run_env_source(&a->env, &source);
 	r = mr_transform_eval(a->s->transform, &source, &a->env.expr, arena, &result, &err);
 	if (r < 0)
-		return mr_turn_fail_expr(a->t, a->index, MR_STR("transformations"), r, &err);
+		return mr_turn_fail_expr(
+		    a->t, a->index, MR_STR("transformations"), r, &err, &a->env);
 	return mr_turn_complete(a->t, a->index, &result, &a->input, 0);
 }
 
@@ -385,7 +388,7 @@ static bool delay_until(const struct attempt *a, int64_t *ret_us)
 		return true;
 	}
 	return until != NULL && until->kind == MR_VALUE_STRING &&
-	    mr_time_parse(until->s, ret_us) == 0;
+	       mr_time_parse(until->s, ret_us) == 0;
 }
 
 static int delay_done(struct mr_turn *t, unsigned step, int64_t waited_us, int64_t took_us,
@@ -447,7 +450,7 @@ static bool has_inner(const struct mr_turn *t, const struct mr_step *s, bool is_
 	const unsigned *steps = is_true ? s->true_steps : s->false_steps;
 
 	return (is_true ? s->true_len : s->false_len) > 0 &&
-	    t->run->g->steps[steps[0]].parent == (int)s->index;
+	       t->run->g->steps[steps[0]].parent == (int)s->index;
 }
 
 static int do_conditional(struct attempt *a)
@@ -456,11 +459,10 @@ static int do_conditional(struct attempt *a)
 	struct mr_expr_error err = { .message = "" };
 	struct mr_value result;
 	bool is_true;
-	int r = mr_condition_eval(
-	    a->s->condition, &a->env.expr, a->t->out->arena, &is_true, &err);
+	int r = mr_condition_eval(a->s->condition, &a->env.expr, a->t->out->arena, &is_true, &err);
 
 	if (r < 0)
-		return mr_turn_fail_expr(a->t, a->index, MR_STR("condition"), r, &err);
+		return mr_turn_fail_expr(a->t, a->index, MR_STR("condition"), r, &err, &a->env);
 	mr_fields_put(&in, "condition", a->s->condition_source);
 	if (mr_fields_map(a->t->out->arena, &in, &a->input) < 0)
 		return MR_E_NOMEM;
@@ -496,7 +498,8 @@ int mr_turn_settle(struct mr_turn *t, unsigned step)
 
 	if (st->failed_child >= 0) {
 		struct mr_failure f = { .inner = &t->run->steps[st->failed_child].error,
-			.retryable = true, .duration_us = took };
+			.retryable = true,
+			.duration_us = took };
 
 		r = mr_turn_cancel_active(t, (int)step, "failed");
 		return r == 0 ? mr_turn_fail(t, step, &f) : r;
@@ -559,7 +562,7 @@ int mr_turn_begin(struct mr_turn *t, unsigned step)
 	if (a.s->when != NULL) {
 		r = mr_condition_eval(a.s->when, &a.env.expr, t->out->arena, &holds, &err);
 		if (r < 0)
-			return mr_turn_fail_expr(t, step, MR_STR("when"), r, &err);
+			return mr_turn_fail_expr(t, step, MR_STR("when"), r, &err, &a.env);
 	}
 	return holds ? doers[a.s->type](&a) : skip(t, step, MR_SKIP_WHEN);
 }

@@ -28,6 +28,8 @@ static void fault(struct compile *c, const char *member, const char *code, const
 	va_end(ap);
 	(void)snprintf(path, sizeof(path), "%.*s%s%s", c->path.len > 180 ? 180 : (int)c->path.len,
 	    c->path.p, member[0] != '\0' && c->path.len > 0 ? "." : "", member);
+	mr_expr_clean(message);
+	mr_expr_clean(path);
 	mr_fault_add(c->faults, mr_str(path), code, "%s", message);
 	c->faulty = true;
 }
@@ -494,6 +496,8 @@ static int tell(
 		what = message;
 	(void)snprintf(err->message, sizeof(err->message), "transformations[%zu] (%s): %.*s", at,
 	    step->type->name, 200, what);
+	mr_expr_clean(err->message);
+	mr_expr_clean(err->path);
 	return r;
 }
 
@@ -549,7 +553,7 @@ int mr_transform_eval(const struct mr_transform *t, const struct mr_value *input
 	int r = 0;
 
 	if (values == NULL)
-		return MR_E_NOMEM;
+		return mr_expr_nomem(err);
 	init(&run, env, a, err);
 	for (size_t i = 0; i < t->len; i++) {
 		const struct mr_transform_step *step = &t->steps[i];
@@ -566,5 +570,6 @@ int mr_transform_eval(const struct mr_transform *t, const struct mr_value *input
 			return tell(&run, step, i, r);
 		values[i] = present;
 	}
-	return results(a, t, values, t->len, ret);
+	r = results(a, t, values, t->len, ret);
+	return r == MR_E_NOMEM ? mr_expr_nomem(err) : r;
 }

@@ -7,7 +7,7 @@
 #include "engine/steps/markup_text.h"
 
 #define MAX_ENTRIES  10000
-#define MAX_UNPACKED (256ll * 1024 * 1024) /* a zip bomb ends here */
+#define MAX_UNPACKED (128ll * 1024 * 1024) /* a zip bomb ends here */
 
 static int read_document(struct archive *a, struct mr_buf *out)
 {

@@ -51,13 +51,15 @@ static void finish_plain(struct mr_file_job *j)
 
 static void begin(struct mr_file_job *j)
 {
-	static const char *const pdf[] = { "pdftotext", "-q", "-enc", "UTF-8", "-eol", "unix", "-",
+	static const char *const pdf[] = { "pdftotext", "-enc", "UTF-8", "-eol", "unix", "-",
 		"-", NULL };
 	static const char *const docx[] = { "millrace-extract", "docx", NULL };
 	static const char *const html[] = { "millrace-extract", "html", NULL };
 	bool named_html = mr_file_type_of_extension(mr_file_extension(j->name)) == MR_FILE_HTML;
 
-	if (j->type == MR_FILE_PDF)
+	if (j->is_cut)
+		mr_file_fail_cut(j);
+	else if (j->type == MR_FILE_PDF)
 		mr_file_run(j, pdf, false, j->fd, PDF_MEMORY, MR_FILE_MAX_TEXT, on_pdf);
 	else if (j->type == MR_FILE_DOCX)
 		mr_file_run(j, docx, true, j->fd, EXTRACT_MEMORY, MR_FILE_MAX_TEXT, on_docx);

@@ -128,6 +128,7 @@ void mr_file_inspect(struct mr_file_job *j)
 		return;
 	j->trouble = MR_FILE_FINE;
 	j->type = mr_file_type_detect(&v);
+	j->is_cut = mr_file_is_cut(&v, j->type);
 	if (mr_file_type_is_image(j->type))
 		j->pixels = mr_file_pixels(&v, j->type);
 	if (j->wants_text && j->type == MR_FILE_TEXT)

@@ -235,7 +235,7 @@ static void begin_image(struct mr_file_job *j)
 
 static void begin(struct mr_file_job *j)
 {
-	static const char *const pdf[] = { "pdftotext", "-q", "-enc", "UTF-8", "-eol", "unix", "-",
+	static const char *const pdf[] = { "pdftotext", "-enc", "UTF-8", "-eol", "unix", "-",
 		"-", NULL };
 
 	if (j->type != MR_FILE_PDF && !mr_file_type_is_image(j->type))
@@ -246,6 +246,8 @@ static void begin(struct mr_file_job *j)
 		    "The language \"%.*s\" is not installed on this engine, which has: %.*s.",
 		    MR_STR_ARG(mr_text_cut(j->language, 60)),
 		    MR_STR_ARG(mr_text_cut(mr_buf_str(&j->installed), 400)));
+	else if (j->is_cut)
+		mr_file_fail_cut(j);
 	else if (j->type == MR_FILE_PDF)
 		mr_file_run(j, pdf, false, j->fd, TEXT_MEMORY, MR_FILE_MAX_TEXT, on_pdf_text);
 	else

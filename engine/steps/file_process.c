@@ -14,10 +14,38 @@
 static const struct mr_file_action *const actions[] = { &mr_file_validate, &mr_file_extract,
 	&mr_file_ocr };
 
+/*
+ * Thousands of steps may want to read files at once; each would hold a descriptor while it waits
+ * for a helper. So a bounded number goes on from its row, and the others stand in line.
+ */
+static struct {
+	struct mr_file_job *first, *last;
+	unsigned open;
+} line;
+
+static void start_next(void);
+
 /* ---- the end ---- */
+
+static void leave_line(struct mr_file_job *j)
+{
+	struct mr_file_job *before = NULL;
+
+	for (struct mr_file_job *i = line.first; i != NULL && i != j; i = i->next)
+		before = i;
+	if (before != NULL)
+		before->next = j->next;
+	else
+		line.first = j->next;
+	if (line.last == j)
+		line.last = before;
+	j->in_line = false;
+}
 
 static void free_job(struct mr_file_job *j)
 {
+	bool was_open = j->is_open;
+
 	if (j->fd >= 0)
 		(void)close(j->fd);
 	if (j->page_fd >= 0)
@@ -29,6 +57,10 @@ static void free_job(struct mr_file_job *j)
 	mr_sandbox_job_done(&j->helper);
 	j->arena = mr_arena_free(j->arena);
 	free(j);
+	if (was_open) {
+		line.open--;
+		start_next();
+	}
 }
 
 void mr_file_finish(struct mr_file_job *j)
@@ -50,6 +82,12 @@ void mr_file_fail(struct mr_file_job *j, const char *type, bool retryable, const
 	va_end(ap);
 	(void)mr_report_fail(j->x, mr_str(type), retryable, "%.*s", MR_STR_ARG(message));
 	mr_file_finish(j);
+}
+
+void mr_file_fail_cut(struct mr_file_job *j)
+{
+	mr_file_fail(j, "validation", false, "The %s file is cut off: its end is missing.",
+	    mr_file_type_name(j->type));
 }
 
 void mr_file_finish_text(
@@ -179,6 +217,20 @@ static void on_inspected(uv_work_t *work, int status)
 		j->action->begin(j);
 }
 
+/* Lets as many go on as may; what stood in line for too long goes on too, to be told so. */
+static void start_next(void)
+{
+	while (line.first != NULL && line.open < MR_FILE_MAX_OPEN) {
+		struct mr_file_job *j = line.first;
+
+		leave_line(j);
+		j->is_open = j->working = true;
+		line.open++;
+		j->work.data = j;
+		(void)uv_queue_work(j->x->host->loop, &j->work, inspect, on_inspected); /* can't fail */
+	}
+}
+
 static void take_row(struct mr_file_job *j, const PGresult *r)
 {
 	struct mr_arena *a = j->arena;
@@ -190,11 +242,14 @@ static void take_row(struct mr_file_job *j, const PGresult *r)
 		mr_file_fail(j, "limit", true, "The engine is out of memory.");
 		return;
 	}
-	j->work.data = j;
-	if (uv_queue_work(j->x->host->loop, &j->work, inspect, on_inspected) != 0)
-		mr_file_fail(j, "limit", true, "The engine is out of memory.");
+	j->in_line = true;
+	j->next = NULL;
+	if (line.last != NULL)
+		line.last->next = j;
 	else
-		j->working = true;
+		line.first = j;
+	line.last = j;
+	start_next();
 }
 
 static void on_row(struct mr_pg_unit *u)
@@ -328,6 +383,8 @@ static void give_up(struct mr_step_exec *x)
 	mr_sandbox_abort(&j->helper);
 	if (j->working)
 		(void)uv_cancel((uv_req_t *)&j->work); /* begun already: it comes back anyway */
+	if (j->in_line)
+		leave_line(j);
 	if (!j->working && !j->asking)
 		free_job(j);
 }

@@ -14,6 +14,7 @@
 #define MR_FILE_MAX_PIXELS 40000000u          /* A4 at 600 dpi is 35 million */
 #define MR_FILE_MAX_PAGES  50                 /* of a scanned PDF */
 #define MR_FILE_DPI        300
+#define MR_FILE_MAX_OPEN   64                 /* jobs that have their file open */
 #define MR_FILE_LANGUAGES  128                /* bytes of "eng+deu" */
 
 struct mr_file_job;
@@ -52,6 +53,9 @@ struct mr_file_job {
 	/* the thread's work; its input */
 	uv_work_t work;
 	bool working;
+	bool in_line;
+	bool is_open;             /* counts among those that may hold their file open */
+	struct mr_file_job *next; /* in the line of those that wait to */
 	const char *store;
 	bool wants_text;      /* read the whole text of a text file */
 	bool wants_languages; /* list Tesseract's languages */
@@ -59,6 +63,7 @@ struct mr_file_job {
 	enum mr_file_trouble trouble;
 	int fd; /* the open file; -1 */
 	enum mr_file_type type;
+	bool is_cut;
 	uint64_t pixels;
 	struct mr_buf text;
 	char tessdata[128];     /* folder; "" when there is none */
@@ -86,6 +91,8 @@ void mr_file_finish(struct mr_file_job *j);
 /* The same with a failure. */
 void mr_file_fail(struct mr_file_job *j, const char *type, bool retryable, const char *fmt, ...)
     MR_PRINTF(4, 5);
+/* For a file whose end is missing. */
+void mr_file_fail_cut(struct mr_file_job *j);
 /* Ends well with {content, word_count, size, file_id, file_name} and, unless 0, pages; LANGUAGE
  * may be absent. TEXT is cleaned first. */
 void mr_file_finish_text(

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define SAMPLE     (1u << 16) /* bytes that tell text from anything else */
+#define TAIL       2048       /* bytes at the end where the mark of completeness stands */
 #define MAX_STEPS  512        /* parts of one file that are looked at */
 
 static const char *const names[] = {
@@ -203,6 +204,18 @@ enum mr_file_type mr_file_type_detect(const struct mr_file_view *v)
 	if (!is_text(head, len, (int64_t)len == v->size))
 		return MR_FILE_UNKNOWN;
 	return looks_like_html((struct mr_str){ head, len }) ? MR_FILE_HTML : MR_FILE_TEXT;
+}
+
+bool mr_file_is_cut(const struct mr_file_view *v, enum mr_file_type t)
+{
+	const char *mark = t == MR_FILE_PDF ? "%%EOF" : "IEND";
+	char tail[TAIL];
+	size_t len = v->size < (int64_t)sizeof(tail) ? (size_t)v->size : sizeof(tail);
+
+	if (t != MR_FILE_PDF && t != MR_FILE_PNG)
+		return false;
+	return !get(v, v->size - (int64_t)len, tail, len) ||
+	    memmem(tail, len, mark, strlen(mark)) == NULL;
 }
 
 /* ---- size of images ---- */

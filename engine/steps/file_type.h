@@ -41,6 +41,8 @@ bool mr_file_type_is_image(enum mr_file_type t);
 enum mr_file_type mr_file_type_of_extension(struct mr_str extension);
 /* What stands behind the last dot; "" when there is none. Points into NAME. */
 struct mr_str mr_file_extension(struct mr_str name);
+/* True when a PDF or PNG lacks its end: readers would make do with what is there. */
+bool mr_file_is_cut(const struct mr_file_view *v, enum mr_file_type t);
 /* Largest number of pixels of one picture in the image file; 0 when it can't be told. */
 uint64_t mr_file_pixels(const struct mr_file_view *v, enum mr_file_type t);
 

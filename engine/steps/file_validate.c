@@ -90,6 +90,8 @@ static void check_content(struct verdict *v)
 		add_error(v, "The file is empty.");
 		return;
 	}
+	if (v->j->is_cut)
+		add_error(v, "The %s file is cut off: its end is missing.", mr_file_type_name(is));
 	if (says == MR_FILE_UNKNOWN || says == is)
 		return;
 	/* markup may begin with anything, and text may look like markup */

@@ -3,8 +3,8 @@
 -- params:  status text[]?, search text?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
--- order:   created_at = k.id int8, -id = k.id int8, name = k.name text
--- index:   api_keys_tenant_id_id_key
+-- order:   created_at = k.created_at timestamptz, -id = k.created_at timestamptz, name = k.name text
+-- index:   api_keys_tenant_idx
 with page as materialized (
 	select k as row, k.id, p.name as principal_name, ({key})::text as key
 	from api_keys k

@@ -3,7 +3,7 @@
 -- params:  search text?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
--- order:   -created_at = f.id int8, -id = f.id int8, name = f.name text, -size = f.size int8
+-- order:   -created_at = f.created_at timestamptz, -id = f.created_at timestamptz, name = f.name text, -size = f.size int8
 -- index:   files_tenant_idx
 with page as materialized (
 	select f.*, ({key})::text as key

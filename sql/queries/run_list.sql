@@ -3,7 +3,7 @@
 -- params:  status text[]?, workflow_id int8?, triggered_by text?, from timestamptz?, to timestamptz?, correlation_id text?, search text?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
--- order:   -created_at = r.id int8, -id = r.id int8, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
+-- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
 -- index:   runs_tenant_idx
 -- With statuses each of them is read in order from runs_status_idx, and the pages are merged.
 with page as materialized (
@@ -55,7 +55,7 @@ with page as materialized (
 			'execution_id', p.id,
 			'workflow_id', p.workflow_id,
 			'workflow_definition_id', p.workflow_id,
-			'workflow_name', w.name,
+			'workflow_name', (select w.name from workflows w where w.id = p.workflow_id),
 			'version', p.version,
 			'status', p.status,
 			'is_terminal', is_terminal(p.status),
@@ -77,7 +77,6 @@ with page as materialized (
 		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
 		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
 	from numbered p
-	left join workflows w on w.id = p.workflow_id
 )
 select l.items, l.next_key, l.next_id,
 	case when :want_total then (select n from counted) end as total,

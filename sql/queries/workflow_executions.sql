@@ -3,7 +3,7 @@
 -- params:  id int8, status text[]?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
--- order:   -created_at = r.id int8, -id = r.id int8, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
+-- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
 -- index:   runs_workflow_idx
 with page as materialized (
 	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.input, r.result, r.error, r.retry_count,
@@ -40,7 +40,7 @@ with page as materialized (
 			'execution_id', p.id,
 			'workflow_id', p.workflow_id,
 			'workflow_definition_id', p.workflow_id,
-			'workflow_name', w.name,
+			'workflow_name', (select w.name from workflows w where w.id = p.workflow_id),
 			'version', p.version,
 			'status', p.status,
 			'is_terminal', is_terminal(p.status),
@@ -64,7 +64,6 @@ with page as materialized (
 		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
 		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
 	from numbered p
-	left join workflows w on w.id = p.workflow_id
 )
 select l.items, l.next_key, l.next_id,
 	case when :want_total then (select n from counted) end as total,

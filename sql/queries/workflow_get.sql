@@ -12,7 +12,7 @@ select '{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.render
 			|| ',"completed_at":' || coalesce('"' || ts(r.completed_at) || '"', 'null') || '}'
 		from runs r
 		where r.workflow_id = w.id
-		order by r.id desc
+		order by r.created_at desc, r.id desc
 		limit 1
 	), 'null') || '}' as body,
 	w.revision as version

@@ -3,7 +3,7 @@
 -- params:  status text[]?, tag text[]?, owner text?, search text?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
--- order:   created_at = w.id int8, -id = w.id int8, updated_at = w.updated_at timestamptz, name = w.name text, status = w.status text
+-- order:   created_at = w.created_at timestamptz, -id = w.created_at timestamptz, updated_at = w.updated_at timestamptz, name = w.name text, status = w.status text
 -- index:   workflows_tenant_idx
 with page as materialized (
 	select w.id, w.rendered_summary, ({key})::text as key

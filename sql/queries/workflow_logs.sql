@@ -15,8 +15,8 @@ with found as materialized (
 	select r.id as run_id
 	from runs r
 	where r.workflow_id = :id
-		and r.id {cmp}= :after_key::{type} -- ?after_id
-	order by r.id {dir}
+		and (r.created_at, r.id) {cmp}= (select a.created_at, a.id from runs a where a.id = :after_key::{type}) -- ?after_id
+	order by r.created_at {dir}, r.id {dir}
 	limit 1000
 ), mark as materialized ( -- ?after
 	select a.run_id, a.seq -- ?after
@@ -37,7 +37,7 @@ page as materialized (
 			and j.step = :step -- ?step
 			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), lower(:search)) > 0 -- ?search
 			and (j.run_id, j.seq) > (select m.run_id, m.seq from mark m) -- ?after
-			and ({key}, j.seq) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			and ({key} <> :after_key::{type} or j.seq {cmp} :after_id) -- ?after_id
 		order by j.seq {dir}
 	) j
 	limit :page_limit + 1

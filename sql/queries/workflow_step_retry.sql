@@ -9,7 +9,7 @@ with wanted as materialized (
 			from runs l
 			where l.workflow_id = w.id
 				and l.status in ('failed', 'timed_out', 'cancelled')
-			order by l.id desc
+			order by l.created_at desc, l.id desc
 			limit 1
 		) as run_id
 	from workflows w

@@ -62,7 +62,7 @@ with given as materialized (
 					'created_at', ts(r.created_at), 'started_at', ts(r.started_at), 'completed_at', ts(r.completed_at))::text
 				from runs r
 				where r.workflow_id = c.id
-				order by r.id desc
+				order by r.created_at desc, r.id desc
 				limit 1
 			), 'null') || '}')::json as body,
 		null as location,

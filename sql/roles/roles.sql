@@ -31,12 +31,20 @@ alter role millrace_engine in database :"DBNAME" set idle_in_transaction_session
 
 alter role millrace_api in database :"DBNAME" set timezone = 'UTC';
 alter role millrace_engine in database :"DBNAME" set timezone = 'UTC';
-alter role millrace_api in database :"DBNAME" set jit = off;
-alter role millrace_engine in database :"DBNAME" set jit = off;
 
--- The engine's statements look up a batch of rows by primary key. Statistics of a table that was
--- empty a minute ago must not talk the planner into reading all of it.
-alter role millrace_engine in database :"DBNAME" set enable_seqscan = off;
-alter role millrace_engine in database :"DBNAME" set enable_hashjoin = off;
-alter role millrace_engine in database :"DBNAME" set enable_mergejoin = off;
+-- Statements look up rows by index, a few or a batch of them. Statistics of a table that was empty
+-- a minute ago must not talk the planner into reading all of it, nor bitmaps into reading a whole
+-- tenant for one page.
+do $$
+declare
+	r text;
+	what text;
+begin
+	foreach r in array '{millrace_api,millrace_engine}'::text[] loop
+		foreach what in array '{enable_seqscan,enable_bitmapscan,enable_hashjoin,enable_mergejoin,jit}'::text[] loop
+			execute format('alter role %I in database %I set %s = off', r, current_database(), what);
+		end loop;
+	end loop;
+end
+$$;
 commit;

@@ -37,8 +37,8 @@ static void check_normal(struct mr_arena *a, const struct mr_value *definition, 
 	check(mr_value_eq(&once, &twice));
 }
 
-static void check_snapshot(
-    struct mr_arena *a, const struct mr_graph *g, struct mr_run *run, const struct mr_run_info *info)
+static void check_snapshot(struct mr_arena *a, const struct mr_graph *g, struct mr_run *run,
+    const struct mr_run_info *info)
 {
 	struct mr_value first, second;
 	struct mr_run *copy;
@@ -100,8 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (a == NULL)
 		return 0;
 	mr_faults_init(&faults, a, 100);
-	r = mr_json_parse(a, (struct mr_str){ (const char *)data, size }, &mr_json_limits_default,
-	    &faults, &v);
+	r = mr_json_parse(
+	    a, (struct mr_str){ (const char *)data, size }, &mr_json_limits_default, &faults, &v);
 	if (r == 0) {
 		size_t before = faults.count;
 

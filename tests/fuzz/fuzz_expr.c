@@ -85,8 +85,8 @@ static int run_json(struct mr_arena *a, const struct mr_expr_env *env, char kind
 		r = mr_transform_compile(a, source, MR_STR("transformations"), &faults, &f);
 		must(r == 0 || r == MR_E_NOMEM || faults.count > 0);
 		return r < 0 ? r
-			     : mr_transform_eval(
-				   f, mr_value_get(env->ctx, "steps"), env, a, ret, err);
+		             : mr_transform_eval(
+		                   f, mr_value_get(env->ctx, "steps"), env, a, ret, err);
 	default:
 		r = mr_template_compile(a, source, MR_STR("config"), &faults, &t);
 		must(r == 0 || r == MR_E_NOMEM || faults.count > 0);
@@ -125,6 +125,7 @@ static struct outcome run(struct mr_arena *a, struct mr_value *env_value, struct
 		if (o.r == 0)
 			o.r = run_expr(a, &env, e, &v, &o.err);
 	}
+	must(mr_str_is_utf8(mr_str(o.err.message)) && mr_str_is_utf8(mr_str(o.err.path)));
 	if (o.r == 0)
 		o.text = mr_json_text(a, &v); /* none when it is too large for the arena */
 	return o;

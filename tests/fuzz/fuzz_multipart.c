@@ -88,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (body.p == NULL)
 		body = MR_STR("");
 	(void)!mr_multipart_filename(type, name, &filename);
-	if (read_in_pieces(type, body, size) != read_in_pieces(type, body, (size_t)data[0] % 32 + 1))
+	if (read_in_pieces(type, body, size) !=
+	    read_in_pieces(type, body, (size_t)data[0] % 32 + 1))
 		abort();
 	return 0;
 }

@@ -145,5 +145,5 @@ def test_changes_are_audited(stack):
     api.ok("PATCH", f"/api/v1/workflows/{made['id']}", json={"description": "changed"}, headers={"X-Request-ID": "audit-1"})
     rows = stack.rows(f"select action, correlation_id from millrace.audit_logs where entity_type = 'workflow' "
                       f"and entity_id = {made['id']} order by id")
-    assert [r["action"] for r in rows] == ["create", "update"]
+    assert [r["action"] for r in rows] == ["created", "updated"]
     assert rows[1]["correlation_id"] == "audit-1"

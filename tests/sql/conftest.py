@@ -76,9 +76,13 @@ class Cluster:
         conn = self.connect("postgres")
         conn.execute(f"create database {name} template {template}")
         conn.close()
-        if template == "template1":
-            self.psql(name, ROOT / "sql/roles/roles.sql")
+        self.psql(name, ROOT / "sql/roles/roles.sql")
         return name
+
+    def drop(self, name):
+        conn = self.connect("postgres")
+        conn.execute(f"drop database {name}")
+        conn.close()
 
     def conninfo(self, database, role=None):
         user = f"millrace_{role}" if role else "postgres"
@@ -154,14 +158,18 @@ def deployed(cluster):
     return name
 
 
-@pytest.fixture
-def db(cluster, deployed, texts):
-    """A fresh database with two tenants."""
+def fresh(cluster, deployed, texts):
+    """A generator for fixtures: a deployed, empty database."""
     name = cluster.create(deployed)
-    cluster.psql(name, ROOT / "sql/roles/roles.sql")
     d = Database(cluster, name, texts)
     yield d
     d.close()
+    cluster.drop(name)
+
+
+@pytest.fixture
+def db(cluster, deployed, texts):
+    yield from fresh(cluster, deployed, texts)
 
 
 class Tenant:

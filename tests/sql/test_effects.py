@@ -122,14 +122,14 @@ def test_an_upload_starts_what_waits_for_it(tenant, engine):
 
 def test_files(db, tenant):
     ids = [upload(tenant, f"f{i}.txt", size=i)["body"]["id"] for i in range(5)]
-    assert upload(tenant, "none", extension="")["wake"] is None
+    assert upload(tenant, "none", extension="", size=100)["wake"] is None
     got = tenant.one("file_get", id=ids[0])
     assert got["storage_key"] == "key-f0.txt" and got["body"]["name"] == "f0.txt" and got["version"] == 1
     assert tenant.one("file_content", id=ids[0])["size"] == 0
     page = tenant.one("file_list", "-size", page_limit=2)
-    assert [f["size"] for f in page["items"]] == [4, 3] and page["total"] == 6
+    assert [f["size"] for f in page["items"]] == [100, 4] and page["total"] == 6
     page = tenant.one("file_list", "-size", after_key=page["next_key"], after_id=page["next_id"], search="F")
-    assert [f["size"] for f in page["items"]] == [2, 1, 0] and page["total"] == 5
+    assert [f["size"] for f in page["items"]] == [3, 2, 1, 0] and page["total"] == 5
     where = db.one("engine_file", tenant_id=tenant.id, file_id=ids[1])
     assert where["storage_key"] == "key-f1.txt"
     assert db.run("engine_file", tenant_id=tenant.id + 1, file_id=ids[1]) == []

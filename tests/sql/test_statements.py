@@ -9,7 +9,6 @@ from statements import HEADERS, OIDS
 @pytest.fixture(scope="module", params=["api", "engine", "owner"])
 def described(request, cluster, deployed, program):
     name = cluster.create(deployed)
-    cluster.psql(name, statements.ROOT / "sql/roles/roles.sql")
     prefixes = [n for n in HEADERS if statements.role_of(n) == request.param]
     return statements.describe(program, cluster.conninfo(name, request.param), *prefixes)
 

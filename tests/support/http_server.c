@@ -102,10 +102,10 @@ static bool wait_for_end(struct connection *c)
 static bool redirect(struct connection *c, const char *path)
 {
 	char headers[600];
-	int status = atoi(path + 10); /* /redirect/307/<where> */
+	long status = strtol(path + 10, NULL, 10); /* /redirect/307/<where> */
 	char line[32];
 
-	(void)snprintf(line, sizeof(line), "%d Moved", status);
+	(void)snprintf(line, sizeof(line), "%ld Moved", status);
 	(void)snprintf(headers, sizeof(headers), "Location: %.500s\r\n", path + 14);
 	return answer(c, line, headers, "", 0);
 }
@@ -123,7 +123,7 @@ static bool serve(struct connection *c, const char *method, const char *path, co
 	if (strncmp(path, "/echo", 5) == 0)
 		return answer(c, "200 OK", "Content-Type: text/plain\r\n", request, strlen(request));
 	if (strncmp(path, "/status/", 8) == 0) {
-		(void)snprintf(status, sizeof(status), "%d Whatever", atoi(path + 8));
+		(void)snprintf(status, sizeof(status), "%ld Whatever", strtol(path + 8, NULL, 10));
 		return answer(c, status, "", "the reason", 10);
 	}
 	if (strncmp(path, "/redirect/", 10) == 0)

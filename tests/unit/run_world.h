@@ -84,7 +84,10 @@ static void world_graph(struct world *w, const char *definition)
 /* A run that the API has just created. */
 static struct mr_run *world_run(struct world *w, struct mr_arena *arena, int64_t *ids)
 {
-	struct mr_fact created = { .kind = MR_FACT_CREATED, .step = -1, .seq = 1, .at_us = WORLD_BEGIN,
+	struct mr_fact created = { .kind = MR_FACT_CREATED,
+		.step = -1,
+		.seq = 1,
+		.at_us = WORLD_BEGIN,
 		.duration_us = -1 };
 	struct mr_run *run = NULL;
 
@@ -102,9 +105,15 @@ static void world_begin(struct world *w, const char *definition, const char *inp
 	assert_non_null(w->out_arena);
 	w->out.arena = w->out_arena;
 	w->input = world_json(w->graph_arena, input);
-	w->info = (struct mr_run_info){ .id = 77, .workflow_id = 7, .tenant_id = 1,
-		.workflow_name = MR_STR("Seven"), .version = 3, .input = w->input,
-		.created_at_us = WORLD_BEGIN, .env_lookup = world_env, .env_ctx = w };
+	w->info = (struct mr_run_info){ .id = 77,
+		.workflow_id = 7,
+		.tenant_id = 1,
+		.workflow_name = MR_STR("Seven"),
+		.version = 3,
+		.input = w->input,
+		.created_at_us = WORLD_BEGIN,
+		.env_lookup = world_env,
+		.env_ctx = w };
 	w->run = world_run(w, w->arena, &w->ids);
 	w->seq = 1;
 }

@@ -8,13 +8,13 @@ static const char world_text[] =
     "'objects':[{'n':2,'s':'b'},{'n':1,'s':'a'}]},'Manager Approval':{'approved':true}},"
     "'trigger':{'amount':10001.5},'x':5,'s':'h\xc3\xa9llo','type':'invoice','yes':true}";
 
-#define CHECK(cases) \
-	do { \
-		struct world w; \
-		(void)state; \
-		world_init(&w, world_text); \
-		world_check(&w, cases, MR_ARRAY_LEN(cases)); \
-		world_done(&w); \
+#define CHECK(cases)                                                                               \
+	do {                                                                                       \
+		struct world w;                                                                    \
+		(void)state;                                                                       \
+		world_init(&w, world_text);                                                        \
+		world_check(&w, cases, MR_ARRAY_LEN(cases));                                       \
+		world_done(&w);                                                                    \
 	} while (0)
 
 static void literals(void **state)
@@ -35,7 +35,8 @@ static void literals(void **state)
 		{ "null", "null" },
 		{ "'a\"b'", "\"a\\\"b\"" },
 		{ "\"\\x41\\u00e9\\U0001F600\\101\\n\\t\\\\\\'\\\"\\?\\`\"",
-		    "\"A\xc3\xa9\xf0\x9f\x98\x80" "A\\n\\t\\\\'\\\"?`\"" },
+		    "\"A\xc3\xa9\xf0\x9f\x98\x80"
+		    "A\\n\\t\\\\'\\\"?`\"" },
 		{ "r'\\n'", "\"\\\\n\"" },
 		{ "'''a\n'b'''", "\"a\\n'b\"" },
 		{ "\"\"\"a\"\"b\"\"\"", "\"a\\\"\\\"b\"" },
@@ -128,7 +129,8 @@ static void absorption(void **state)
 		{ "[0, 2].all(i, 4 / i == 3)", "false" },
 		{ "[0, 2].all(i, 4 / i == 2)", "! division by zero" },
 		{ "[2, 1].exists_one(i, 1 / (i - 1) > 0)", "! division by zero" },
-		{ "[1, 'a'].exists(i, i > 5) ?? 1", "! no such overload: string compared with int" },
+		{ "[1, 'a'].exists(i, i > 5) ?? 1",
+		    "! no such overload: string compared with int" },
 	};
 
 	CHECK(cases);
@@ -219,14 +221,16 @@ static void macros(void **state)
 		{ "['a', 'b'].transformMapEntry(i, v, {v: i})", "{\"a\":0,\"b\":1}" },
 		{ "['a', 'b'].transformMapEntry(i, v, {v: i, v + v: i, v + '3': 1})",
 		    "{\"a\":0,\"aa\":0,\"a3\":1,\"b\":1,\"bb\":1,\"b3\":1}" },
-		{ "['a', 'a'].transformMapEntry(i, v, {v: i})", "! the key a stands twice in the map" },
+		{ "['a', 'a'].transformMapEntry(i, v, {v: i})",
+		    "! the key a stands twice in the map" },
 		{ "cel.bind(v, x * 2, v + v)", "20" },
 		{ "cel.bind(v, 1, cel.bind(w, v + 1, [v, w]))", "[1,2]" },
 		{ "cel.bind(x, 1, x) + x", "6" },
 		{ "1.map(i, i)", "! no such overload: a list or map is needed, not int" },
 		{ "[1].filter(i, i)", "! no such overload: int where a bool is needed" },
 		{ "[1].map(1, 2)", "! map() begins with the name of a variable and a comma" },
-		{ "[1].transformMap(i, 2)", "! transformMap() begins with the names of two variables" },
+		{ "[1].transformMap(i, 2)",
+		    "! transformMap() begins with the names of two variables" },
 		{ "[1].all(i, i, true)", "! both variables have one name" },
 		{ "[1].filter(i, true, 1)", "! too many arguments" },
 		{ "[1].map(i, true, 1, 2)", "! too many arguments" },
@@ -250,8 +254,8 @@ static void strings(void **state)
 		    "[2,3,-1,0]" },
 		{ "[s.lastIndexOf('l'), s.lastIndexOf('l', 2), s.lastIndexOf('')]", "[3,2,5]" },
 		{ "s.indexOf('a', 9)", "! index 9 is out of the string's range" },
-		{ "'aBc\xc3\x84'.lowerAscii() + 'aBc\xc3\xa4'.upperAscii()",
-		    "\"abc\xc3\x84" "ABC\xc3\xa4\"" },
+		{ "'aBc\xc3\x84'.lowerAscii() + 'aBc\xc3\xa4'.upperAscii()", "\"abc\xc3\x84"
+		                                                             "ABC\xc3\xa4\"" },
 		{ "'\\u2003 a \\n'.trim()", "\"a\"" },
 		{ "'  '.trim()", "\"\"" },
 		{ "s.reverse()", "\"oll\xc3\xa9h\"" },
@@ -262,21 +266,27 @@ static void strings(void **state)
 		{ "['a', 'b'].join() + ['a', 'b'].join(', ')", "\"aba, b\"" },
 		{ "[1].join()", "! join() takes a list of strings, this one holds a int" },
 		{ "'aaa'.replace('a', 'b') + 'aaa'.replace('a', 'b', 2)", "\"bbbbba\"" },
-		{ "'\xc3\xa4" "b'.replace('', '-')", "\"-\xc3\xa4-b-\"" },
+		{ "'\xc3\xa4"
+		  "b'.replace('', '-')",
+		    "\"-\xc3\xa4-b-\"" },
 		{ "strings.quote('a\"\\n')", "\"\\\"a\\\\\\\"\\\\n\\\"\"" },
 		{ "'%s|%d|%.2f|%e|%x|%X|%o|%b|%%'.format(['a', 5, 1.005, 1200.0, 255, 'hi', 8, 5])",
 		    "\"a|5|1.00|1.200000e+03|ff|6869|10|101|%\"" },
-		{ "'%s'.format([[1, {'b': b'x', 'a': null}, 1.0]])", "\"[1, {a: null, b: x}, 1]\"" },
+		{ "'%s'.format([[1, {'b': b'x', 'a': null}, 1.0]])",
+		    "\"[1, {a: null, b: x}, 1]\"" },
 		{ "'%d'.format(['a'])", "! %d can't format a string" },
 		{ "'%s'.format([])", "! format() has only 0 arguments" },
 		{ "'%y'.format([1])", "! %y is no format" },
 		{ "base64.encode(b'hello') + string(base64.decode('aGVsbG8'))",
 		    "\"aGVsbG8=hello\"" },
 		{ "base64.decode('=a==')", "! the text is not valid base64" },
-		{ "'abc'.matches('^a.c$') && matches('xabcx', 'abc') && !'abc'.matches('^b')", "true" },
+		{ "'abc'.matches('^a.c$') && matches('xabcx', 'abc') && !'abc'.matches('^b')",
+		    "true" },
 		{ "'abc'.matches(s + '|b')", "true" },
-		{ "'abc'.matches('(')", "! the pattern is wrong at 1: missing closing parenthesis" },
-		{ "'abc'.matches('(' + '')", "! the pattern is wrong at 1: missing closing parenthesis" },
+		{ "'abc'.matches('(')",
+		    "! the pattern is wrong at 1: missing closing parenthesis" },
+		{ "'abc'.matches('(' + '')",
+		    "! the pattern is wrong at 1: missing closing parenthesis" },
 		{ "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'.matches('^(a+)+$')",
 		    "! the pattern needs too many steps on this text" },
 		{ "1.contains('a')", "! no such overload: contains(int, string)" },
@@ -305,7 +315,8 @@ static void conversions(void **state)
 		{ "bool('maybe')", "! \"maybe\" is no bool" },
 		{ "bytes('\xc3\xa9')", "\"w6k=\"" },
 		{ "dyn(1)", "1" },
-		{ "type(1) == int && type(1u) == uint && type('') == string && type(null) == null_type",
+		{ "type(1) == int && type(1u) == uint && type('') == string && type(null) == "
+		  "null_type",
 		    "true" },
 		{ "type(type(1)) == type(int)", "true" },
 		{ "type([]) == list && type({}) == map && type(b'') == bytes", "true" },
@@ -325,7 +336,8 @@ static void times(void **state)
 		    "\"2024-02-29T22:30:00Z\"" },
 		{ "timestamp('2024-03-01T00:00:00Z') - timestamp('2024-02-29T00:00:00Z')",
 		    "\"86400s\"" },
-		{ "timestamp('2024-03-01T00:00:00Z') - duration('1s')", "\"2024-02-29T23:59:59Z\"" },
+		{ "timestamp('2024-03-01T00:00:00Z') - duration('1s')",
+		    "\"2024-02-29T23:59:59Z\"" },
 		{ "duration('1.5s') + duration('-250ms') - duration('1us')", "\"1.249999s\"" },
 		{ "-duration('1m')", "\"-60s\"" },
 		{ "duration(90)", "\"90s\"" },
@@ -335,10 +347,13 @@ static void times(void **state)
 		{ "timestamp('2024-13-01T00:00:00Z')",
 		    "! \"2024-13-01T00:00:00Z\" is no timestamp (2025-01-31T12:00:00Z)" },
 		{ "timestamp(0)", "\"1970-01-01T00:00:00Z\"" },
-		{ "timestamp('9999-12-31T23:59:59Z') + duration('1s')", "! timestamp out of range" },
+		{ "timestamp('9999-12-31T23:59:59Z') + duration('1s')",
+		    "! timestamp out of range" },
 		{ "timestamp(0) + timestamp(0)", "! no such overload: timestamp + timestamp" },
-		{ "cel.bind(t, timestamp('2024-12-31T23:59:58.007Z'), [t.getFullYear(), t.getMonth(), "
-		  "t.getDate(), t.getDayOfMonth(), t.getDayOfWeek(), t.getDayOfYear(), t.getHours(), "
+		{ "cel.bind(t, timestamp('2024-12-31T23:59:58.007Z'), [t.getFullYear(), "
+		  "t.getMonth(), "
+		  "t.getDate(), t.getDayOfMonth(), t.getDayOfWeek(), t.getDayOfYear(), "
+		  "t.getHours(), "
 		  "t.getMinutes(), t.getSeconds(), t.getMilliseconds()])",
 		    "[2024,11,31,30,2,365,23,59,58,7]" },
 		{ "timestamp('2024-01-01T00:30:00Z').getHours('-01:00')", "23" },
@@ -360,10 +375,12 @@ static void times(void **state)
 static void numbers_and_lists(void **state)
 {
 	static const struct eval_case cases[] = {
-		{ "[math.greatest(1, 2.5, 2u), math.least([3, 1, 2]), math.greatest(7)]", "[2.5,1,7]" },
+		{ "[math.greatest(1, 2.5, 2u), math.least([3, 1, 2]), math.greatest(7)]",
+		    "[2.5,1,7]" },
 		{ "math.greatest('a')", "! no such overload: math.greatest(string)" },
 		{ "math.least([])", "! math.least() of an empty list" },
-		{ "[math.ceil(1.2), math.floor(-1.2), math.round(2.5), math.trunc(-1.7), math.ceil(3)]",
+		{ "[math.ceil(1.2), math.floor(-1.2), math.round(2.5), math.trunc(-1.7), "
+		  "math.ceil(3)]",
 		    "[2.0,-2.0,3.0,-1.0,3]" },
 		{ "[math.abs(-1), math.abs(-1.5), math.sign(-3), math.sign(0.0), math.sqrt(16)]",
 		    "[1,1.5,-1,0.0,4.0]" },
@@ -423,7 +440,8 @@ static void refused(void **state)
 		{ "'a\nb'", "a line ends inside a string; use three quotes for that", 2, 1, 3 },
 		{ "'\\q'", "not an escape", 1, 1, 2 },
 		{ "'\\ud800'", "not a code point", 1, 1, 2 },
-		{ "9223372036854775808", "the number is beyond the range of an int (64 bits)", 0, 1, 1 },
+		{ "9223372036854775808", "the number is beyond the range of an int (64 bits)", 0, 1,
+		    1 },
 		{ "99999999999999999999", "the number is beyond 64 bits", 0, 1, 1 },
 		{ "1e999", "the number is beyond the range of a double", 0, 1, 1 },
 		{ "12ab", "a letter right after a number", 2, 1, 3 },
@@ -453,8 +471,8 @@ static void refused(void **state)
 	a = mr_arena_free(a);
 }
 
-static struct mr_str repeat(struct mr_arena *a, const char *before, const char *middle,
-    const char *after, size_t n)
+static struct mr_str repeat(
+    struct mr_arena *a, const char *before, const char *middle, const char *after, size_t n)
 {
 	struct mr_str s = MR_STR_NONE;
 	struct mr_buf b;
@@ -501,8 +519,8 @@ static void limits(void **state)
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
 		struct mr_arena *a = mr_arena_create(64u << 20);
-		struct mr_str source = repeat(
-		    a, cases[i].before, cases[i].middle, cases[i].after, cases[i].n);
+		struct mr_str source =
+		    repeat(a, cases[i].before, cases[i].middle, cases[i].after, cases[i].n);
 		struct mr_expr_error err = { .line = 0 };
 		const struct mr_expr *e;
 		struct mr_value v;
@@ -520,14 +538,20 @@ static void limits(void **state)
 static void costs(void **state)
 {
 	static const char *const sources[] = {
-		"lists.range(1000).all(i, lists.range(1000).all(j, lists.range(1000).all(k, k >= 0)))",
-		"lists.range(1000).exists(i, lists.range(1000).exists(j, lists.range(1000).exists(k, "
+		"lists.range(1000).all(i, lists.range(1000).all(j, lists.range(1000).all(k, k >= "
+		"0)))",
+		"lists.range(1000).exists(i, lists.range(1000).exists(j, "
+		"lists.range(1000).exists(k, "
 		"1/0 > 1)))",
 		"cel.bind(a, lists.range(100000), a.map(i, a.map(j, j)))",
-		"cel.bind(a,[1,1],cel.bind(b,[a,a],cel.bind(c,[b,b],cel.bind(d,[c,c],cel.bind(e,[d,d],"
-		"cel.bind(f,[e,e],cel.bind(g,[f,f],cel.bind(h,[g,g],cel.bind(i,[h,h],cel.bind(j,[i,i],"
-		"cel.bind(k,[j,j],cel.bind(l,[k,k],cel.bind(m,[l,l],cel.bind(n,[m,m],cel.bind(o,[n,n],"
-		"cel.bind(p,[o,o],cel.bind(q,[p,p],cel.bind(r,[q,q],cel.bind(s,[r,r],cel.bind(t,[s,s],"
+		"cel.bind(a,[1,1],cel.bind(b,[a,a],cel.bind(c,[b,b],cel.bind(d,[c,c],cel.bind(e,[d,"
+		"d],"
+		"cel.bind(f,[e,e],cel.bind(g,[f,f],cel.bind(h,[g,g],cel.bind(i,[h,h],cel.bind(j,[i,"
+		"i],"
+		"cel.bind(k,[j,j],cel.bind(l,[k,k],cel.bind(m,[l,l],cel.bind(n,[m,m],cel.bind(o,[n,"
+		"n],"
+		"cel.bind(p,[o,o],cel.bind(q,[p,p],cel.bind(r,[q,q],cel.bind(s,[r,r],cel.bind(t,[s,"
+		"s],"
 		"t == [s,s]))))))))))))))))))))",
 		"lists.range(100).map(i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'.matches('^(a|a)*$'))",
 	};
@@ -566,10 +590,11 @@ static void memory_limit(void **state)
 
 	(void)state;
 	world_init(&w, "{}");
-	assert_int_equal(mr_expr_compile(w.arena,
-			     MR_STR("lists.range(1000).map(i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.replace('a', "
-				    "'bbbbbbbbbbbbbbbbbbbbb'))"),
-			     &e, &err),
+	assert_int_equal(
+	    mr_expr_compile(w.arena,
+	        MR_STR("lists.range(1000).map(i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.replace('a', "
+	               "'bbbbbbbbbbbbbbbbbbbbb'))"),
+	        &e, &err),
 	    0);
 	assert_int_equal(mr_expr_eval(e, &w.env, small, &v, &err), MR_E_NOMEM);
 	assert_string_equal(err.message, "the values are too large for the memory allowed");

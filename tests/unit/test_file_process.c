@@ -373,10 +373,13 @@ static void make_files(void)
 	make_scanned_pdf("scan.pdf", 2);
 	cut_file("scan.pdf", "cut.pdf", 5000);
 	cut_file("scan.png", "cut.png", 3000);
+	cut_file("letter.pdf", "cut-letter.pdf", 650);
+	put("tail.pdf", "%PDF-1.7\nthis is no PDF at all\n%%EOF\n");
+	put_bytes("tail.png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40\x08\0\0\0\0IEND", 33);
 	put("junk.pdf", "%PDF-1.7\nthis is no PDF at all\n");
 	make_docx("letter.docx", "word/document.xml", document, " ", strlen(document));
-	make_docx("text-bomb.docx", "word/document.xml", "<w:t>", "bomb ", 60u << 20);
-	make_docx("tag-bomb.docx", "word/document.xml", "<w:p ", "  ", 300u << 20);
+	make_docx("text-bomb.docx", "word/document.xml", "<w:t>", "bomb ", 12u << 20);
+	make_docx("tag-bomb.docx", "word/document.xml", "<w:p ", "  ", 140u << 20);
 	make_docx("other.docx", "xl/workbook.xml", document, " ", strlen(document));
 	cut_file("letter.docx", "cut.docx", 60);
 	put("page.html", "<!doctype html><title>T</title><script>x()</script><p>Hi &amp; <b>bye</b>");
@@ -574,10 +577,14 @@ static void test_texts(void **state)
 static const struct {
 	const char *file, *config, *type, *says;
 } troubles[] = {
-	{ "junk.pdf", "\"action\": \"extract\"", "validation", "can't be read as PDF" },
-	{ "junk.pdf", "\"action\": \"ocr_extract\"", "validation", "can't be read as PDF" },
-	{ "cut.pdf", "\"action\": \"ocr_extract\"", "validation", "PDF" },
-	{ "cut.png", "\"action\": \"ocr_extract\"", "validation", "image" },
+	{ "junk.pdf", "\"action\": \"extract\"", "validation", "cut off" },
+	{ "junk.pdf", "\"action\": \"ocr_extract\"", "validation", "cut off" },
+	{ "cut.pdf", "\"action\": \"ocr_extract\"", "validation", "cut off" },
+	{ "cut.png", "\"action\": \"ocr_extract\"", "validation", "cut off" },
+	{ "cut-letter.pdf", "\"action\": \"extract\"", "validation", "cut off" },
+	{ "cut-letter.pdf", "\"action\": \"validate\"", "validation", "cut off" },
+	{ "tail.pdf", "\"action\": \"extract\"", "validation", "can't be read as PDF" },
+	{ "tail.png", "\"action\": \"ocr_extract\"", "validation", "can't be read as image" },
 	{ "cut.docx", "\"action\": \"extract\"", "validation", "" },
 	{ "other.docx", "\"action\": \"extract\"", "validation", "no PDF, docx" },
 	{ "text-bomb.docx", "\"action\": \"extract\"", "limit", "unpacks to more" },
@@ -757,6 +764,54 @@ static void test_abort(void **state)
 		(void)uv_run(&fx->loop, UV_RUN_ONCE);
 }
 
+/* More at once than may have their file open; every third is aborted on the way. */
+static void test_many(void **state)
+{
+	static struct run r[200];
+
+	(void)state;
+	use_file("notes.txt");
+	for (size_t i = 0; i < MR_ARRAY_LEN(r); i++) {
+		assert_int_equal(start(&r[i], "{\"action\": \"extract\", \"file_id\": 7}"), 0);
+		while (db.unit != NULL) /* its row is there: it stands in line, or goes on */
+			(void)uv_run(&fx->loop, UV_RUN_NOWAIT);
+	}
+	for (size_t i = 0; i < MR_ARRAY_LEN(r); i++) {
+		if (i % 3 == 0 && r[i].done == 0)
+			mr_step_runner(MR_STEP_FILE_PROCESS)->abort(&r[i].x);
+	}
+	for (size_t i = 0; i < MR_ARRAY_LEN(r); i++) {
+		while (i % 3 != 0 && r[i].done == 0)
+			(void)uv_run(&fx->loop, UV_RUN_ONCE);
+		assert_true(i % 3 == 0 || r[i].x.ok);
+		end(&r[i]);
+	}
+}
+
+/* While many wait for a helper, those behind them stand in line; all end. */
+static void test_line(void **state)
+{
+	static struct run r[100];
+	size_t ended = 0;
+
+	(void)state;
+	use_file("page.html");
+	for (size_t i = 0; i < MR_ARRAY_LEN(r); i++) {
+		assert_int_equal(start(&r[i], "{\"action\": \"extract\", \"file_id\": 7}"), 0);
+		while (db.unit != NULL)
+			(void)uv_run(&fx->loop, UV_RUN_NOWAIT);
+	}
+	assert_in_range(mr_sandbox_queued(fx->host.sandbox), 0, 64);
+	for (size_t i = 0; i < MR_ARRAY_LEN(r); i++) {
+		while (r[i].done == 0)
+			(void)uv_run(&fx->loop, UV_RUN_ONCE);
+		ended += r[i].x.ok;
+		end(&r[i]);
+	}
+	if (mr_sandbox_pool_state(fx->host.sandbox, NULL) == MR_SANDBOX_READY)
+		assert_int_equal(ended, MR_ARRAY_LEN(r));
+}
+
 /* An execution's arena that is too small is an error of the step. */
 static void test_small_arena(void **state)
 {
@@ -787,6 +842,8 @@ int main(void)
 		cmocka_unit_test(test_nested_key),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_small_arena),
 	};
 

@@ -112,7 +112,8 @@ static const struct {
 } orders[] = {
 	{ "steps", "{'steps':[" NOOP("a") "," NOOP("b") "]}", "a:; b: a" },
 	{ "definition.steps", "{'definition':{'steps':[" NOOP("a") "]}}", "a:" },
-	{ "workflow_config.steps", "{'name':'w','workflow_config':{'steps':[" NOOP("a") "]}}", "a:" },
+	{ "workflow_config.steps", "{'name':'w','workflow_config':{'steps':[" NOOP("a") "]}}",
+	    "a:" },
 	{ "template_config.steps",
 	    "{'template_config':{'steps':[{'type':'http_request','config':{'url':''}}]}}",
 	    "http_request_1:" },
@@ -123,19 +124,22 @@ static const struct {
 	    "{'step':2,'name':'B','action':'log','config':{'message':'x'},"
 	    "'conditions':{'amount':{'$gt':10}}}],'settings':{'timeout':300,'max_retries':3}}",
 	    "A:; B: A" },
-	{ "the same twice",
-	    "{'steps':[" NOOP("a") "],'workflow_config':{'steps':[" NOOP("a") "]}}", "a:" },
+	{ "the same twice", "{'steps':[" NOOP("a") "],'workflow_config':{'steps':[" NOOP("a") "]}}",
+	    "a:" },
 	{ "default names",
 	    "{'steps':[{'type':'noop'},{'type':'log','config':{'message':1}},"
 	    "{'name':'noop_3','type':'noop'},{'type':'noop'}]}",
 	    "noop_1:; log_2: noop_1; noop_3: log_2; noop_4: noop_3" },
 	{ "a default name that is taken",
-	    "{'steps':[{'name':'noop_2','type':'noop'},{'type':'noop'}]}", "noop_2:; noop_3: noop_2" },
+	    "{'steps':[{'name':'noop_2','type':'noop'},{'type':'noop'}]}",
+	    "noop_2:; noop_3: noop_2" },
 	{ "id is the name", "{'steps':[{'id':'x','type':'noop'},{'id':'y','action':'noop'}]}",
 	    "x:; y: x" },
 	{ "depends_on",
-	    "{'steps':[" NOOP("a") "," NOOP("b") ",{'name':'c','type':'noop','depends_on':['a','a']},"
-	    "{'name':'d','type':'noop','depends_on':[]},{'name':'e','type':'noop','depends_on':'d'}]}",
+	    "{'steps':[" NOOP("a") "," NOOP(
+	        "b") ",{'name':'c','type':'noop','depends_on':['a','a']},"
+	             "{'name':'d','type':'noop','depends_on':[]},{'name':'e','type':'noop','"
+	             "depends_on':'d'}]}",
 	    "a:; b: a; c: a; d:; e: d" },
 	{ "next",
 	    "{'steps':[{'name':'a','type':'noop','next':['c','b']}," NOOP("b") "," NOOP("c") "]}",
@@ -151,18 +155,18 @@ static const struct {
 	{ "inline actions",
 	    "{'steps':[{'name':'c','type':'conditional','config':{'condition':'true',"
 	    "'true_action':{'type':'log','config':{'message':'y'}},"
-	    "'false_action':[{'type':'log','config':{'message':'n'}},{'name':'z','type':'noop'}]}},"
-	    NOOP("d") "]}",
+	    "'false_action':[{'type':'log','config':{'message':'n'}},{'name':'z','type':'noop'}]}}"
+	    "," NOOP("d") "]}",
 	    "c:; d: c; c/log_1:; c/log_2:; c/z: log_2" },
 	{ "actions by name",
 	    "{'steps':[{'name':'c','type':'conditional','config':{'condition':'1 > 0',"
-	    "'true_action':'x','false_action':['y']}}," NOOP("x") "," NOOP("y")
-	    ",{'name':'z','type':'noop','depends_on':['x','y']}]}",
+	    "'true_action':'x','false_action':['y']}}," NOOP("x") "," NOOP(
+	        "y") ",{'name':'z','type':'noop','depends_on':['x','y']}]}",
 	    "c:; x: c; y: c; z: x y" },
 	{ "conditionals inside",
 	    "{'steps':[{'name':'c','type':'conditional','config':{'condition':'true','true_action':"
-	    "[{'name':'c','type':'conditional','config':{'condition':true,'true_action':"
-	    NOOP("c") "}}," NOOP("d") "]}}]}",
+	    "[{'name':'c','type':'conditional','config':{'condition':true,'true_action':" NOOP(
+	        "c") "}}," NOOP("d") "]}}]}",
 	    "c:; c/c:; c/d: c; c/c/c:" },
 };
 
@@ -189,12 +193,15 @@ static const struct {
 	{ "no steps inside", "{'workflow_config':{}}", "workflow_config.steps required" },
 	{ "an empty list", "{'steps':[]}", "steps required" },
 	{ "steps of a wrong kind", "{'steps':3}", "steps type" },
-	{ "a container of a wrong kind", "{'definition':[],'steps':[" NOOP("a") "]}", "definition type" },
+	{ "a container of a wrong kind", "{'definition':[],'steps':[" NOOP("a") "]}",
+	    "definition type" },
 	{ "two containers that differ",
 	    "{'steps':[" NOOP("a") "],'definition':{'steps':[" NOOP("b") "]}}", "steps conflict" },
-	{ "a step of a wrong kind", "{'steps':[3,null]}", "steps[0] type\nsteps[1] type\nsteps required" },
+	{ "a step of a wrong kind", "{'steps':[3,null]}",
+	    "steps[0] type\nsteps[1] type\nsteps required" },
 	{ "unknown members",
-	    "{'stepz':[],'workflow_config':{'steps':[{'nam':'x','type':'noop','config':{}}],'x':1}}",
+	    "{'stepz':[],'workflow_config':{'steps':[{'nam':'x','type':'noop','config':{}}],'x':1}"
+	    "}",
 	    "stepz unknown_member\nworkflow_config.x unknown_member\n"
 	    "workflow_config.steps[0].nam unknown_member" },
 	{ "unknown members of configs",
@@ -215,18 +222,20 @@ static const struct {
 	    "{'type':'noop','catch':[{}],'compensate':{'type':'noop'},'join':'any'}]}",
 	    "concurrency not_supported\nfinally not_supported\nsteps[0].catch not_supported\n"
 	    "steps[0].compensate not_supported\nmode not_supported\nsteps[0].join not_supported" },
-	{ "names", "{'steps':[{'name':'','type':'noop'},{'name':5,'type':'noop'},"
-		   "{'name':'a\\tb','type':'noop'}]}",
+	{ "names",
+	    "{'steps':[{'name':'','type':'noop'},{'name':5,'type':'noop'},"
+	    "{'name':'a\\tb','type':'noop'}]}",
 	    "steps[0].name required\nsteps[1].name type\nsteps[2].name value" },
 	{ "a name twice", "{'steps':[" NOOP("a") "," NOOP("b") "," NOOP("a") "]}",
 	    "steps[2].name duplicate_name" },
 	{ "a name twice in both actions",
-	    "{'steps':[{'name':'c','type':'conditional','config':{'condition':'true','true_action':"
-	    NOOP("x") ",'false_action':" NOOP("x") "}}]}",
+	    "{'steps':[{'name':'c','type':'conditional','config':{'condition':'true','true_action'"
+	    ":" NOOP("x") ",'false_action':" NOOP("x") "}}]}",
 	    "steps[0].config.false_action.name duplicate_name" },
 	{ "a name like that of an inner step",
-	    "{'steps':[" NOOP("c/x") ",{'name':'c','type':'conditional','config':{'condition':'true',"
-	    "'true_action':" NOOP("x") "}}]}",
+	    "{'steps':[" NOOP(
+	        "c/x") ",{'name':'c','type':'conditional','config':{'condition':'true',"
+	               "'true_action':" NOOP("x") "}}]}",
 	    "steps[1].config.true_action duplicate_name" },
 	{ "an object's key and a name that differ", "{'steps':{'a':{'name':'b','type':'noop'}}}",
 	    "steps.a.name conflict" },
@@ -236,8 +245,8 @@ static const struct {
 	    "steps[0].next unknown_reference\nsteps[1].depends_on[1] unknown_reference\n"
 	    "steps[1].depends_on[2] type" },
 	{ "next against depends_on",
-	    "{'steps':[{'name':'a','type':'noop','next':'c'}," NOOP("x")
-	    ",{'name':'c','type':'noop','depends_on':['x']}]}",
+	    "{'steps':[{'name':'a','type':'noop','next':'c'}," NOOP(
+	        "x") ",{'name':'c','type':'noop','depends_on':['x']}]}",
 	    "steps[1] unreachable\nsteps[2].depends_on conflict" },
 	{ "unreachable",
 	    "{'steps':[{'name':'a','type':'noop','next':'c'}," NOOP("b") "," NOOP("c") "]}",
@@ -250,14 +259,16 @@ static const struct {
 	    "'depends_on':['c']},{'name':'c','type':'noop','depends_on':['b']}]}",
 	    "steps[0] cycle\nsteps[1] cycle" },
 	{ "a cycle inside an action",
-	    "{'steps':[{'name':'k','type':'conditional','config':{'condition':'true','true_action':["
+	    "{'steps':[{'name':'k','type':'conditional','config':{'condition':'true','true_action':"
+	    "["
 	    "{'name':'a','type':'noop','depends_on':['b']}," NOOP("b") "]}}]}",
 	    "steps[0].config.true_action[0] cycle" },
 	{ "an action that is nothing",
 	    "{'steps':[{'type':'conditional','config':{'condition':'true','true_action':5}}]}",
 	    "steps[0].config.true_action type" },
 	{ "an action that names nothing",
-	    "{'steps':[{'type':'conditional','config':{'condition':'true','true_action':'nowhere'}}]}",
+	    "{'steps':[{'type':'conditional','config':{'condition':'true','true_action':'nowhere'}}"
+	    "]}",
 	    "steps[0].config.true_action unknown_reference" },
 	{ "expressions that don't parse",
 	    "{'steps':[{'type':'log','when':'1 +','config':{'message':'{{ a..b }}'}},"
@@ -270,19 +281,23 @@ static const struct {
 	{ "references in expressions",
 	    "{'steps':[{'name':'a','type':'log','config':{'message':'{{steps.b.message}}'}},"
 	    "{'name':'b','type':'log','config':{'message':'{{steps.aa.x}} {{meta.a.statuz}}'}},"
-	    "{'name':'c','type':'log','when':'steps.c.x','config':{'message':'{{steps.a.message}}'}},"
-	    "{'name':'d','type':'log','config':{'message':'{{run.idd}}{{workflow.x}}{{vars.v}}'}}]}",
+	    "{'name':'c','type':'log','when':'steps.c.x','config':{'message':'{{steps.a.message}}'}"
+	    "},"
+	    "{'name':'d','type':'log','config':{'message':'{{run.idd}}{{workflow.x}}{{vars.v}}'}}]"
+	    "}",
 	    "steps[0].config.message not_upstream\nsteps[1].config.message unknown_reference\n"
 	    "steps[1].config.message unknown_reference\nsteps[2].when not_upstream\n"
 	    "steps[3].config.message unknown_reference\nsteps[3].config.message unknown_reference\n"
 	    "steps[3].config.message unknown_reference" },
 	{ "references between branches",
 	    "{'steps':[" NOOP("a") ",{'name':'b','type':'noop','depends_on':['a']},"
-	    "{'name':'c','type':'log','depends_on':['a'],'config':{'message':'{{steps.b}}'}}]}",
+	                           "{'name':'c','type':'log','depends_on':['a'],'config':{'message'"
+	                           ":'{{steps.b}}'}}]}",
 	    "steps[2].config.message not_upstream" },
 	{ "inner steps from outside",
-	    "{'steps':[{'name':'k','type':'conditional','config':{'condition':'true','true_action':"
-	    LOG("in") "}},{'name':'z','type':'log','config':{'message':'{{steps.in.message}}'}}]}",
+	    "{'steps':[{'name':'k','type':'conditional','config':{'condition':'true','true_action'"
+	    ":" LOG(
+	        "in") "}},{'name':'z','type':'log','config':{'message':'{{steps.in.message}}'}}]}",
 	    "steps[1].config.message unknown_reference" },
 	{ "secrets that would be recorded",
 	    "{'output':'{{env.X}}','steps':[{'type':'noop','output':'{{secrets.Y}}'},"
@@ -291,16 +306,20 @@ static const struct {
 	    "steps[0].output secret_recorded\nsteps[1].config.source_data secret_recorded\n"
 	    "output secret_recorded" },
 	{ "references in transformations",
-	    "{'steps':[" NOOP("a") ",{'type':'data_transform','config':{'transformations':["
-	    "{'type':'filter','condition':'item.n > steps.b.n','key':'k'},"
-	    "{'type':'template','template':'{{steps.a ?? env.X}}','key':'t'}]}}," NOOP("b") "]}",
+	    "{'steps':[" NOOP(
+	        "a") ",{'type':'data_transform','config':{'transformations':["
+	             "{'type':'filter','condition':'item.n > steps.b.n','key':'k'},"
+	             "{'type':'template','template':'{{steps.a ?? env.X}}','key':'t'}]}}," NOOP(
+	                 "b") "]}",
 	    "steps[1].config.transformations[0] not_upstream\n"
 	    "steps[1].config.transformations[1].template secret_recorded" },
 	{ "http_request",
-	    "{'steps':[{'type':'http_request','config':{'url':'ftp://x','method':'GRAB','headers':[],"
+	    "{'steps':[{'type':'http_request','config':{'url':'ftp://"
+	    "x','method':'GRAB','headers':[],"
 	    "'query':{'a':[1,{}]},'data':1,'json':2,'auth':{'type':'basic','username':'u'},"
 	    "'expected_status':[200,99,'x'],'timeout':-1,'follow_redirects':'yes'}}]}",
-	    "steps[0].config.url format\nsteps[0].config.method value\nsteps[0].config.headers type\n"
+	    "steps[0].config.url format\nsteps[0].config.method value\nsteps[0].config.headers "
+	    "type\n"
 	    "steps[0].config.query.a type\nsteps[0].config.auth.password required\n"
 	    "steps[0].config.expected_status[1] range\nsteps[0].config.expected_status[2] type\n"
 	    "steps[0].config.timeout type\nsteps[0].config.follow_redirects type\n"
@@ -316,7 +335,8 @@ static const struct {
 	    "steps[0].config.url format\nsteps[1].config.url format\nsteps[2].config.url format\n"
 	    "steps[3].config.url format\nsteps[4].config.url format" },
 	{ "auth",
-	    "{'steps':[{'type':'http_request','config':{'url':'https://x','auth':{'type':'bearer'}}},"
+	    "{'steps':[{'type':'http_request','config':{'url':'https://"
+	    "x','auth':{'type':'bearer'}}},"
 	    "{'type':'http_request','config':{'url':'https://x','auth':{'type':'oauth2'}}},"
 	    "{'type':'http_request','config':{'url':'https://x','auth':{'type':'api_key'}}},"
 	    "{'type':'http_request','config':{'url':'https://x','auth':{'tokn':'x'}}},"
@@ -329,7 +349,7 @@ static const struct {
 	    "'allowed_types':[1],'max_size_mb':0,'language':''}},{'type':'file_process'}]}",
 	    "steps[0].config.action not_supported\nsteps[0].config.file_id type\n"
 	    "steps[0].config.allowed_types[0] type\nsteps[0].config.max_size_mb range\n"
-	    "steps[0].config.language required\nsteps[1].config.action required\n"
+	    "steps[0].config.language type\nsteps[1].config.action required\n"
 	    "steps[1].config.file_id required" },
 	{ "delay",
 	    "{'steps':[{'type':'delay'},{'type':'delay','config':{'seconds':1,'until':'soon'}},"
@@ -348,20 +368,25 @@ static const struct {
 	    "steps[2].config.message required" },
 	{ "retry",
 	    "{'max_retries':-1,'retry':{'jitter':2},'steps':[{'type':'noop','max_retries':2,"
-	    "'retry':{'max_attempts':2,'delay':'x','backoff':'linear','multiplier':0,'max_delay':-1,"
+	    "'retry':{'max_attempts':2,'delay':'x','backoff':'linear','multiplier':0,'max_delay':-"
+	    "1,"
 	    "'on':'*','not_on':[''],'tries':1}}]}",
 	    "max_retries range\nretry.jitter range\nsteps[0].retry.tries unknown_member\n"
-	    "steps[0].retry.delay type\nsteps[0].retry.max_delay type\nsteps[0].retry.backoff value\n"
-	    "steps[0].retry.multiplier range\nsteps[0].retry.on type\nsteps[0].retry.not_on[0] type\n"
+	    "steps[0].retry.delay type\nsteps[0].retry.max_delay type\nsteps[0].retry.backoff "
+	    "value\n"
+	    "steps[0].retry.multiplier range\nsteps[0].retry.on type\nsteps[0].retry.not_on[0] "
+	    "type\n"
 	    "steps[0].max_retries conflict" },
 	{ "timeouts",
 	    "{'timeout_seconds':0,'steps':[{'type':'noop','timeout_seconds':'1h','timeouts':"
 	    "{'run':5,'total':9}},{'type':'delay','timeout_seconds':3,'config':{'seconds':1}}]}",
 	    "timeout_seconds range\nsteps[0].timeouts.total not_supported\n"
 	    "steps[0].timeouts.run conflict\nsteps[1].timeout_seconds not_supported" },
-	{ "settings", "{'timeout_seconds':5,'settings':{'timeout':6,'x':1},'steps':[" NOOP("a") "]}",
+	{ "settings",
+	    "{'timeout_seconds':5,'settings':{'timeout':6,'x':1},'steps':[" NOOP("a") "]}",
 	    "settings.x unknown_member\nsettings.timeout conflict" },
-	{ "on_error", "{'steps':[{'type':'noop','on_error':'ignore'}]}", "steps[0].on_error value" },
+	{ "on_error", "{'steps':[{'type':'noop','on_error':'ignore'}]}",
+	    "steps[0].on_error value" },
 	{ "odd names in paths", "{'steps':{'a.b':{'type':'x'},'c\\'d':{'type':'x'}}}", NULL },
 };
 
@@ -400,13 +425,13 @@ static void check_message(const char *text, const char *part)
 static void messages_help(void **state)
 {
 	(void)state;
-	check_message("{'steps':[{'name':'a','type':'noop','depends_on':['b']}," NOOP("b") "]}",
-	    "a → b → a");
+	check_message(
+	    "{'steps':[{'name':'a','type':'noop','depends_on':['b']}," NOOP("b") "]}", "a → b → a");
 	check_message("{'steps':[{'name':'a','type':'noop','next':'a'}]}", "a → a");
 	check_message("{'steps':[{'nmae':'a','type':'noop'}]}", "did you mean \"name\"?");
 	check_message("{'steps':[{'type':'htp_request'}]}", "did you mean \"http_request\"?");
-	check_message("{'steps':[" NOOP("fetch_data")
-		      ",{'type':'noop','depends_on':['fetch_dat']}]}",
+	check_message(
+	    "{'steps':[" NOOP("fetch_data") ",{'type':'noop','depends_on':['fetch_dat']}]}",
 	    "did you mean \"fetch_data\"?");
 	check_message("{'steps':[{'type':'log','config':{'message':'{{run.versoin}}'}}]}",
 	    "did you mean \"version\"?");
@@ -421,9 +446,11 @@ static void members_of_steps(void **state)
 	struct doc d = compile_good(
 	    "{'timeout_seconds':'10m','max_retries':2,'steps':["
 	    "{'type':'http_request','name':'a','timeout_seconds':5,'on_error':'continue',"
-	    "'config':{'url':'https://{{env.HOST}}/','method':'post','data':{'x':'{{trigger.x}}'}}},"
+	    "'config':{'url':'https://{{env.HOST}}/"
+	    "','method':'post','data':{'x':'{{trigger.x}}'}}},"
 	    "{'type':'log','name':'b','config':{'message':'hi'},'retry':{'max_attempts':7,"
-	    "'delay':'250ms','backoff':'constant','jitter':false,'on':['http.5xx'],'not_on':['tls']}},"
+	    "'delay':'250ms','backoff':'constant','jitter':false,'on':['http.5xx'],'not_on':['tls']"
+	    "}},"
 	    "{'type':'conditional','name':'c','config':{'condition':'{{steps.a.status_code}} > 1',"
 	    "'true_action':'d'}}," NOOP("d") "]}");
 	const struct mr_step *s = d.g->steps;
@@ -461,12 +488,30 @@ static void durations(void **state)
 		const char *text;
 		long long us;
 	} cases[] = {
-		{ "5", 5000000 }, { "0.5", 500000 }, { "'250ms'", 250000 }, { "'2s'", 2000000 },
-		{ "'5m'", 300000000 }, { "'1h30m'", 5400000000 }, { "'1.5s'", 1500000 },
-		{ "'PT5M'", 300000000 }, { "'P1DT1S'", 86401000000 }, { "'PT1H2M3S'", 3723000000 },
-		{ "'1d'", 86400000000 }, { "''", -1 }, { "'5'", -1 }, { "'s'", -1 }, { "'5x'", -1 },
-		{ "'P'", -1 }, { "'PT'", -1 }, { "'P1M'", -1 }, { "'PT1S2M'", -1 }, { "'-1s'", -1 },
-		{ "true", -1 }, { "-5", -1 }, { "'1e3s'", -1 }, { "'1..5s'", -1 },
+		{ "5", 5000000 },
+		{ "0.5", 500000 },
+		{ "'250ms'", 250000 },
+		{ "'2s'", 2000000 },
+		{ "'5m'", 300000000 },
+		{ "'1h30m'", 5400000000 },
+		{ "'1.5s'", 1500000 },
+		{ "'PT5M'", 300000000 },
+		{ "'P1DT1S'", 86401000000 },
+		{ "'PT1H2M3S'", 3723000000 },
+		{ "'1d'", 86400000000 },
+		{ "''", -1 },
+		{ "'5'", -1 },
+		{ "'s'", -1 },
+		{ "'5x'", -1 },
+		{ "'P'", -1 },
+		{ "'PT'", -1 },
+		{ "'P1M'", -1 },
+		{ "'PT1S2M'", -1 },
+		{ "'-1s'", -1 },
+		{ "true", -1 },
+		{ "-5", -1 },
+		{ "'1e3s'", -1 },
+		{ "'1..5s'", -1 },
 	};
 
 	(void)state;
@@ -579,27 +624,33 @@ static void not_an_object(void **state)
 
 static void normal_form(void **state)
 {
-	struct doc d = compile_good("{'name':'w','settings':{'timeout':300,'max_retries':1},"
-				    "'process_steps':[{'step':1,'name':'A','action':'noop'},"
-				    "{'action':'conditional','conditions':{'x':1},'config':{'condition':"
-				    "'true','true_action':{'type':'log','config':{'message':'m'}}}}]}");
+	struct doc d =
+	    compile_good("{'name':'w','settings':{'timeout':300,'max_retries':1},"
+	                 "'process_steps':[{'step':1,'name':'A','action':'noop'},"
+	                 "{'action':'conditional','conditions':{'x':1},'config':{'condition':"
+	                 "'true','true_action':{'type':'log','config':{'message':'m'}}}}]}");
 	struct mr_value v;
 	struct mr_str text;
 
 	(void)state;
 	assert_int_equal(mr_graph_normalize(d.arena, &d.value, d.g, &v), 0);
 	text = mr_json_text(d.arena, &v);
-#define RETRY(n)                                                                                  \
-	"\"retry\":{\"max_attempts\":" #n ",\"delay\":1,\"backoff\":\"exponential\","             \
+#define RETRY(n)                                                                                   \
+	"\"retry\":{\"max_attempts\":" #n ",\"delay\":1,\"backoff\":\"exponential\","              \
 	"\"multiplier\":2.0,\"max_delay\":60,\"jitter\":0.5}"
 	assert_str(text,
 	    "{\"steps\":[{\"name\":\"A\",\"type\":\"noop\",\"config\":{},\"depends_on\":[],"
-	    "\"join\":\"ok\"," RETRY(2) ",\"on_error\":\"fail\"},"
-	    "{\"name\":\"conditional_2\",\"type\":\"conditional\",\"config\":{\"condition\":\"true\","
-	    "\"true_action\":[{\"name\":\"log_1\",\"type\":\"log\",\"config\":{\"message\":\"m\"},"
-	    "\"depends_on\":[],\"join\":\"ok\"," RETRY(2) ",\"on_error\":\"fail\"}]},"
-	    "\"depends_on\":[\"A\"],\"join\":\"ok\",\"when\":{\"x\":1}," RETRY(1)
-	    ",\"on_error\":\"fail\"}],\"mode\":\"standard\",\"timeout_seconds\":300}");
+	    "\"join\":\"ok\"," RETRY(
+	        2) ",\"on_error\":\"fail\"},"
+	           "{\"name\":\"conditional_2\",\"type\":\"conditional\",\"config\":{\"condition\":"
+	           "\"true\","
+	           "\"true_action\":[{\"name\":\"log_1\",\"type\":\"log\",\"config\":{\"message\":"
+	           "\"m\"},"
+	           "\"depends_on\":[],\"join\":\"ok\"," RETRY(
+	               2) ",\"on_error\":\"fail\"}]},"
+	                  "\"depends_on\":[\"A\"],\"join\":\"ok\",\"when\":{\"x\":1}," RETRY(
+	                      1) ",\"on_error\":\"fail\"}],\"mode\":\"standard\",\"timeout_"
+	                         "seconds\":300}");
 	done(&d);
 }
 

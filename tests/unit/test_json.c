@@ -43,7 +43,8 @@ static void reading(void **state)
 		{ "1e-999", "0.0" },
 		{ "0.000000000000000000000000000000000000000000000000000000000000000000000000001",
 		    "1e-75" },
-		{ "\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"", "\"A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"" },
+		{ "\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"",
+		    "\"A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"" },
 		{ "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\"" },
 		{ "\"\x7f\"", "\"\\u007f\"" },
 		{ "[true,false,null]", "[true,false,null]" },
@@ -73,8 +74,8 @@ static void write_faults(struct mr_buf *b, const struct mr_faults *faults)
 			fail_msg("no position in \"%.*s\"", MR_STR_ARG(f->message));
 		if (f != faults->first)
 			mr_buf_addc(b, ' ');
-		mr_buf_addf(b, "%.*s %.*s@%u:%u", MR_STR_ARG(f->path), MR_STR_ARG(f->code), line,
-		    column);
+		mr_buf_addf(
+		    b, "%.*s %.*s@%u:%u", MR_STR_ARG(f->path), MR_STR_ARG(f->code), line, column);
 	}
 }
 
@@ -201,8 +202,8 @@ static void limits(void **state)
 static void without_memory(void **state)
 {
 	static const struct mr_str text = { "{\"a\":[1,2.5,\"x\\n\",{\"b\":null}],\"c\":[[[]]],"
-					    "\"d1\":1,\"d2\":1,\"d3\":1,\"d4\":1,\"d5\":1,\"d6\":1,"
-					    "\"d7\":1,\"d8\":1,\"d9\":1}",
+		                            "\"d1\":1,\"d2\":1,\"d3\":1,\"d4\":1,\"d5\":1,\"d6\":1,"
+		                            "\"d7\":1,\"d8\":1,\"d9\":1}",
 		0 };
 	struct mr_str s = mr_str(text.p);
 	int r = MR_E_NOMEM;
@@ -278,8 +279,8 @@ static void keys(void **state)
 	m->members[2].key = mr_value_bool(true);
 	m->members[3].key = mr_value_strz("\xe2\x82\xac");
 	v = mr_value_map(m);
-	assert_str(mr_json_text(a, &v),
-	    "{\"-1\":null,\"2\":null,\"true\":null,\"\xe2\x82\xac\":null}");
+	assert_str(
+	    mr_json_text(a, &v), "{\"-1\":null,\"2\":null,\"true\":null,\"\xe2\x82\xac\":null}");
 	a = mr_arena_free(a);
 }
 

@@ -55,9 +55,11 @@ static int step(const struct world *w, const char *name)
 
 static void done_attempt(struct world *w, const char *name, unsigned attempt, const char *result)
 {
-	advance(w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_DONE, .step = step(w, name),
-		       .attempt = attempt, .data = world_json(w->graph_arena, result),
-		       .duration_us = 5 });
+	advance(w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_DONE,
+	               .step = step(w, name),
+	               .attempt = attempt,
+	               .data = world_json(w->graph_arena, result),
+	               .duration_us = 5 });
 }
 
 static void done(struct world *w, const char *name, const char *result)
@@ -70,8 +72,11 @@ static void failed_attempt(struct world *w, const char *name, unsigned attempt, 
 	struct mr_str text = mr_arena_printf(w->graph_arena, "{'type':'%s','message':'m'}", type);
 
 	advance(w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_FAILED,
-		       .step = step(w, name), .attempt = attempt, .retryable = true,
-		       .data = world_json(w->graph_arena, text.p), .duration_us = 5 });
+	               .step = step(w, name),
+	               .attempt = attempt,
+	               .retryable = true,
+	               .data = world_json(w->graph_arena, text.p),
+	               .duration_us = 5 });
 }
 
 static void failed(struct world *w, const char *name, const char *type)
@@ -81,8 +86,9 @@ static void failed(struct world *w, const char *name, const char *type)
 
 static void command(struct world *w, enum mr_run_event_kind kind)
 {
-	advance(w, &(struct mr_run_event){ .kind = kind, .step = -1,
-		       .data = world_json(w->graph_arena, "{'by':'ann','reason':'r'}") });
+	advance(w, &(struct mr_run_event){ .kind = kind,
+	               .step = -1,
+	               .data = world_json(w->graph_arena, "{'by':'ann','reason':'r'}") });
 }
 
 static void assert_json(struct world *w, struct mr_value v, const char *want)
@@ -112,16 +118,20 @@ static struct mr_value data_of(const struct world *w, enum mr_fact_kind kind)
 /* A retried row, as the API writes it. */
 static void retried(struct world *w, const char *data)
 {
-	struct mr_fact f = { .kind = MR_FACT_RETRIED, .step = -1, .seq = ++w->seq, .at_us = w->now,
-		.duration_us = -1, .data = world_json(w->graph_arena, data) };
+	struct mr_fact f = { .kind = MR_FACT_RETRIED,
+		.step = -1,
+		.seq = ++w->seq,
+		.at_us = w->now,
+		.duration_us = -1,
+		.data = world_json(w->graph_arena, data) };
 
 	assert_int_equal(mr_run_apply(w->run, &f), 0);
 	assert_status(w, "running");
 }
 
-#define HTTP(name, more)                                                                          \
+#define HTTP(name, more)                                                                           \
 	"{'name':'" name "','type':'http_request','config':{'url':'https://x/'}" more "}"
-#define LOG(name, message, more)                                                                  \
+#define LOG(name, message, more)                                                                   \
 	"{'name':'" name "','type':'log','config':{'message':'" message "'}" more "}"
 #define NOOP(name, more) "{'name':'" name "','type':'noop'" more "}"
 
@@ -133,9 +143,10 @@ static void log_steps_run_straight_on(void **state)
 
 	(void)state;
 	world_begin(&w,
-	    "{'steps':[" LOG("a", "hello {{trigger.who}}", "") ","
-	    "{'name':'b','type':'log','config':{'message':'{{steps.a.message}}!','level':'WARN'}},"
-	    NOOP("c", "") "]}",
+	    "{'steps':[" LOG("a", "hello {{trigger.who}}",
+	        "") ","
+	            "{'name':'b','type':'log','config':{'message':'{{steps.a.message}}!','level':'"
+	            "WARN'}}," NOOP("c", "") "]}",
 	    "{'who':'you'}");
 	assert_int_equal(mr_run_wake_at(w.run), 1);
 	wake(&w);
@@ -146,7 +157,7 @@ static void log_steps_run_straight_on(void **state)
 	assert_int_equal(w.out.facts[1].step_execution_id, w.out.facts[1].id);
 	assert_int_equal(w.out.facts[2].step_execution_id, w.out.facts[1].id);
 	assert_str(told(&w), "started; step.completed a; log a; step.completed b; log b; "
-			     "step.completed c; completed");
+	                     "step.completed c; completed");
 	assert_status(&w, "completed");
 	assert_int_equal(mr_run_wake_at(w.run), 0);
 	assert_json(&w, mr_run_result(w.run),
@@ -164,8 +175,11 @@ static void effects_start_after_their_fact(void **state)
 	unsigned all, ended;
 
 	(void)state;
-	world_begin(&w, "{'steps':[" HTTP("a", ",'timeout_seconds':9") "," HTTP("b", "") "],"
-			"'output':{'id':'{{steps.b.id}}','a':'{{steps.a.status_code}}'}}", "{}");
+	world_begin(&w,
+	    "{'steps':[" HTTP("a", ",'timeout_seconds':9") "," HTTP(
+	        "b", "") "],"
+	                 "'output':{'id':'{{steps.b.id}}','a':'{{steps.a.status_code}}'}}",
+	    "{}");
 	wake(&w);
 	assert_int_equal(w.out.effects[0].timeout_us, 9 * SECOND);
 	assert_str(w.out.effects[0].idempotency_key, "77/a/0");
@@ -199,8 +213,10 @@ static void steps_beside_each_other(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[" HTTP("a", "") "," HTTP("b", ",'depends_on':[]") ","
-			NOOP("c", ",'depends_on':['a','b']") "]}", "{}");
+	world_begin(&w,
+	    "{'steps':[" HTTP("a", "") "," HTTP("b", ",'depends_on':[]") "," NOOP(
+	        "c", ",'depends_on':['a','b']") "]}",
+	    "{}");
 	wake(&w);
 	assert_str(told(&w), "started; step.started a; step.started b [a] [b]");
 	done(&w, "b", "{}");
@@ -245,9 +261,11 @@ static void names_in_expressions(void **state)
 		const struct mr_value *output;
 
 		(void)snprintf(text, sizeof(text),
-		    "{'steps':[" LOG("first", "one", "") "," NOOP("skipped", ",'when':'false'")
-		    ",{'name':'t','type':'data_transform','config':{'source_data':'%s',"
-		    "'transformations':[{'type':'template','key':'k','template':'x'}]}}]}",
+		    "{'steps':[" LOG("first", "one", "") "," NOOP(
+		        "skipped", ",'when':'false'") ",{'name':'t','type':'data_transform','"
+		                                      "config':{'source_data':'%s',"
+		                                      "'transformations':[{'type':'template','key':"
+		                                      "'k','template':'x'}]}}]}",
 		    cases[i].expr);
 		/* quotes inside an expression are JSON's escaped ones */
 		for (char *p = text; *p != '\0'; p++)
@@ -262,9 +280,9 @@ static void names_in_expressions(void **state)
 		wake(&w);
 		if (mr_run_status(w.run) != MR_RUN_COMPLETED)
 			fail_msg("%s: %.*s", cases[i].expr,
-			    MR_STR_ARG(mr_json_text(w.out_arena,
-				&(struct mr_value){ mr_run_error(w.run).kind,
-				    { .map = mr_run_error(w.run).map } })));
+			    MR_STR_ARG(mr_json_text(
+			        w.out_arena, &(struct mr_value){ mr_run_error(w.run).kind,
+			                         { .map = mr_run_error(w.run).map } })));
 		for (size_t k = w.out.facts_len; k > 0; k--) {
 			if (w.out.facts[k - 1].kind != MR_FACT_STEP_COMPLETED)
 				continue;
@@ -281,15 +299,21 @@ static void a_missing_value_fails_the_step(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[{'name':'a','type':'http_request','config':"
-			"{'url':'https://{{trigger.host}}/'}}]}", "{}");
+	world_begin(&w,
+	    "{'steps':[{'name':'a','type':'http_request','config':"
+	    "{'url':'https://{{trigger.host}}/'}}]}",
+	    "{}");
 	wake(&w);
-	assert_str(*(&(struct mr_str){ mr_value_get_str(mr_value_get(&w.out.facts[1].data, "error"),
-			 "type").p, 10 }), "expression");
+	assert_str(
+	    *(&(struct mr_str){
+	        mr_value_get_str(mr_value_get(&w.out.facts[1].data, "error"), "type").p, 10 }),
+	    "expression");
 	assert_str(told(&w), "started; step.failed a; failed");
 	assert_status(&w, "failed");
-	assert_str(mr_value_get_str(&(struct mr_value){ MR_VALUE_MAP,
-		       { .map = mr_run_error(w.run).map } }, "step"), "a");
+	assert_str(
+	    mr_value_get_str(
+	        &(struct mr_value){ MR_VALUE_MAP, { .map = mr_run_error(w.run).map } }, "step"),
+	    "a");
 	world_end(&w);
 }
 
@@ -316,10 +340,41 @@ static void secrets_are_used_and_not_shown(void **state)
 	    "{'Authorization':'Bearer [redacted]','X':5},'data':'[redacted]'}}");
 	assert_str(told(&w), "started; step.started a [a]");
 	done(&w, "a", "{}");
-	assert_json(&w, data_of(&w, MR_FACT_LOG),
-	    "{'message':'token [redacted]','level':'info'}");
+	assert_json(&w, data_of(&w, MR_FACT_LOG), "{'message':'token [redacted]','level':'info'}");
 	assert_str(told(&w), "step.completed a; step.completed l; log l; completed");
 	world_end(&w);
+}
+
+static void secrets_are_not_told_by_errors(void **state)
+{
+	static const char *const steps[] = {
+		"'config':{'url':'https://x/','data':'{{int(secrets.T)}}'}",
+		"'config':{'url':'https://x/'},'when':'int(env.T) > 1'",
+		"'config':{'url':'https://x/'},'idempotency_key':'{{int(secrets.T)}}'",
+		"'config':{'url':'https://{{secrets.NOWHERE}}/'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(steps); i++) {
+		char text[300];
+		struct mr_value error;
+		struct mr_str message;
+		struct world w;
+
+		(void)snprintf(text, sizeof(text),
+		    "{'steps':[{'name':'a','type':'http_request',%s}]}", steps[i]);
+		world_begin(&w, text, "{}");
+		w.secrets = world_json(w.graph_arena, "{'T':'s3cret'}");
+		wake(&w);
+		assert_status(&w, "failed");
+		error = mr_run_error(w.run);
+		message = mr_json_text(w.out_arena, &error);
+		if (strstr(message.p, "s3cret") != NULL)
+			fail_msg("%.*s", MR_STR_ARG(message));
+		/* what is missing is told all the same */
+		assert_true(i < 3 || strstr(message.p, "secrets.NOWHERE") != NULL);
+		world_end(&w);
+	}
 }
 
 static void outputs_are_shaped(void **state)
@@ -327,10 +382,12 @@ static void outputs_are_shaped(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[" HTTP("a", ",'output':{'n':'{{result.json.id}}',"
-					      "'m':'{{steps.a.id}}','t':'{{trigger.t}}'}") ","
-			LOG("b", "{{steps.a.n + steps.a.m}}", "") ","
-			HTTP("c", ",'output':'{{result.nothing}}'") "]}", "{'t':true}");
+	world_begin(&w,
+	    "{'steps':[" HTTP("a", ",'output':{'n':'{{result.json.id}}',"
+	                           "'m':'{{steps.a.id}}','t':'{{trigger.t}}'}") "," LOG("b",
+	        "{{steps.a.n + steps.a.m}}",
+	        "") "," HTTP("c", ",'output':'{{result.nothing}}'") "]}",
+	    "{'t':true}");
 	wake(&w);
 	assert_str(told(&w), "started; step.started a [a]");
 	done(&w, "a", "{'status_code':200,'json':{'id':4}}");
@@ -349,12 +406,14 @@ static void when_skips_and_goes_on(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[" NOOP("a", ",'when':'{{trigger.n}} > 5'") ","
-			NOOP("b", ",'when':{'n':{'$lt':5}}") "," NOOP("c", "") "]}", "{'n':3}");
+	world_begin(&w,
+	    "{'steps':[" NOOP("a", ",'when':'{{trigger.n}} > 5'") "," NOOP(
+	        "b", ",'when':{'n':{'$lt':5}}") "," NOOP("c", "") "]}",
+	    "{'n':3}");
 	wake(&w);
 	assert_json(&w, w.out.facts[1].data, "{'type':'noop','order':1,'reason':'when'}");
-	assert_str(told(&w),
-	    "started; step.skipped a; step.completed b; step.completed c; completed");
+	assert_str(
+	    told(&w), "started; step.skipped a; step.completed b; step.completed c; completed");
 	assert_json(&w, mr_run_result(w.run), "{'b':{},'c':{}}");
 	world_end(&w);
 	world_begin(&w, "{'steps':[" NOOP("a", ",'when':'1 + 1'") "]}", "{}");
@@ -370,33 +429,36 @@ static void branches_by_name(void **state)
 	(void)state;
 	world_begin(&w,
 	    "{'steps':[{'name':'k','type':'conditional','config':{'condition':'n > 1',"
-	    "'true_action':'yes','false_action':'no'}}," NOOP("yes", "") "," NOOP("no", "") ","
-	    NOOP("after_no", "") "," NOOP("end", ",'depends_on':['yes','after_no']") "]}",
+	    "'true_action':'yes','false_action':'no'}}," NOOP("yes", "") "," NOOP(
+	        "no", "") "," NOOP("after_no", "") "," NOOP("end",
+	        ",'depends_on':['yes','after_no']") "]}",
 	    "{'n':2}");
 	wake(&w);
 	assert_json(&w, w.out.facts[1].data,
 	    "{'type':'conditional','order':1,'input':{'condition':'n > 1'},'output':"
 	    "{'condition':true,'branch':'true','result':null},'branch':'true'}");
 	assert_str(told(&w), "started; step.completed k; step.completed yes; step.skipped no; "
-			     "step.skipped after_no; step.completed end; completed");
+	                     "step.skipped after_no; step.completed end; completed");
 	world_end(&w);
 
 	/* neither when the conditional itself was skipped */
 	world_begin(&w,
-	    "{'steps':[{'name':'k','type':'conditional','when':'false','config':{'condition':'true',"
+	    "{'steps':[{'name':'k','type':'conditional','when':'false','config':{'condition':'true'"
+	    ","
 	    "'true_action':'yes'}}," NOOP("yes", "") "," NOOP("z", ",'depends_on':['k']") "]}",
 	    "{}");
 	wake(&w);
-	assert_str(told(&w),
-	    "started; step.skipped k; step.skipped yes; step.completed z; completed");
+	assert_str(
+	    told(&w), "started; step.skipped k; step.skipped yes; step.completed z; completed");
 	world_end(&w);
 }
 
-#define INNER                                                                                     \
-	"{'steps':[{'name':'k','type':'conditional','config':{'condition':'n > 1','true_action':["  \
-	HTTP("h", "") "," LOG("l", "{{steps.h.json}} {{trigger.n}}", "") "],"                       \
-	"'false_action':{'type':'noop'}}},"                                                         \
-	LOG("z", "{{steps.k.branch}} {{steps.k.result.message ?? 0}}", "") "]}"
+#define INNER                                                                                      \
+	"{'steps':[{'name':'k','type':'conditional','config':{'condition':'n > "                   \
+	"1','true_action':[" HTTP("h", "") "," LOG("l", "{{steps.h.json}} {{trigger.n}}",          \
+	    "") "],"                                                                               \
+	        "'false_action':{'type':'noop'}}}," LOG(                                           \
+	            "z", "{{steps.k.branch}} {{steps.k.result.message ?? 0}}", "") "]}"
 
 static void inner_steps(void **state)
 {
@@ -405,13 +467,14 @@ static void inner_steps(void **state)
 	(void)state;
 	world_begin(&w, INNER, "{'n':2}");
 	wake(&w);
-	assert_json(&w, w.out.facts[1].data, "{'type':'conditional','order':1,"
-					     "'input':{'condition':'n > 1'},'branch':'true'}");
+	assert_json(&w, w.out.facts[1].data,
+	    "{'type':'conditional','order':1,"
+	    "'input':{'condition':'n > 1'},'branch':'true'}");
 	assert_int_equal(*(&mr_value_get(&w.out.facts[2].data, "order")->i), 0);
 	assert_str(told(&w), "started; step.started k; step.started k/h [k/h]");
 	done(&w, "k/h", "{'json':7}");
 	assert_str(told(&w), "step.completed k/h; step.completed k/l; log k/l; step.completed k; "
-			     "step.completed z; log z; completed");
+	                     "step.completed z; log z; completed");
 	assert_json(&w, mr_run_result(w.run),
 	    "{'k':{'condition':true,'branch':'true','result':{'message':'7 2','level':'info'}},"
 	    "'z':{'message':'true 7 2','level':'info'}}");
@@ -420,12 +483,14 @@ static void inner_steps(void **state)
 	world_begin(&w, INNER, "{'n':0}");
 	wake(&w);
 	assert_str(told(&w), "started; step.started k; step.completed k/noop_1; step.completed k; "
-			     "step.completed z; log z; completed");
+	                     "step.completed z; log z; completed");
 	world_end(&w);
 
 	/* an action that isn't there */
-	world_begin(&w, "{'steps':[{'name':'k','type':'conditional','config':{'condition':'false',"
-			"'true_action':{'type':'noop'}}}]}", "{}");
+	world_begin(&w,
+	    "{'steps':[{'name':'k','type':'conditional','config':{'condition':'false',"
+	    "'true_action':{'type':'noop'}}}]}",
+	    "{}");
 	wake(&w);
 	assert_str(told(&w), "started; step.completed k; completed");
 	world_end(&w);
@@ -438,17 +503,18 @@ static void a_failing_inner_step_fails_its_conditional(void **state)
 	(void)state;
 	world_begin(&w,
 	    "{'max_retries':0,'steps':[{'name':'k','type':'conditional','on_error':'continue',"
-	    "'config':{'condition':'true','true_action':[" HTTP("h", "") ","
-	    HTTP("i", ",'depends_on':[]") "," NOOP("j", "") "]}}," LOG("z",
-		"{{meta.k.status}} {{meta.k.error.step}}", "") "]}",
+	    "'config':{'condition':'true','true_action':[" HTTP("h", "") "," HTTP(
+	        "i", ",'depends_on':[]") "," NOOP("j", "") "]}}," LOG("z",
+	        "{{meta.k.status}} {{meta.k.error.step}}", "") "]}",
 	    "{}");
 	wake(&w);
-	assert_str(told(&w),
-	    "started; step.started k; step.started k/h; step.started k/i [k/h] [k/i]");
+	assert_str(
+	    told(&w), "started; step.started k; step.started k/h; step.started k/i [k/h] [k/i]");
 	failed(&w, "k/h", "connect");
 	assert_json(&w, data_of(&w, MR_FACT_LOG), "{'message':'failed k/h','level':'info'}");
-	assert_str(told(&w), "step.failed k/h; step.cancelled k/i; step.failed k; step.completed z; "
-			     "log z; completed [-k/i]");
+	assert_str(told(&w),
+	    "step.failed k/h; step.cancelled k/i; step.failed k; step.completed z; "
+	    "log z; completed [-k/i]");
 	world_end(&w);
 }
 
@@ -459,14 +525,14 @@ static void a_conditional_can_be_retried_whole(void **state)
 	(void)state;
 	world_begin(&w,
 	    "{'steps':[{'name':'k','type':'conditional','max_retries':1,'retry':{'delay':0},"
-	    "'config':{'condition':'true','true_action':[" NOOP("n", "") ","
-	    HTTP("h", ",'max_retries':0") "]}}]}",
+	    "'config':{'condition':'true','true_action':[" NOOP("n", "") "," HTTP(
+	        "h", ",'max_retries':0") "]}}]}",
 	    "{}");
 	wake(&w);
 	assert_str(told(&w), "started; step.started k; step.completed k/n; step.started k/h [k/h]");
 	failed(&w, "k/h", "connect");
 	assert_str(told(&w), "step.failed k/h; step.retrying k; step.started k#2; "
-			     "step.completed k/n; step.started k/h [k/h]");
+	                     "step.completed k/n; step.started k/h [k/h]");
 	done(&w, "k/h", "{}");
 	assert_str(told(&w), "step.completed k/h; step.completed k#2; completed");
 	world_end(&w);
@@ -479,8 +545,10 @@ static void retries_then_fails(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[" HTTP("a", ",'max_retries':2,'retry':{'jitter':false,"
-					      "'max_delay':'1500ms'}") "]}", "{}");
+	world_begin(&w,
+	    "{'steps':[" HTTP("a", ",'max_retries':2,'retry':{'jitter':false,"
+	                           "'max_delay':'1500ms'}") "]}",
+	    "{}");
 	wake(&w);
 	assert_str(told(&w), "started; step.started a [a]");
 	failed(&w, "a", "http.503");
@@ -509,8 +577,8 @@ static void retries_then_fails(void **state)
 	assert_str(told(&w), "step.started a#3 [a]");
 	failed_attempt(&w, "a", 3, "timeout");
 	assert_str(told(&w), "step.failed a#3; failed");
-	assert_json(&w, mr_run_error(w.run),
-	    "{'type':'timeout','message':'m','step':'a','attempt':3}");
+	assert_json(
+	    &w, mr_run_error(w.run), "{'type':'timeout','message':'m','step':'a','attempt':3}");
 	world_end(&w);
 }
 
@@ -564,12 +632,15 @@ static void the_step_may_forbid_a_retry(void **state)
 	world_begin(&w, "{'steps':[" HTTP("a", "") "]}", "{}");
 	wake(&w);
 	(void)told(&w);
-	advance(&w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_FAILED, .attempt = 1,
-			.data = world_json(w.graph_arena,
-			    "{'type':'http.500','message':'m','status_code':500,'data':{'x':[1]}}") });
+	advance(
+	    &w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_FAILED,
+	            .attempt = 1,
+	            .data = world_json(w.graph_arena,
+	                "{'type':'http.500','message':'m','status_code':500,'data':{'x':[1]}}") });
 	assert_str(told(&w), "step.failed a; failed");
-	assert_json(&w, mr_run_error(w.run), "{'type':'http.500','message':'m','step':'a',"
-					     "'attempt':1,'status_code':500,'data':{'x':[1]}}");
+	assert_json(&w, mr_run_error(w.run),
+	    "{'type':'http.500','message':'m','step':'a',"
+	    "'attempt':1,'status_code':500,'data':{'x':[1]}}");
 	world_end(&w);
 }
 
@@ -578,16 +649,16 @@ static void a_failure_cancels_what_runs_beside(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[" HTTP("a", ",'max_retries':0") "," HTTP("b", ",'depends_on':[]")
-			",{'name':'d','type':'delay','depends_on':[],'config':{'seconds':60}},"
-			NOOP("c", ",'depends_on':['a']") "]}", "{}");
+	world_begin(&w,
+	    "{'steps':[" HTTP("a", ",'max_retries':0") "," HTTP(
+	        "b", ",'depends_on':[]") ",{'name':'d','type':'delay','depends_on':[],'config':{'"
+	                                 "seconds':60}}," NOOP("c", ",'depends_on':['a']") "]}",
+	    "{}");
 	wake(&w);
-	assert_str(told(&w),
-	    "started; step.started a; step.started b; step.waiting d [a] [b]");
+	assert_str(told(&w), "started; step.started a; step.started b; step.waiting d [a] [b]");
 	failed(&w, "a", "connect");
 	assert_json(&w, w.out.facts[1].data, "{'type':'delay','order':3,'reason':'failed'}");
-	assert_str(told(&w),
-	    "step.failed a; step.cancelled d; step.cancelled b; failed [-b]");
+	assert_str(told(&w), "step.failed a; step.cancelled d; step.cancelled b; failed [-b]");
 	assert_int_equal(mr_run_in_flight(w.run), 0);
 	world_end(&w);
 }
@@ -597,16 +668,17 @@ static void a_handled_failure_lets_others_go_on(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'max_retries':0,'steps':[" HTTP("a", ",'on_error':'continue'") ","
-			LOG("b", "{{meta.a.status}} {{meta.a.error.type}} {{steps.a ?? 1}}", "") "]}",
+	world_begin(&w,
+	    "{'max_retries':0,'steps':[" HTTP("a", ",'on_error':'continue'") "," LOG(
+	        "b", "{{meta.a.status}} {{meta.a.error.type}} {{steps.a ?? 1}}", "") "]}",
 	    "{}");
 	wake(&w);
 	(void)told(&w);
 	failed(&w, "a", "connect");
 	assert_json(&w, data_of(&w, MR_FACT_LOG), "{'message':'failed connect 1','level':'info'}");
 	assert_str(told(&w), "step.failed a; step.completed b; log b; completed");
-	assert_json(&w, mr_run_result(w.run),
-	    "{'b':{'message':'failed connect 1','level':'info'}}");
+	assert_json(
+	    &w, mr_run_result(w.run), "{'b':{'message':'failed connect 1','level':'info'}}");
 	world_end(&w);
 }
 
@@ -634,21 +706,23 @@ static void delays(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[{'name':'a','type':'delay','config':{'seconds':'1500ms'}},"
-			"{'name':'b','type':'delay','config':{'until':'{{trigger.t}}'}},"
-			"{'name':'c','type':'delay','config':{'until':'2020-01-01T00:00:00Z'}},"
-			"{'name':'d','type':'delay','config':{'seconds':'{{trigger.n}}'}}]}",
+	world_begin(&w,
+	    "{'steps':[{'name':'a','type':'delay','config':{'seconds':'1500ms'}},"
+	    "{'name':'b','type':'delay','config':{'until':'{{trigger.t}}'}},"
+	    "{'name':'c','type':'delay','config':{'until':'2020-01-01T00:00:00Z'}},"
+	    "{'name':'d','type':'delay','config':{'seconds':'{{trigger.n}}'}}]}",
 	    "{'t':'2026-01-01T00:01:00Z','n':0}");
 	wake(&w);
 	assert_json(&w, w.out.facts[1].data,
-	    "{'type':'delay','order':1,'until':'2026-01-01T00:00:01.5Z','input':{'seconds':'1500ms'}}");
+	    "{'type':'delay','order':1,'until':'2026-01-01T00:00:01.5Z','input':{'seconds':'1500ms'"
+	    "}}");
 	assert_str(told(&w), "started; step.waiting a");
 	assert_int_equal(mr_run_wake_at(w.run), WORLD_BEGIN + 1500000);
 	w.now += 2 * SECOND;
 	wake(&w);
 	assert_int_equal(w.out.facts[0].duration_us, 2 * SECOND);
-	assert_json(&w, w.out.facts[0].data,
-	    "{'type':'delay','order':1,'output':{'waited_seconds':1.5}}");
+	assert_json(
+	    &w, w.out.facts[0].data, "{'type':'delay','order':1,'output':{'waited_seconds':1.5}}");
 	assert_str(told(&w), "step.completed a; step.waiting b");
 	assert_int_equal(mr_run_wake_at(w.run), WORLD_BEGIN + 60 * SECOND);
 	w.now = mr_run_wake_at(w.run);
@@ -659,7 +733,8 @@ static void delays(void **state)
 	    "'d':{'waited_seconds':0}}");
 	world_end(&w);
 
-	world_begin(&w, "{'steps':[{'name':'a','type':'delay','config':{'seconds':'{{trigger.n}}'}}]}",
+	world_begin(&w,
+	    "{'steps':[{'name':'a','type':'delay','config':{'seconds':'{{trigger.n}}'}}]}",
 	    "{'n':'soon'}");
 	wake(&w);
 	assert_str(told(&w), "started; step.failed a; failed");
@@ -671,8 +746,11 @@ static void runs_time_out(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'timeout_seconds':10,'steps':[" HTTP("a", "") "," HTTP("b", "") ","
-			"{'name':'d','type':'delay','depends_on':[],'config':{'seconds':5}}]}", "{}");
+	world_begin(&w,
+	    "{'timeout_seconds':10,'steps':[" HTTP("a", "") "," HTTP(
+	        "b", "") ","
+	                 "{'name':'d','type':'delay','depends_on':[],'config':{'seconds':5}}]}",
+	    "{}");
 	wake(&w);
 	(void)told(&w);
 	assert_int_equal(mr_run_wake_at(w.run), WORLD_BEGIN + 5 * SECOND);
@@ -685,8 +763,10 @@ static void runs_time_out(void **state)
 	done(&w, "a", "{}");
 	assert_str(told(&w), "step.completed a; timed_out");
 	assert_status(&w, "timed_out");
-	assert_str(mr_value_get_str(&(struct mr_value){ MR_VALUE_MAP,
-		       { .map = mr_run_error(w.run).map } }, "type"), "timeout");
+	assert_str(
+	    mr_value_get_str(
+	        &(struct mr_value){ MR_VALUE_MAP, { .map = mr_run_error(w.run).map } }, "type"),
+	    "timeout");
 	/* taken up again, it has its whole time again */
 	retried(&w, "{'by':'ann'}");
 	wake(&w);
@@ -732,9 +812,11 @@ static void pausing(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'timeout_seconds':100,'max_retries':1,'steps':[" HTTP("a", "") ","
-			NOOP("b", "") ",{'name':'d','type':'delay','depends_on':[],'config':"
-			"{'seconds':5}}," HTTP("e", ",'depends_on':[]") "]}", "{}");
+	world_begin(&w,
+	    "{'timeout_seconds':100,'max_retries':1,'steps':[" HTTP("a", "") "," NOOP(
+	        "b", "") ",{'name':'d','type':'delay','depends_on':[],'config':"
+	                 "{'seconds':5}}," HTTP("e", ",'depends_on':[]") "]}",
+	    "{}");
 	wake(&w);
 	(void)told(&w);
 	command(&w, MR_RUN_EVENT_PAUSE);
@@ -788,7 +870,8 @@ static void pausing_before_the_start_and_at_the_end(void **state)
 	wake(&w);
 	command(&w, MR_RUN_EVENT_PAUSE);
 	command(&w, MR_RUN_EVENT_CANCEL);
-	assert_str(told(&w), "started; step.started a; paused; step.cancelled a; cancelled [a] [-a]");
+	assert_str(
+	    told(&w), "started; step.started a; paused; step.cancelled a; cancelled [a] [-a]");
 	world_end(&w);
 }
 
@@ -800,8 +883,9 @@ static void poison(void **state)
 	world_begin(&w, "{'steps':[" HTTP("a", "") "]}", "{}");
 	wake(&w);
 	(void)told(&w);
-	advance(&w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_FAIL, .step = -1,
-			.data = world_json(w.graph_arena, "{'type':'internal','message':'no'}") });
+	advance(&w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_FAIL,
+	                .step = -1,
+	                .data = world_json(w.graph_arena, "{'type':'internal','message':'no'}") });
 	assert_str(told(&w), "step.cancelled a; failed [-a]");
 	assert_json(&w, mr_run_error(w.run), "{'type':'internal','message':'no'}");
 	world_end(&w);
@@ -814,13 +898,14 @@ static void retried_from_what_failed(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'max_retries':0,'steps':[" NOOP("a", "") "," HTTP("b", "") ","
-			HTTP("c", ",'depends_on':['a']") "," NOOP("d", ",'depends_on':['b','c']") "]}",
+	world_begin(&w,
+	    "{'max_retries':0,'steps':[" NOOP("a", "") "," HTTP("b", "") "," HTTP(
+	        "c", ",'depends_on':['a']") "," NOOP("d", ",'depends_on':['b','c']") "]}",
 	    "{}");
 	wake(&w);
 	failed(&w, "b", "connect");
 	assert_str(told(&w), "started; step.completed a; step.started b; step.started c; "
-			     "step.failed b; step.cancelled c; failed [b] [c] [-c]");
+	                     "step.failed b; step.cancelled c; failed [b] [c] [-c]");
 	retried(&w, "{'by':'ann'}");
 	assert_int_equal(mr_run_error(w.run).kind, MR_VALUE_NULL);
 	wake(&w);
@@ -844,9 +929,10 @@ static void retried_from_what_failed(void **state)
 	world_end(&w);
 }
 
-#define NESTED                                                                                    \
-	"{'max_retries':0,'steps':[{'name':'k','type':'conditional','config':{'condition':'true',"  \
-	"'true_action':[" HTTP("a", "") "," HTTP("b", "") "," HTTP("c", "") "]}}," NOOP("z", "") "]}"
+#define NESTED                                                                                     \
+	"{'max_retries':0,'steps':[{'name':'k','type':'conditional','config':{'condition':'true'," \
+	"'true_action':[" HTTP("a", "") "," HTTP("b", "") "," HTTP("c", "") "]}}," NOOP(           \
+	    "z", "") "]}"
 
 static void retried_inside_a_conditional(void **state)
 {
@@ -865,7 +951,7 @@ static void retried_inside_a_conditional(void **state)
 	done(&w, "k/b", "{}");
 	done(&w, "k/c", "{}");
 	assert_str(told(&w), "step.completed k/b; step.started k/c; step.completed k/c; "
-			     "step.completed k; step.completed z; completed [k/c]");
+	                     "step.completed k; step.completed z; completed [k/c]");
 	retried(&w, "{'from_step':'k/b'}");
 	wake(&w);
 	assert_str(told(&w), "step.started k; step.started k/b [k/b]");
@@ -886,8 +972,10 @@ static void effects_are_taken_up_again(void **state)
 	struct world w;
 
 	(void)state;
-	world_begin(&w, "{'steps':[{'name':'a','type':'http_request','config':"
-			"{'url':'https://x/{{now()}}','data':'{{secrets.T}}'}}," NOOP("b", "") "]}", "{}");
+	world_begin(&w,
+	    "{'steps':[{'name':'a','type':'http_request','config':"
+	    "{'url':'https://x/{{now()}}','data':'{{secrets.T}}'}}," NOOP("b", "") "]}",
+	    "{}");
 	w.secrets = world_json(w.graph_arena, "{'T':'s'}");
 	w.now += 5 * SECOND;
 	wake(&w);
@@ -898,8 +986,8 @@ static void effects_are_taken_up_again(void **state)
 	assert_int_equal(w.out.effects[0].step_execution_id, 1002);
 	assert_str(w.out.effects[0].idempotency_key, "77/a/0");
 	/* as it was rendered then */
-	assert_json(&w, w.out.effects[0].config,
-	    "{'url':'https://x/2026-01-01T00:00:05Z','data':'s'}");
+	assert_json(
+	    &w, w.out.effects[0].config, "{'url':'https://x/2026-01-01T00:00:05Z','data':'s'}");
 	assert_str(told(&w), " [a]");
 	w.secrets = MR_NULL_VALUE;
 	assert_int_equal(mr_run_restart_effects(w.run, w.now, &w.out), 0);
@@ -915,25 +1003,25 @@ static void impossible_facts(void **state)
 		unsigned attempt, seq;
 		const char *data;
 	} cases[] = {
-		{ MR_FACT_STEP_COMPLETED, 1, 1, 4, "{}" },          /* not begun, not its turn */
-		{ MR_FACT_STEP_COMPLETED, 0, 2, 4, "{}" },          /* another attempt */
-		{ MR_FACT_STEP_COMPLETED, 0, 1, 5, "{}" },          /* a gap */
-		{ MR_FACT_STEP_COMPLETED, 0, 1, 3, "{}" },          /* again */
-		{ MR_FACT_STEP_COMPLETED, -1, 1, 4, "{}" },         /* of no step */
+		{ MR_FACT_STEP_COMPLETED, 1, 1, 4, "{}" },  /* not begun, not its turn */
+		{ MR_FACT_STEP_COMPLETED, 0, 2, 4, "{}" },  /* another attempt */
+		{ MR_FACT_STEP_COMPLETED, 0, 1, 5, "{}" },  /* a gap */
+		{ MR_FACT_STEP_COMPLETED, 0, 1, 3, "{}" },  /* again */
+		{ MR_FACT_STEP_COMPLETED, -1, 1, 4, "{}" }, /* of no step */
 		{ MR_FACT_STEP_COMPLETED, 9, 1, 4, "{}" },
-		{ MR_FACT_STEP_STARTED, 0, 1, 4, "{}" },            /* twice */
+		{ MR_FACT_STEP_STARTED, 0, 1, 4, "{}" }, /* twice */
 		{ MR_FACT_STEP_STARTED, 1, 1, 4, "{}" },
-		{ MR_FACT_STEP_WAITING, 1, 1, 4, "{}" },            /* no time */
+		{ MR_FACT_STEP_WAITING, 1, 1, 4, "{}" }, /* no time */
 		{ MR_FACT_STEP_WAITING, 0, 1, 4, "{'until':'2026-01-01T00:00:00Z'}" },
-		{ MR_FACT_STEP_RETRYING, 0, 1, 4, "{}" },           /* no time */
+		{ MR_FACT_STEP_RETRYING, 0, 1, 4, "{}" }, /* no time */
 		{ MR_FACT_STEP_SKIPPED, 0, 1, 4, "{'reason':'when'}" },
 		{ MR_FACT_STEP_SKIPPED, 1, 1, 4, "{'reason':'mood'}" },
-		{ MR_FACT_STEP_CANCELLED, 1, 1, 4, "{}" },          /* not active */
+		{ MR_FACT_STEP_CANCELLED, 1, 1, 4, "{}" }, /* not active */
 		{ MR_FACT_CREATED, -1, 0, 4, "{}" },
 		{ MR_FACT_STARTED, -1, 0, 4, "{}" },
 		{ MR_FACT_RESUMED, -1, 0, 4, "{}" },
-		{ MR_FACT_COMPLETED, -1, 0, 4, "{}" },              /* steps are left */
-		{ MR_FACT_RETRIED, -1, 0, 4, "{}" },                /* not ended */
+		{ MR_FACT_COMPLETED, -1, 0, 4, "{}" }, /* steps are left */
+		{ MR_FACT_RETRIED, -1, 0, 4, "{}" },   /* not ended */
 		{ (enum mr_fact_kind)99, -1, 0, 4, "{}" },
 	};
 	struct world w;
@@ -945,8 +1033,11 @@ static void impossible_facts(void **state)
 	(void)told(&w);
 	assert_int_equal(mr_run_snapshot(w.run, w.arena, &before), 0);
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
-		struct mr_fact f = { .kind = cases[i].kind, .step = cases[i].step,
-			.attempt = cases[i].attempt, .seq = cases[i].seq, .at_us = w.now,
+		struct mr_fact f = { .kind = cases[i].kind,
+			.step = cases[i].step,
+			.attempt = cases[i].attempt,
+			.seq = cases[i].seq,
+			.at_us = w.now,
 			.data = world_json(w.graph_arena, cases[i].data) };
 
 		if (mr_run_apply(w.run, &f) != MR_E_INVALID)
@@ -959,8 +1050,10 @@ static void impossible_facts(void **state)
 
 static void snapshots_that_do_not_fit(void **state)
 {
-	static const char *const cases[] = { "{}", "[]", "{'v':2,'seq':1,'status':'running','steps':{}}",
-		"{'v':1,'seq':1,'status':'odd','steps':{}}", "{'v':1,'seq':-1,'status':'running','steps':{}}",
+	static const char *const cases[] = { "{}", "[]",
+		"{'v':2,'seq':1,'status':'running','steps':{}}",
+		"{'v':1,'seq':1,'status':'odd','steps':{}}",
+		"{'v':1,'seq':-1,'status':'running','steps':{}}",
 		"{'v':1,'seq':1,'status':'running'}",
 		"{'v':1,'seq':1,'status':'running','steps':{'nowhere':{'status':'failed'}}}",
 		"{'v':1,'seq':1,'status':'running','steps':{'a':{'status':'odd'}}}",
@@ -981,6 +1074,230 @@ static void snapshots_that_do_not_fit(void **state)
 	world_end(&w);
 }
 
+/* ---- values ---- */
+
+/* A list in a list in a list … */
+static struct mr_value nested(struct mr_arena *a, unsigned depth)
+{
+	struct mr_value v = mr_value_int(1);
+
+	for (unsigned i = 0; i < depth; i++) {
+		struct mr_list *l = mr_list_create(a, 1);
+
+		assert_non_null(l);
+		l->items[0] = v;
+		v = mr_value_list(l);
+	}
+	return v;
+}
+
+static struct mr_value one_member(struct mr_arena *a, struct mr_value key, struct mr_value value)
+{
+	struct mr_map *m = mr_map_create(a, 1);
+
+	assert_non_null(m);
+	m->members[0] = (struct mr_member){ .key = key, .value = value };
+	assert_int_equal(mr_map_seal(a, m), 0);
+	return mr_value_map(m);
+}
+
+static void results_become_json(void **state)
+{
+	static const char nul[] = "a\0b";
+	const struct mr_value text = { MR_VALUE_STRING, { .s = { nul, 3 } } };
+	struct mr_arena *a = mr_arena_create(8u << 20);
+	const struct {
+		struct mr_value result;
+		const char *want; /* NULL: refused */
+	} cases[] = {
+		{ mr_value_timestamp(WORLD_BEGIN), "'2026-01-01T00:00:00Z'" },
+		{ mr_value_duration(1500000), "'1.5s'" },
+		{ mr_value_uint(7), "7" },
+		{ mr_value_uint(UINT64_MAX), NULL },
+		{ mr_value_double(0.0 / mr_value_double(0).d), "'NaN'" },
+		{ mr_value_bytes(MR_STR("abc")), "'YWJj'" },
+		{ text, NULL },
+		{ one_member(a, mr_value_int(5), mr_value_bool(true)), "{'5':true}" },
+		{ one_member(a, text, mr_value_bool(true)), NULL },
+		{ one_member(a, mr_value_strz("x"), mr_value_uint(1)), "{'x':1}" },
+		{ nested(a, 3), "[[[1]]]" },
+		{ nested(a, 600), NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct world w;
+
+		world_begin(&w, "{'steps':[" HTTP("a", "") "]}", "{}");
+		wake(&w);
+		advance(&w,
+		    &(struct mr_run_event){
+		        .kind = MR_RUN_EVENT_STEP_DONE, .attempt = 1, .data = cases[i].result });
+		if (cases[i].want != NULL)
+			assert_json(
+			    &w, *mr_value_get(&w.out.facts[2].data, "output"), cases[i].want);
+		else
+			assert_status(&w, "failed");
+		world_end(&w);
+	}
+	a = mr_arena_free(a);
+}
+
+static void errors_become_json(void **state)
+{
+	static const char nul[] = "a\0b";
+	struct mr_map *m;
+	struct world w;
+
+	(void)state;
+	world_begin(&w, "{'max_retries':0,'steps':[" HTTP("a", "") "]}", "{}");
+	wake(&w);
+	m = mr_map_create(w.graph_arena, 3);
+	assert_non_null(m);
+	m->members[0].key = mr_value_strz("type");
+	m->members[0].value = mr_value_str((struct mr_str){ nul, 3 });
+	m->members[1].key = mr_value_strz("message");
+	m->members[1].value = m->members[0].value;
+	m->members[2].key = mr_value_strz("data");
+	m->members[2].value = m->members[0].value;
+	advance(&w, &(struct mr_run_event){
+	                .kind = MR_RUN_EVENT_STEP_FAILED, .attempt = 1, .data = mr_value_map(m) });
+	assert_json(
+	    &w, mr_run_error(w.run), "{'type':'internal','message':'','step':'a','attempt':1}");
+	world_end(&w);
+}
+
+static void what_config_cannot_be(void **state)
+{
+	static const struct {
+		const char *step, *member;
+	} cases[] = {
+		{ "'type':'log','config':{'message':'m','level':'{{trigger.n}}'}", "level" },
+		{ "'type':'log','config':{'message':'m','level':'{{trigger.s}}'}", "level" },
+		{ "'type':'log','config':{'message':'{{\\'a\\\\u0000b\\'}}'}", "config" },
+		{ "'type':'http_request','config':{'url':'https://x/'},"
+		  "'idempotency_key':'{{trigger.x}}'",
+		    "idempotency_key" },
+		{ "'type':'data_transform','config':{'transformations':["
+		  "{'type':'extract','path':'nowhere','key':'k'}]}",
+		    "transformations" },
+		{ "'type':'data_transform','config':{'source_data':'{{trigger.x}}',"
+		  "'transformations':[{'type':'extract','path':'n','key':'k'}]}",
+		    "source_data" },
+		{ "'type':'conditional','config':{'condition':'trigger.n'}", "condition" },
+		{ "'type':'delay','config':{'seconds':'{{trigger.x}}'}", "seconds" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		char text[400];
+		struct mr_value error;
+		struct world w;
+
+		(void)snprintf(text, sizeof(text), "{'steps':[{'name':'a',%s}]}", cases[i].step);
+		world_begin(&w, text, "{'n':1,'s':'loud'}");
+		wake(&w);
+		assert_status(&w, "failed");
+		error = mr_run_error(w.run);
+		if (!mr_str_starts(mr_value_get_str(&error, "message"), mr_str(cases[i].member)))
+			fail_msg("%s: %.*s", cases[i].step,
+			    MR_STR_ARG(mr_value_get_str(&error, "message")));
+		world_end(&w);
+	}
+}
+
+static void timeouts_of_attempts(void **state)
+{
+	static const struct {
+		const char *step, *config;
+		int64_t us;
+	} cases[] = {
+		{ "", "", 0 },
+		{ ",'timeout_seconds':9", "", 9 * SECOND },
+		{ "", ",'timeout':'5s'", 5 * SECOND },
+		{ ",'timeout_seconds':9", ",'timeout':5", 5 * SECOND },
+		{ ",'timeouts':{'run':3}", ",'timeout':'{{trigger.t}}'", 3 * SECOND },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		char text[300];
+		struct world w;
+
+		(void)snprintf(text, sizeof(text),
+		    "{'steps':[{'type':'http_request','config':{'url':'https://x/'%s}%s}]}",
+		    cases[i].config, cases[i].step);
+		world_begin(&w, text, "{'t':60}");
+		wake(&w);
+		assert_int_equal(w.out.effects[0].timeout_us, cases[i].us);
+		world_end(&w);
+	}
+}
+
+#define TRANSFORM(more)                                                                            \
+	"{'name':'t','type':'data_transform','config':{'transformations':["                        \
+	"{'type':'extract','path':'v','key':'k'}]}" more "}"
+
+static void what_a_transformation_works_on(void **state)
+{
+	struct world w;
+
+	(void)state;
+	/* the step before; a field of its json */
+	world_begin(&w, "{'steps':[" HTTP("a", "") "," TRANSFORM("") "]}", "{'v':'input'}");
+	wake(&w);
+	done(&w, "a", "{'status_code':200,'json':{'v':'json'}}");
+	assert_json(&w, mr_run_result(w.run),
+	    "{'a':{'status_code':200,'json':{'v':'json'}},'t':{'k':'json','result':'json'}}");
+	world_end(&w);
+	/* back over one that was skipped */
+	world_begin(&w,
+	    "{'steps':[" HTTP("a", "") "," NOOP("s", ",'when':'false'") "," TRANSFORM("") "]}",
+	    "{'v':'input'}");
+	wake(&w);
+	done(&w, "a", "{'v':'first'}");
+	assert_json(
+	    &w, *mr_value_get(&w.out.facts[4].data, "output"), "{'k':'first','result':'first'}");
+	world_end(&w);
+	/* none before, then out of a conditional */
+	world_begin(&w, "{'steps':[" TRANSFORM("") "]}", "{'v':'input'}");
+	wake(&w);
+	assert_json(&w, mr_run_result(w.run), "{'t':{'k':'input','result':'input'}}");
+	world_end(&w);
+	world_begin(&w,
+	    "{'steps':[" HTTP("a", "") ",{'name':'c','type':'conditional','config':{'condition':"
+	                               "'true','true_action':[" TRANSFORM("") "]}}]}",
+	    "{'v':'input'}");
+	wake(&w);
+	done(&w, "a", "{'v':'outer'}");
+	assert_json(&w, mr_run_result(w.run),
+	    "{'a':{'v':'outer'},'c':{'condition':true,'branch':'true',"
+	    "'result':{'k':'outer','result':'outer'}}}");
+	world_end(&w);
+}
+
+static void computed_names(void **state)
+{
+	struct world w;
+
+	(void)state;
+	/* inside a conditional: the block's own steps hide those around it that have their names */
+	world_begin(&w,
+	    "{'output':{'all':'{{steps}}'},'steps':[" LOG("a", "outer a", "") "," LOG("b",
+	        "outer b",
+	        "") ",{'name':'c','type':'conditional','config':{'condition':'true',"
+	            "'true_action':[" LOG("a", "inner a", "") "," LOG("d",
+	                "{{steps[trigger.x].message}} {{steps[trigger.y].message}} {{size(steps)}}",
+	                "") "]},'output':1}]}",
+	    "{'x':'a','y':'b'}");
+	wake(&w);
+	assert_json(&w, data_of(&w, MR_FACT_LOG), "{'message':'inner a outer b 2','level':'info'}");
+	assert_json(&w, mr_run_result(w.run),
+	    "{'all':{'a':{'message':'outer a','level':'info'},"
+	    "'b':{'message':'outer b','level':'info'},'c':1}}");
+	world_end(&w);
+}
+
 /* ---- sizes and memory ---- */
 
 static void many_steps_in_one_call(void **state)
@@ -992,7 +1309,8 @@ static void many_steps_in_one_call(void **state)
 	mr_buf_init(&b, 1u << 20);
 	mr_buf_addz(&b, "{'steps':[");
 	for (int i = 0; i < 1000; i++)
-		mr_buf_addf(&b, "%s{'type':'log','name':'s%d','config':{'message':'{{trigger.n}}'}}",
+		mr_buf_addf(&b,
+		    "%s{'type':'log','name':'s%d','config':{'message':'{{trigger.n}}'}}",
 		    i > 0 ? "," : "", i);
 	mr_buf_addz(&b, "]}");
 	world_begin(&w, b.p, "{'n':1}");
@@ -1015,7 +1333,8 @@ static int play(struct world *w)
 		{ "a", "{'json':{'id':1,'s':'text'}}", MR_RUN_EVENT_STEP_DONE },
 		{ NULL, "{'by':'a'}", MR_RUN_EVENT_RESUME },
 		{ NULL, NULL, MR_RUN_EVENT_WAKE },
-		{ "k/h", "{'type':'connect','message':'no','data':{'x':1}}", MR_RUN_EVENT_STEP_FAILED },
+		{ "k/h", "{'type':'connect','message':'no','data':{'x':1}}",
+		    MR_RUN_EVENT_STEP_FAILED },
 		{ NULL, NULL, MR_RUN_EVENT_WAKE },
 	};
 	struct mr_arena *arena = mr_arena_create(1u << 20), *out_arena = mr_arena_create(1u << 20);
@@ -1031,8 +1350,9 @@ static int play(struct world *w)
 	if (r == 0)
 		r = mr_run_apply(run, &created);
 	for (size_t i = 0; i < MR_ARRAY_LEN(events) && r == 0; i++) {
-		struct mr_run_event ev = { .kind = events[i].kind, .step = -1, .attempt = 1,
-			.retryable = true };
+		struct mr_run_event ev = {
+			.kind = events[i].kind, .step = -1, .attempt = 1, .retryable = true
+		};
 
 		if (events[i].step != NULL)
 			ev.step = step(w, events[i].step);
@@ -1066,11 +1386,12 @@ static void out_of_memory(void **state)
 	world_begin(&w,
 	    "{'output':'{{steps.a.id}}','steps':["
 	    "{'name':'a','type':'http_request','idempotency_key':'{{trigger.n}}','config':"
-	    "{'url':'https://{{secrets.T}}/','data':{'n':'{{trigger.n}}'}},'output':'{{result.json}}'},"
+	    "{'url':'https://{{secrets.T}}/"
+	    "','data':{'n':'{{trigger.n}}'}},'output':'{{result.json}}'},"
 	    "{'name':'l','type':'log','when':'steps.a.id == 1','config':{'message':'{{steps.a}}'}},"
 	    "{'name':'w','type':'delay','config':{'seconds':2}},"
-	    "{'name':'k','type':'conditional','config':{'condition':'true','true_action':["
-	    HTTP("h", ",'retry':{'delay':'1s'}") "]}}]}",
+	    "{'name':'k','type':'conditional','config':{'condition':'true','true_action':[" HTTP(
+	        "h", ",'retry':{'delay':'1s'}") "]}}]}",
 	    "{'n':1}");
 	w.secrets = world_json(w.graph_arena, "{'T':'t'}");
 	for (n = 1; n < 5000; n++) {
@@ -1100,6 +1421,7 @@ int main(void)
 		cmocka_unit_test(names_in_expressions),
 		cmocka_unit_test(a_missing_value_fails_the_step),
 		cmocka_unit_test(secrets_are_used_and_not_shown),
+		cmocka_unit_test(secrets_are_not_told_by_errors),
 		cmocka_unit_test(outputs_are_shaped),
 		cmocka_unit_test(when_skips_and_goes_on),
 		cmocka_unit_test(branches_by_name),
@@ -1123,6 +1445,12 @@ int main(void)
 		cmocka_unit_test(effects_are_taken_up_again),
 		cmocka_unit_test(impossible_facts),
 		cmocka_unit_test(snapshots_that_do_not_fit),
+		cmocka_unit_test(results_become_json),
+		cmocka_unit_test(errors_become_json),
+		cmocka_unit_test(what_config_cannot_be),
+		cmocka_unit_test(timeouts_of_attempts),
+		cmocka_unit_test(what_a_transformation_works_on),
+		cmocka_unit_test(computed_names),
 		cmocka_unit_test(many_steps_in_one_call),
 		cmocka_unit_test(out_of_memory),
 	};

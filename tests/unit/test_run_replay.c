@@ -34,8 +34,8 @@ static uint64_t draw(struct history *h, uint64_t below)
 
 /* ---- a random definition ---- */
 
-static void write_step(struct history *h, struct mr_buf *b, const char *prefix, unsigned i,
-    unsigned depth);
+static void write_step(
+    struct history *h, struct mr_buf *b, const char *prefix, unsigned i, unsigned depth);
 
 static void write_steps(struct history *h, struct mr_buf *b, const char *prefix, unsigned depth)
 {
@@ -51,8 +51,8 @@ static void write_steps(struct history *h, struct mr_buf *b, const char *prefix,
 }
 
 /* Names are a letter of the level and a number: "a0"; results are looked at by b0's neighbours. */
-static void write_config(struct history *h, struct mr_buf *b, const char *prefix, unsigned i,
-    unsigned depth)
+static void write_config(
+    struct history *h, struct mr_buf *b, const char *prefix, unsigned i, unsigned depth)
 {
 	char inner[2] = { (char)(prefix[0] + 1), '\0' };
 	unsigned kind = (unsigned)draw(h, depth < 3 ? 9 : 7);
@@ -62,7 +62,7 @@ static void write_config(struct history *h, struct mr_buf *b, const char *prefix
 	case 1:
 	case 2:
 		mr_buf_addz(b, "'type':'http_request','config':{'url':'https://x/{{now()}}',"
-			       "'data':{'t':'{{trigger.n}}','s':'{{secrets.T}}'}}");
+		               "'data':{'t':'{{trigger.n}}','s':'{{secrets.T}}'}}");
 		break;
 	case 3:
 		mr_buf_addf(b, "'type':'log','config':{'message':'{{trigger.n}}%s'}",
@@ -73,8 +73,8 @@ static void write_config(struct history *h, struct mr_buf *b, const char *prefix
 		break;
 	case 5:
 		mr_buf_addz(b, "'type':'data_transform','config':{'source_data':{'at':'{{now()}}',"
-			       "'d':'{{duration(\\'5s\\')}}','u':'{{uint(3)}}'},'transformations':["
-			       "{'type':'extract','path':'at','key':'k'}]}");
+		               "'d':'{{duration(\\'5s\\')}}','u':'{{uint(3)}}'},'transformations':["
+		               "{'type':'extract','path':'at','key':'k'}]}");
 		break;
 	case 6:
 		mr_buf_addz(b, "'type':'noop'");
@@ -95,8 +95,8 @@ static void write_config(struct history *h, struct mr_buf *b, const char *prefix
 	(void)i;
 }
 
-static void write_step(struct history *h, struct mr_buf *b, const char *prefix, unsigned i,
-    unsigned depth)
+static void write_step(
+    struct history *h, struct mr_buf *b, const char *prefix, unsigned i, unsigned depth)
 {
 	mr_buf_addf(b, "{'name':'%s%u',", prefix, i);
 	write_config(h, b, prefix, i, depth);
@@ -141,29 +141,28 @@ static struct mr_str state_of(const struct mr_run *run, struct mr_arena *a)
 	mr_run_progress(run, &done, &total);
 	/* derived things are to agree as well */
 	return mr_arena_printf(a, "%.*s in flight %zu, wake at %lld, progress %u/%u",
-	    MR_STR_ARG(mr_json_text(a, &v)), mr_run_in_flight(run),
-	    (long long)mr_run_wake_at(run), done, total);
+	    MR_STR_ARG(mr_json_text(a, &v)), mr_run_in_flight(run), (long long)mr_run_wake_at(run),
+	    done, total);
 }
 
 static struct mr_str result_of(const struct mr_run *run, struct mr_arena *a)
 {
 	struct mr_value v = mr_run_result(run), e = mr_run_error(run);
 
-	return mr_arena_printf(a, "%.*s %.*s", MR_STR_ARG(mr_json_text(a, &v)),
-	    MR_STR_ARG(mr_json_text(a, &e)));
+	return mr_arena_printf(
+	    a, "%.*s %.*s", MR_STR_ARG(mr_json_text(a, &v)), MR_STR_ARG(mr_json_text(a, &e)));
 }
 
 /* A message of cmocka's has no room for both. */
-static void differ(
-    const struct history *h, const char *how, struct mr_str want, struct mr_str got)
+static void differ(const struct history *h, const char *how, struct mr_str want, struct mr_str got)
 {
 	(void)fprintf(stderr, "want:\n%.*s\ngot:\n%.*s\n", MR_STR_ARG(want), MR_STR_ARG(got));
 	fail_msg("MILLRACE_TEST_SEED=%llu, event %zu: %s, it differs",
 	    (unsigned long long)h->number, h->events, how);
 }
 
-static void compare(struct history *h, const char *how, const struct mr_run *other,
-    struct mr_arena *a)
+static void compare(
+    struct history *h, const char *how, const struct mr_run *other, struct mr_arena *a)
 {
 	struct mr_str want = state_of(h->w.run, a), got = state_of(other, a);
 
@@ -200,8 +199,8 @@ static struct mr_value through_text(struct history *h, const struct mr_value *v)
 
 	if (v->kind != MR_VALUE_NULL &&
 	    mr_json_parse(h->kept, text, &mr_json_limits_default, NULL, &back) != 0)
-		fail_msg("seed %llu: no JSON: %.*s", (unsigned long long)h->number,
-		    MR_STR_ARG(text));
+		fail_msg(
+		    "seed %llu: no JSON: %.*s", (unsigned long long)h->number, MR_STR_ARG(text));
 	return back;
 }
 
@@ -296,7 +295,7 @@ static struct mr_run_event make_event(struct history *h, const struct flight *f)
 		ev.attempt = e->attempt + (draw(h, 12) == 0);
 		ev.retryable = draw(h, 6) > 0;
 		ev.data = world_json(h->kept, ok ? results[draw(h, MR_ARRAY_LEN(results))]
-						 : errors[draw(h, MR_ARRAY_LEN(errors))]);
+		                                 : errors[draw(h, MR_ARRAY_LEN(errors))]);
 		if (draw(h, 2) == 0)
 			ev.duration_us = (int64_t)draw(h, 1000);
 		return ev;
@@ -309,9 +308,9 @@ static struct mr_run_event make_event(struct history *h, const struct flight *f)
 		ev.kind = MR_RUN_EVENT_CANCEL;
 	if (what == 13 && draw(h, 6) == 0)
 		ev.kind = MR_RUN_EVENT_FAIL;
-	ev.data = world_json(h->kept, ev.kind == MR_RUN_EVENT_FAIL
-		? "{'type':'internal','message':'m'}"
-		: "{'by':'ann','reason':'r'}");
+	ev.data =
+	    world_json(h->kept, ev.kind == MR_RUN_EVENT_FAIL ? "{'type':'internal','message':'m'}"
+	                                                     : "{'by':'ann','reason':'r'}");
 	return ev;
 }
 
@@ -325,8 +324,7 @@ static void retry_run(struct history *h)
 		text = mr_arena_printf(h->kept, "{'by':'ann','from_step':'%.*s'}",
 		    MR_STR_ARG(g->steps[draw(h, g->steps_len)].name));
 	else if (draw(h, 2) == 0)
-		text = mr_arena_printf(
-		    h->kept, "{'input':{'n':%u}}", (unsigned)draw(h, 6));
+		text = mr_arena_printf(h->kept, "{'input':{'n':%u}}", (unsigned)draw(h, 6));
 	f.seq = mr_run_seq(h->w.run) + 1;
 	f.at_us = h->w.now;
 	f.data = world_json(h->kept, text.p);
@@ -393,11 +391,12 @@ static void check_restart(struct history *h, const struct flight *f)
 		bool found = false;
 
 		for (size_t k = 0; k < f->len; k++)
-			found = found || (f->list[k].step == out.effects[i].step &&
-					     f->list[k].attempt == out.effects[i].attempt &&
-					     f->list[k].step_execution_id ==
-						 out.effects[i].step_execution_id &&
-					     mr_value_eq(&f->list[k].config, &out.effects[i].config));
+			found =
+			    found ||
+			    (f->list[k].step == out.effects[i].step &&
+			        f->list[k].attempt == out.effects[i].attempt &&
+			        f->list[k].step_execution_id == out.effects[i].step_execution_id &&
+			        mr_value_eq(&f->list[k].config, &out.effects[i].config));
 		if (!found)
 			fail_msg("seed %llu, event %zu: another effect is started again",
 			    (unsigned long long)h->number, h->events);
@@ -433,8 +432,11 @@ static void one_event(struct history *h, struct flight *f)
 
 static void begin(struct history *h, uint64_t number)
 {
-	struct mr_fact created = { .kind = MR_FACT_CREATED, .step = -1, .seq = 1,
-		.at_us = WORLD_BEGIN, .duration_us = -1 };
+	struct mr_fact created = { .kind = MR_FACT_CREATED,
+		.step = -1,
+		.seq = 1,
+		.at_us = WORLD_BEGIN,
+		.duration_us = -1 };
 	struct mr_buf b;
 	char input[40];
 

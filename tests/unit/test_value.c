@@ -60,9 +60,8 @@ static void large_map(void **state)
 	(void)state;
 	assert_non_null(m);
 	for (size_t i = 0; i < m->len; i++) {
-		m->members[i].key = i % 2 != 0
-		    ? mr_value_int((int64_t)i - 500)
-		    : mr_value_str(mr_arena_printf(a, "k%zu", i));
+		m->members[i].key = i % 2 != 0 ? mr_value_int((int64_t)i - 500)
+		                               : mr_value_str(mr_arena_printf(a, "k%zu", i));
 		m->members[i].value = mr_value_int((int64_t)i);
 	}
 	assert_int_equal(mr_map_seal(a, m), 0);
@@ -98,8 +97,10 @@ static void numbers(void **state)
 		{ { MR_VALUE_INT, { .i = 1 } }, { MR_VALUE_DOUBLE, { .d = 1.5 } }, -1 },
 		{ { MR_VALUE_INT, { .i = -1 } }, { MR_VALUE_DOUBLE, { .d = -1.5 } }, 1 },
 		{ { MR_VALUE_INT, { .i = 0 } }, { MR_VALUE_DOUBLE, { .d = (double)NAN } }, 2 },
-		{ { MR_VALUE_INT, { .i = 0 } }, { MR_VALUE_DOUBLE, { .d = (double)INFINITY } }, -1 },
-		{ { MR_VALUE_UINT, { .u = UINT64_MAX } }, { MR_VALUE_DOUBLE, { .d = 0x1p64 } }, -1 },
+		{ { MR_VALUE_INT, { .i = 0 } }, { MR_VALUE_DOUBLE, { .d = (double)INFINITY } },
+		    -1 },
+		{ { MR_VALUE_UINT, { .u = UINT64_MAX } }, { MR_VALUE_DOUBLE, { .d = 0x1p64 } },
+		    -1 },
 		{ { MR_VALUE_UINT, { .u = 3 } }, { MR_VALUE_DOUBLE, { .d = -3 } }, 1 },
 		{ { MR_VALUE_UINT, { .u = 3 } }, { MR_VALUE_DOUBLE, { .d = 3.5 } }, -1 },
 		{ { MR_VALUE_DOUBLE, { .d = 0.0 } }, { MR_VALUE_DOUBLE, { .d = -0.0 } }, 0 },
@@ -114,8 +115,7 @@ static void numbers(void **state)
 			fail_msg("case %zu", i);
 		if (mr_value_eq(&cases[i].a, &cases[i].b) != (cases[i].want == 0))
 			fail_msg("equality of case %zu", i);
-		if (cases[i].want == 0 &&
-		    mr_value_hash(&cases[i].a) != mr_value_hash(&cases[i].b))
+		if (cases[i].want == 0 && mr_value_hash(&cases[i].a) != mr_value_hash(&cases[i].b))
 			fail_msg("hash of case %zu", i);
 	}
 }
@@ -199,7 +199,8 @@ static void deep(void **state)
 static void copying(void **state)
 {
 	struct mr_arena *from = arena(), *to = arena();
-	struct mr_value v = parse(from, "{\"status\":200,\"json\":{\"id\":7},\"l\":[1,\"x\"]}"), copy;
+	struct mr_value v = parse(from, "{\"status\":200,\"json\":{\"id\":7},\"l\":[1,\"x\"]}"),
+	                copy;
 	struct mr_map *m = (struct mr_map *)(uintptr_t)v.map;
 	struct mr_str text;
 

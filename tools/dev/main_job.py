@@ -107,7 +107,8 @@ def show_step(step):
     text = ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in output.items()
                      if k in ("valid", "mime_type", "size", "pages", "word_count", "result", "branch",
                               "status_code", "json", "sent", "message"))
-    print(f"    {step['step_order']}. {step['step_name']:<18} {step['step_type']:<13} {step['status']:<10}"
+    order = f"{step['step_order']}." if step["step_order"] else "  "
+    print(f"    {order} {step['step_name']:<22} {step['step_type']:<13} {step['status']:<10}"
           f"{'' if took is None else f'{took} ms':>8}  {text[:110]}", flush=True)
 
 
@@ -134,11 +135,13 @@ def extracted_text(api, run):
     return ""
 
 
-def received_for(record, file_id):
+def received_for(record, run):
+    """What the receiver got of this run: it is named in the body."""
     path = pathlib.Path(record)
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     for line in map(json.loads, lines):
-        if str(file_id) in json.dumps(line["body"]):
+        body = line["body"] if isinstance(line["body"], dict) else {}
+        if str(body.get("execution_id") or body.get("processed_at")) == str(run["id"]):
             yield line
 
 
@@ -157,7 +160,7 @@ def one_file(api, workflow, record, name, content, media_type):
     for line in filter(str.strip, text.splitlines()):
         print(f"      | {line}")
     print("    the receiver got:")
-    for got in received_for(record, file["id"]):
+    for got in received_for(record, run):
         shown = json.dumps(got["body"], ensure_ascii=False)
         print(f"      {got['method']} {got['host']}{got['path']}  {shown[:150]}{' …' if len(shown) > 150 else ''}")
     missing = [w for line in LETTER for w in line.replace(",", " ").replace(".", " ").split()

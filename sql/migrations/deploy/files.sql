@@ -23,6 +23,6 @@ create table files (
 	constraint files_size_check check (size >= 0),
 	constraint files_sha256_check check (sha256 ~ '^[0-9a-f]{64}$')
 );
-create index files_tenant_idx on files (tenant_id, id) where deleted_at is null;
+create index files_tenant_idx on files (tenant_id, created_at, id) where deleted_at is null;
 
 commit;

@@ -61,9 +61,11 @@ create table runs (
 create index runs_queued_idx on runs (priority, tenant_id, id desc) where queued;
 create index runs_wake_idx on runs (wake_at) where wake_at is not null;
 create index runs_owner_idx on runs (owner_id) where owner_id is not null;
-create index runs_tenant_idx on runs (tenant_id, id);
-create index runs_workflow_idx on runs (workflow_id, id);
-create index runs_status_idx on runs (tenant_id, status, id);
+-- For lists, newest first. By created_at, not by id: an order that the primary key could give as
+-- well would make the planner read that one backwards and throw away what other tenants own.
+create index runs_tenant_idx on runs (tenant_id, created_at, id);
+create index runs_workflow_idx on runs (workflow_id, created_at, id);
+create index runs_status_idx on runs (tenant_id, status, created_at, id);
 create index runs_active_idx on runs (workflow_id, id)
 	where status in ('pending', 'running', 'paused', 'compensating');
 create index runs_correlation_idx on runs (tenant_id, correlation_id) where correlation_id is not null;

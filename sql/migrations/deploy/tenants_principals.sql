@@ -86,6 +86,7 @@ create table api_keys (
 	constraint api_keys_roles_check check (roles <@ '{viewer,operator,editor,admin}')
 );
 create unique index api_keys_tenant_id_name_key on api_keys (tenant_id, name) where revoked_at is null;
+create index api_keys_tenant_idx on api_keys (tenant_id, created_at, id);
 create index api_keys_principal_idx on api_keys (tenant_id, principal_id);
 
 create function api_key_status(k api_keys) returns text
@@ -133,16 +134,16 @@ $$;
 
 create trigger issuers_auth_changed
 	after insert or update or delete on issuers
-	for each statement execute function auth_changed();
+	for each row execute function auth_changed();
 create trigger principals_auth_changed
 	after update or delete on principals
-	for each statement execute function auth_changed();
+	for each row execute function auth_changed();
 -- last_used_at is no change
 create trigger api_keys_auth_changed
 	after insert or delete or update of principal_id, hash, scopes, roles, rate_limits, expires_at, revoked_at on api_keys
-	for each statement execute function auth_changed();
+	for each row execute function auth_changed();
 create trigger client_certificates_auth_changed
 	after insert or update or delete on client_certificates
-	for each statement execute function auth_changed();
+	for each row execute function auth_changed();
 
 commit;

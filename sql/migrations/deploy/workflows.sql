@@ -48,7 +48,7 @@ create table workflows (
 	constraint workflows_max_retries_check check (max_retries between 0 and 100)
 ) with (fillfactor = 80, toast_tuple_target = 8160);
 create unique index workflows_tenant_id_name_key on workflows (tenant_id, name) where status <> 'deleted';
-create index workflows_tenant_idx on workflows (tenant_id, id);
+create index workflows_tenant_idx on workflows (tenant_id, created_at, id);
 create index workflows_file_upload_idx on workflows (tenant_id, id)
 	where trigger_on_file_upload and status = 'active';
 

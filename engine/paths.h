@@ -1,0 +1,2 @@
+/* Made by make. */
+#define MR_PKGLIBEXECDIR "/usr/local/libexec/millrace"

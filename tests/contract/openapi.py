@@ -1,0 +1,77 @@
+"""The OpenAPI document as a judge: is this answer one that the row of its route declares?"""
+import json
+import re
+
+import jsonschema
+
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")
+FORMATS = jsonschema.FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time")
+def _is_time(value):
+    return not isinstance(value, str) or bool(TIME.match(value))
+
+
+def with_nulls(node):
+    """OpenAPI 3.0's nullable in JSON Schema's words."""
+    if isinstance(node, list):
+        return [with_nulls(n) for n in node]
+    if not isinstance(node, dict):
+        return node
+    node = {k: with_nulls(v) for k, v in node.items() if k != "example"}
+    if node.pop("nullable", False):
+        return {"anyOf": [node, {"type": "null"}]}
+    return node
+
+
+class Document:
+    def __init__(self, text):
+        self.doc = json.loads(text)
+        self.judged = with_nulls(self.doc)
+        self.resolver = jsonschema.RefResolver("", self.judged)
+        self.patterns = []
+        for path in self.doc["paths"]:
+            pattern = re.sub(r"\{[^}]+\}", "[^/]+", path)
+            self.patterns.append((path.count("{"), re.compile(f"^{pattern}/?$"), path))
+        self.patterns.sort(key=lambda p: p[0])  # literal segments go before variables
+
+    def path_of(self, path):
+        for _, pattern, template in self.patterns:
+            if pattern.match(path):
+                return template
+        return None
+
+    def operation(self, method, path):
+        """(template, operation), each None when nothing is declared."""
+        template = self.path_of(path)
+        item = self.judged["paths"].get(template, {})
+        return template, item.get("get" if method == "HEAD" else method.lower())
+
+    def response(self, operation, status):
+        found = operation["responses"].get(str(status))
+        if found and "$ref" in found:
+            found = self.resolver.resolve(found["$ref"])[1]
+        return found
+
+    def faults(self, schema, value):
+        validator = jsonschema.Draft7Validator(schema, resolver=self.resolver, format_checker=FORMATS)
+        return [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:300]}"
+                for e in validator.iter_errors(value)]
+
+    def operations(self):
+        for path, item in self.doc["paths"].items():
+            for method, operation in item.items():
+                yield method.upper(), path, operation
+
+    def own_errors(self):
+        """(method, path, code) of what only some routes answer, so that each must be seen."""
+        for method, path, operation in self.operations():
+            for status in ("404", "409", "412", "416"):
+                found = operation["responses"].get(status)
+                if found is None:
+                    continue
+                if "$ref" in found:
+                    found = self.doc["components"]["responses"][found["$ref"].rsplit("/", 1)[1]]
+                for code in found["x-error-codes"]:
+                    yield method, path, code

@@ -1,0 +1,95 @@
+"""Every request and answer of the suite, checked against the document as it comes."""
+import json
+from urllib.parse import urlsplit
+
+from .openapi import Document
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
+
+class Recorder:
+    def __init__(self):
+        self.document = None
+        self.called = set()   # (method, template)
+        self.seen = set()     # (method, template, error_code)
+        self.waiting = []     # what came before the document was there
+
+    def start(self, stack):
+        stack.observers.append(self.observe)
+        answer = stack.anonymous().get("/openapi.json")
+        assert answer.status_code == 200, answer.text
+        self.document = Document(answer.text)
+        for a in self.waiting:
+            self.check(a)
+
+    def observe(self, answer):
+        if self.document is None:
+            self.waiting.append(answer)
+        else:
+            self.check(answer)
+
+    def check(self, answer):
+        method, path = answer.request.method, urlsplit(answer.request.url).path
+        what = f"{method} {answer.request.path_url[:200]} → {answer.status_code} {answer.text[:1500]}"
+        if answer.status_code in (301, 308) or not path.startswith(("/api/", "/health", "/metrics", "/openapi")):
+            return
+        template, operation = self.document.operation(method, path)
+        self.check_problem(answer, method, what)
+        if method == "OPTIONS" or operation is None:
+            assert answer.status_code in (204, 400, 404, 405, 414, 431), f"undeclared: {what}"
+            return
+        self.called.add((method, template))
+        response = self.document.response(operation, answer.status_code)
+        assert response is not None, f"undeclared status: {what}"
+        self.check_headers(answer, operation, what)
+        self.check_body(answer, method, template, response, what)
+
+    def check_problem(self, answer, method, what):
+        if answer.status_code < 400 or method == "HEAD":
+            return
+        kind = answer.headers.get("Content-Type", "")
+        if answer.status_code == 503 and kind.startswith("application/json"):
+            return  # /health/ready says no with a body of its own
+        assert kind == "application/problem+json", f"no problem: {what}"
+        body = answer.json()
+        assert not self.document.faults(PROBLEM, body), f"not as declared: {what}"
+        assert body["status"] == answer.status_code, what
+        assert body["correlation_id"] == answer.headers["X-Request-ID"], what
+        assert body["detail"] == body["error"] == body["message"] and body["detail"], what
+        for word in ("select ", "SELECT ", "insert into", "/var/", "/tmp/", "psql", ".c:"):
+            assert word not in answer.text, f"it tells too much: {what}"
+
+    def check_headers(self, answer, operation, what):
+        assert answer.headers.get("X-Request-ID"), f"no X-Request-ID: {what}"
+        declared = (self.document.response(operation, answer.status_code) or {}).get("headers", {})
+        if answer.status_code == 201:
+            assert answer.headers.get("Location", "").startswith("/api/v1/"), f"no Location: {what}"
+        if "ETag" in declared:
+            assert answer.headers.get("ETag"), f"no ETag: {what}"
+        if "X-Total-Count" in declared:
+            assert answer.headers.get("X-Total-Count"), f"no X-Total-Count: {what}"
+        if answer.status_code == 401:
+            assert answer.headers.get("WWW-Authenticate"), what
+        if answer.status_code == 503:
+            assert answer.headers.get("Retry-After"), what
+
+    def check_body(self, answer, method, template, response, what):
+        if method == "HEAD":
+            assert not answer.content, f"a body: {what}"
+            return
+        content = response.get("content")
+        if content is None:
+            assert not answer.content, f"a body: {what}"
+            return
+        kind = answer.headers.get("Content-Type", "").split(";")[0]
+        if "application/octet-stream" in content:
+            return  # a file has its own type
+        assert kind in content, f"undeclared type {kind}: {what}"
+        if kind.endswith("json"):
+            body = json.loads(answer.text)
+            faults = self.document.faults(content[kind]["schema"], body)
+            assert not faults, f"not as declared: {faults[:5]}: {what}"
+        if kind == "application/problem+json":
+            code = answer.json()["error_code"]
+            assert code in response["x-error-codes"], f"undeclared error {code}: {what}"
+            self.seen.add((method, template, code))

@@ -1,0 +1,122 @@
+"""Another tenant's ids on every route, and callers who may do less."""
+import pytest
+
+
+@pytest.fixture(scope="module")
+def owned(admin, things):
+    """Ids of the first tenant, by the variable of the path that takes them."""
+    run = things.new_failed()
+    upload = admin.request("POST", "/api/v1/files", files={"file": ("a.txt", b"mine", "text/plain")})
+    key = admin.ok("POST", "/api/v1/api-keys", json={"name": "mine", "scopes": ["read-only"]})
+    return {"workflows": things.quick, "runs": run, "executions": run, "files": upload.json()["id"],
+            "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
+
+
+BODIES = {"put": {"description": "x"}, "patch": {"name": "x"}}
+
+
+def routes(document):
+    return [(m, p) for m, p, _ in document.operations() if "{" in p]
+
+
+def filled(path, owned):
+    parts = path.split("/")
+    for i, part in enumerate(parts):
+        if part == "{step}":
+            parts[i] = "hello"
+        elif part == "{version}":
+            parts[i] = "1"
+        elif part.startswith("{"):
+            parts[i] = str(owned[parts[i - 1]])
+    return "/".join(parts)
+
+
+def test_every_route_says_not_found_to_another_tenant(recorder, other, owned, admin):
+    before = {k: admin.get(filled(f"/api/v1/{k}/{{id}}", owned)).text for k in ("workflows", "runs", "files", "api-keys")}
+    for method, path in routes(recorder.document):
+        body = BODIES.get(method.lower()) if method in ("PUT", "PATCH") else None
+        answer = other.request(method, filled(path, owned), json=body)
+        assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.json()["error_code"].endswith("_NOT_FOUND")
+    for kind, text in before.items():
+        assert admin.get(filled(f"/api/v1/{kind}/{{id}}", owned)).text == text
+
+
+def test_ids_of_nothing(recorder, admin):
+    nothing = dict.fromkeys(("workflows", "runs", "executions", "files", "api-keys", "steps"), 9007199254740991)
+    beyond = dict.fromkeys(nothing, "99999999999999999999")
+    for ids in (nothing, beyond):
+        for method, path in routes(recorder.document):
+            body = BODIES.get(method.lower()) if method in ("PUT", "PATCH") else None
+            answer = admin.request(method, filled(path, ids), json=body)
+            assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
+
+
+def test_ids_that_are_none(recorder, admin):
+    for word in ("abc", "1.5", "-1", "x_1", "%27%20or%201=1", "1%00", "%F0%9F%98%80"):
+        for method, path in routes(recorder.document):
+            if method != "GET":
+                continue
+            ids = dict.fromkeys(("workflows", "runs", "executions", "files", "api-keys", "steps"), word)
+            answer = admin.request(method, filled(path, ids))
+            assert answer.status_code == 400, f"{method} {path} {word}: {answer.status_code} {answer.text}"
+
+
+def test_lists_of_another_tenant_are_empty(other, things):
+    things.completed()
+    for path in ("/api/v1/workflows", "/api/v1/runs", "/api/v1/files"):
+        assert other.ok("GET", path)["items"] == [], path
+    assert [k["name"] for k in other.ok("GET", "/api/v1/api-keys")["items"]] != []
+    bulk = {"op": "execute", "workflow_id": things.quick, "items": [{}]}
+    assert other.post("/api/v1/workflows/bulk", bulk).json()["error_code"] == "WORKFLOW_NOT_FOUND"
+
+
+def test_the_same_name_in_two_tenants(admin, other):
+    body = {"name": "shared name", "steps": [{"type": "noop"}]}
+    first = admin.post("/api/v1/workflows", body)
+    assert first.status_code in (201, 409)
+    assert other.post("/api/v1/workflows", body).status_code in (201, 409)
+
+
+def test_without_or_with_bad_credentials(recorder, stack, owned):
+    nobody, stranger = stack.anonymous(), stack.with_key("mrk_00000000_" + "0" * 43)
+    for method, path, operation in recorder.document.operations():
+        if not operation["security"]:
+            continue
+        for caller, code in ((nobody, "AUTHENTICATION_REQUIRED"), (stranger, "CREDENTIALS_INVALID")):
+            answer = caller.request(method, filled(path, owned) if "{" in path else path)
+            assert answer.status_code == 401 and answer.json()["error_code"] == code, f"{method} {path}: {answer.text}"
+
+
+def test_scope_and_role(recorder, stack, owned):
+    reader = stack.client(scopes="read-only", roles="editor")
+    viewer = stack.client(scopes="workflow-management", roles="viewer")
+    for method, path, operation in recorder.document.operations():
+        if not operation["security"]:
+            continue
+        address = filled(path, owned) if "{" in path else path
+        if operation["x-scope"] != "read-only":
+            answer = reader.request(method, address)
+            assert answer.status_code == 403, f"{method} {path}: {answer.text}"
+            assert "scope" in answer.json()["details"]
+        if "x-roles" in operation:
+            answer = viewer.request(method, address)
+            assert answer.status_code == 403 and "role" in answer.json()["details"], f"{method} {path}: {answer.text}"
+
+
+def test_refusals_are_in_the_audit_log(stack):
+    reader = stack.client(scopes="read-only", roles="viewer")
+    answer = reader.post("/api/v1/workflows", {"name": "x", "steps": []})
+    assert answer.status_code == 403
+    rows = stack.rows("select action, changes from millrace.audit_logs where correlation_id = "
+                      f"'{answer.headers['X-Request-ID']}'")
+    assert rows and rows[0]["action"] == "refused"
+
+
+def test_changes_are_in_the_audit_log(stack, admin):
+    made = admin.post("/api/v1/workflows", {"name": "audited", "steps": [{"type": "noop"}]},
+                      headers={"X-Request-ID": "audit-me"})
+    assert made.status_code in (201, 409)
+    rows = stack.rows("select entity_type, entity_id, action, user_name, address from millrace.audit_logs "
+                      "where correlation_id = 'audit-me'")
+    assert rows == [] or rows[0]["entity_type"] == "workflow" and rows[0]["address"] == "127.0.0.1"

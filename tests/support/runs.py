@@ -1,0 +1,91 @@
+"""What engine tests look at: the journal, the rows of runs, and engines beside the stack's own."""
+import os
+import signal
+import subprocess
+
+from .stack import wait_until
+
+
+def call(stack, path, **more):
+    """A step that calls the receiver."""
+    return {"name": path.strip("/"), "type": "http_request",
+            "config": {"url": stack.receiver.url + path, "method": "POST", "json": {"from": path}},
+            **more}
+
+
+def log(name="l"):
+    return {"name": name, "type": "log", "config": {"message": f"this is {name}"}}
+
+
+def delay(seconds, name="d"):
+    return {"name": name, "type": "delay", "config": {"seconds": seconds}}
+
+
+def start(stack, steps, **more):
+    """A new workflow's new run: its id."""
+    workflow = stack.api.workflow(steps, **more)
+    return stack.api.execute(workflow["id"])["run_id"]
+
+
+def row(stack, run_id):
+    return stack.rows(f"select * from millrace.runs where id = {run_id}")[0]
+
+
+def facts(stack, run_id):
+    """The journal as ["started", "step.completed:name", …], in order."""
+    rows = stack.rows(f"select kind, step from millrace.journal where run_id = {run_id} order by seq")
+    return [r["kind"] + (f":{r['step']}" if r["step"] else "") for r in rows]
+
+
+def wait_fact(stack, run_id, fact, timeout=20):
+    wait_until(lambda: fact in facts(stack, run_id), timeout, message=f"run {run_id}: no {fact}")
+
+
+def is_asleep(r):
+    return r["wake_at"] is not None and r["owner_id"] is None and not r["queued"]
+
+
+def wait_asleep(stack, run_id):
+    return wait_until(lambda: (lambda r: is_asleep(r) and r)(row(stack, run_id)), 20,
+                      message=f"run {run_id} was not released")
+
+
+def check_journal(stack, first, last):
+    """Whatever happened: dense, nothing recorded twice, the row as the journal says."""
+    between = f"run_id between {first} and {last}"
+    assert stack.rows(f"select step_execution_id from millrace.journal where {between} "
+                      "and kind = 'step.completed' group by 1 having count(*) > 1") == []
+    assert stack.rows(f"select run_id, count(*), max(seq) from millrace.journal where {between} "
+                      "group by 1 having count(*) <> max(seq)") == []
+    assert stack.rows(f"select r.id from millrace.runs r where id between {first} and {last} and seq <> "
+                      "(select max(seq) from millrace.journal j where j.run_id = r.id)") == []
+
+
+class Engine:
+    """One more engine on the stack's database."""
+
+    def __init__(self, stack, **settings):
+        environment = {**os.environ, **{f"MILLRACE_{k.upper()}": str(v) for k, v in settings.items()}}
+        self.log = open(stack.log_dir / f"engine-beside-{id(self)}.log", "w")
+        self.process = subprocess.Popen([f"{stack.inst}/sbin/millrace-engine", "-c", stack.config],
+                                        env=environment, stderr=self.log)
+        self.pid = self.process.pid
+        wait_until(lambda: stack.rows(f"select 1 as up from millrace.engines where pid = {self.pid}"),
+                   20, message="the engine did not register")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, timeout=20):
+        """SIGTERM; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            return self.process.wait(timeout)
+        finally:
+            self.log.close()
