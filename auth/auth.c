@@ -45,7 +45,8 @@ static void on_revision(struct mr_pg_unit *u)
 	if (u->outcome == MR_PG_OK)
 		revision = mr_pg_i64(u->calls[0].result, 0, "revision", -1);
 	if (revision >= 0 && (revision != a->revision || a->issuers == NULL)) {
-		struct mr_issuers *issuers = mr_issuers_create(u->calls[1].result, a->settings->keys_dir);
+		struct mr_issuers *issuers =
+		    mr_issuers_create(u->calls[1].result, a->settings->keys_dir);
 
 		if (issuers != NULL) {
 			a->issuers = mr_issuers_free(a->issuers);
@@ -64,7 +65,8 @@ static void ask_revision(struct mr_auth *a)
 	a->asking = true;
 	a->calls[0] = (struct mr_pg_call){ .stmt = MR_SQL_AUTH_REVISION };
 	a->calls[1] = (struct mr_pg_call){ .stmt = MR_SQL_AUTH_ISSUERS };
-	a->unit = (struct mr_pg_unit){ .calls = a->calls, .calls_len = 2, .done = on_revision, .ctx = a };
+	a->unit =
+	    (struct mr_pg_unit){ .calls = a->calls, .calls_len = 2, .done = on_revision, .ctx = a };
 	mr_pg_submit(a->pg, &a->unit);
 }
 
@@ -82,8 +84,8 @@ static void on_message(void *ctx, struct mr_str channel, struct mr_str payload)
 
 /* ---- life ---- */
 
-struct mr_auth *mr_auth_create(uv_loop_t *loop, const struct mr_settings *s, struct mr_pg *pg,
-    struct mr_bus *bus)
+struct mr_auth *mr_auth_create(
+    uv_loop_t *loop, const struct mr_settings *s, struct mr_pg *pg, struct mr_bus *bus)
 {
 	struct mr_auth *a = calloc(1, sizeof(*a));
 
@@ -94,7 +96,8 @@ struct mr_auth *mr_auth_create(uv_loop_t *loop, const struct mr_settings *s, str
 	a->revision = -1;
 	a->cache = mr_auth_cache_create((unsigned)s->principal_cache_entries);
 	a->timer = calloc(1, sizeof(*a->timer));
-	if (a->cache == NULL || a->timer == NULL || mr_bus_subscribe(bus, MR_BUS_AUTH, on_message, a) < 0) {
+	if (a->cache == NULL || a->timer == NULL ||
+	    mr_bus_subscribe(bus, MR_BUS_AUTH, on_message, a) < 0) {
 		(void)mr_auth_cache_free(a->cache); /* always NULL */
 		free(a->timer);
 		free(a);
@@ -142,8 +145,8 @@ static int no_good(struct mr_error *err, const char *why)
 }
 
 /* Runs one statement that answers with a principal's row, or with none. */
-static int query(struct mr_auth *a, struct mr_arena *scratch, unsigned stmt, const struct mr_str *values,
-    const PGresult **ret, struct mr_error *err)
+static int query(struct mr_auth *a, struct mr_arena *scratch, unsigned stmt,
+    const struct mr_str *values, const PGresult **ret, struct mr_error *err)
 {
 	struct mr_pg_call call = { .stmt = stmt, .values = values };
 	struct mr_pg_unit unit = { .calls = &call, .calls_len = 1 };
@@ -197,7 +200,8 @@ static int by_key(struct mr_auth *a, struct mr_arena *scratch, const unsigned ch
 	e = query(a, scratch, MR_SQL_AUTH_BY_KEY, &value, &r, err);
 	if (e == 0)
 		e = from_row(r, KIND_KEY, ret);
-	return e == MR_E_NOT_FOUND ? no_good(err, "The API key is unknown, expired or revoked.") : e;
+	return e == MR_E_NOT_FOUND ? no_good(err, "The API key is unknown, expired or revoked.")
+	                           : e;
 }
 
 static int by_certificate(struct mr_auth *a, struct mr_arena *scratch, struct mr_str pem,
@@ -216,7 +220,8 @@ static int by_certificate(struct mr_auth *a, struct mr_arena *scratch, struct mr
 	e = query(a, scratch, MR_SQL_AUTH_BY_CERTIFICATE, &value, &r, err);
 	if (e == 0)
 		e = from_row(r, KIND_CERTIFICATE, ret);
-	return e == MR_E_NOT_FOUND ? no_good(err, "The client certificate belongs to nobody here.") : e;
+	return e == MR_E_NOT_FOUND ? no_good(err, "The client certificate belongs to nobody here.")
+	                           : e;
 }
 
 /* Words of a claim: a list of strings, or one string with spaces (RFC 8693's scope). */
@@ -265,16 +270,19 @@ static int subject_row(struct mr_auth *a, struct mr_arena *scratch, const struct
 {
 	const struct mr_stmt *stmt = mr_stmts + MR_SQL_AUTH_BY_SUBJECT;
 	struct mr_str subject = mr_value_get_str(&jwt->claims, "sub");
-	const struct mr_value *name = issuer->name_claim.p != NULL ? mr_value_gets(&jwt->claims, issuer->name_claim) : NULL;
-	const struct mr_value *tenant =
-	    issuer->tenant_claim.p != NULL ? mr_value_gets(&jwt->claims, issuer->tenant_claim) : NULL;
+	const struct mr_value *name =
+	    issuer->name_claim.p != NULL ? mr_value_gets(&jwt->claims, issuer->name_claim) : NULL;
+	const struct mr_value *tenant = issuer->tenant_claim.p != NULL
+	                                    ? mr_value_gets(&jwt->claims, issuer->tenant_claim)
+	                                    : NULL;
 	const struct {
 		const char *name;
 		struct mr_str value;
 	} given[] = {
 		{ "issuer_id", mr_arena_printf(scratch, "%lld", (long long)issuer->id) },
 		{ "subject", mr_arena_str(scratch, subject) },
-		{ "name", mr_arena_str(scratch, name != NULL && name->kind == MR_VALUE_STRING ? name->s : subject) },
+		{ "name", mr_arena_str(scratch,
+		              name != NULL && name->kind == MR_VALUE_STRING ? name->s : subject) },
 		{ "tenant", tenant != NULL ? claim_text(scratch, tenant) : MR_STR_NONE },
 	};
 	struct mr_str *values = mr_arena_array(scratch, stmt->params_len, sizeof(*values));
@@ -297,8 +305,8 @@ static bool has_claim(const struct mr_jwt *jwt, struct mr_str name)
 
 /* The row says who it is and what such a principal may; claims that the issuer's row names say
  * what this token allows instead. */
-static int principal_of_token(const PGresult *r, const struct mr_issuer *issuer, const struct mr_jwt *jwt,
-    struct mr_principal **ret)
+static int principal_of_token(const PGresult *r, const struct mr_issuer *issuer,
+    const struct mr_jwt *jwt, struct mr_principal **ret)
 {
 	struct mr_buf roles, groups;
 	struct mr_principal p = { .kind = mr_str(kind_names[KIND_JWT]) };
@@ -316,11 +324,13 @@ static int principal_of_token(const PGresult *r, const struct mr_issuer *issuer,
 	if (has_claim(jwt, issuer->scopes_claim))
 		p.scopes = claim_words(&jwt->claims, issuer->scopes_claim, mr_scopes_add, NULL);
 	if (has_claim(jwt, issuer->roles_claim)) {
-		(void)claim_words(&jwt->claims, issuer->roles_claim, NULL, &roles); /* bits: below */
+		(void)claim_words(
+		    &jwt->claims, issuer->roles_claim, NULL, &roles); /* bits: below */
 		p.roles_text = mr_buf_str(&roles);
 	}
 	if (has_claim(jwt, issuer->groups_claim)) {
-		(void)claim_words(&jwt->claims, issuer->groups_claim, NULL, &groups); /* groups have no bits */
+		(void)claim_words(
+		    &jwt->claims, issuer->groups_claim, NULL, &groups); /* groups have no bits */
 		p.groups_text = mr_buf_str(&groups);
 	}
 	p.roles = mr_words_from_array(p.roles_text, mr_roles_add);
@@ -332,20 +342,22 @@ static int principal_of_token(const PGresult *r, const struct mr_issuer *issuer,
 }
 
 /* The row whose key and audience the token fits; an issuer may have several. */
-static const struct mr_issuer *verifying_issuer(struct mr_auth *a, const struct mr_jwt *jwt, int64_t now_us,
-    struct mr_error *err)
+static const struct mr_issuer *verifying_issuer(
+    struct mr_auth *a, const struct mr_jwt *jwt, int64_t now_us, struct mr_error *err)
 {
 	const struct mr_issuer *i = mr_issuers_next(a->issuers, NULL, jwt->issuer);
 
 	if (i == NULL)
-		(void)no_good(err, "The token's issuer is not known here."); /* the caller says so */
-	while (i != NULL && mr_jwt_verify(jwt, i, now_us, a->settings->token_leeway_seconds, err) < 0)
+		(void)no_good(
+		    err, "The token's issuer is not known here."); /* the caller says so */
+	while (
+	    i != NULL && mr_jwt_verify(jwt, i, now_us, a->settings->token_leeway_seconds, err) < 0)
 		i = mr_issuers_next(a->issuers, i, jwt->issuer);
 	return i;
 }
 
-static int by_token(struct mr_auth *a, struct mr_arena *scratch, struct mr_str token, int64_t now_us,
-    struct mr_principal **ret, struct mr_error *err)
+static int by_token(struct mr_auth *a, struct mr_arena *scratch, struct mr_str token,
+    int64_t now_us, struct mr_principal **ret, struct mr_error *err)
 {
 	const struct mr_issuer *issuer;
 	const PGresult *row;
@@ -365,13 +377,21 @@ static int by_token(struct mr_auth *a, struct mr_arena *scratch, struct mr_str t
 	/* the issuers may be read anew while the query is away: what is needed goes along */
 	struct mr_issuer kept = *issuer;
 
-	kept.scopes_claim = issuer->scopes_claim.p != NULL ? mr_arena_str(scratch, issuer->scopes_claim) : MR_STR_NONE;
-	kept.roles_claim = issuer->roles_claim.p != NULL ? mr_arena_str(scratch, issuer->roles_claim) : MR_STR_NONE;
-	kept.groups_claim = issuer->groups_claim.p != NULL ? mr_arena_str(scratch, issuer->groups_claim) : MR_STR_NONE;
+	kept.scopes_claim = issuer->scopes_claim.p != NULL
+	                        ? mr_arena_str(scratch, issuer->scopes_claim)
+	                        : MR_STR_NONE;
+	kept.roles_claim = issuer->roles_claim.p != NULL
+	                       ? mr_arena_str(scratch, issuer->roles_claim)
+	                       : MR_STR_NONE;
+	kept.groups_claim = issuer->groups_claim.p != NULL
+	                        ? mr_arena_str(scratch, issuer->groups_claim)
+	                        : MR_STR_NONE;
 	r = subject_row(a, scratch, issuer, &jwt, &row, err);
 	if (r == 0)
 		r = principal_of_token(row, &kept, &jwt, ret);
-	return r == MR_E_NOT_FOUND ? no_good(err, "The token's subject is not known here, or not active.") : r;
+	return r == MR_E_NOT_FOUND
+	           ? no_good(err, "The token's subject is not known here, or not active.")
+	           : r;
 }
 
 /* ---- one credential ---- */
@@ -392,8 +412,9 @@ static int64_t remember_until(const struct mr_principal *p, int64_t now_us, int6
 	return until;
 }
 
-static int look_up(struct mr_auth *a, enum kind kind, struct mr_str text, const unsigned char *digest,
-    struct mr_arena *scratch, int64_t now_us, struct mr_principal **ret, struct mr_error *err)
+static int look_up(struct mr_auth *a, enum kind kind, struct mr_str text,
+    const unsigned char *digest, struct mr_arena *scratch, int64_t now_us,
+    struct mr_principal **ret, struct mr_error *err)
 {
 	switch (kind) {
 	case KIND_KEY:
@@ -406,8 +427,8 @@ static int look_up(struct mr_auth *a, enum kind kind, struct mr_str text, const 
 	}
 }
 
-static int identify_one(struct mr_auth *a, enum kind kind, struct mr_str text, struct mr_arena *scratch,
-    const struct mr_principal **ret, struct mr_error *err)
+static int identify_one(struct mr_auth *a, enum kind kind, struct mr_str text,
+    struct mr_arena *scratch, const struct mr_principal **ret, struct mr_error *err)
 {
 	int64_t now_us = mr_clock_system.now_us(NULL);
 	int64_t leeway_us = kind == KIND_JWT ? a->settings->token_leeway_seconds * 1000000 : 0;
@@ -419,7 +440,9 @@ static int identify_one(struct mr_auth *a, enum kind kind, struct mr_str text, s
 	if (r < 0)
 		return r;
 	if (mr_auth_cache_get(a->cache, digest, now_us, ret))
-		return *ret != NULL ? 0 : no_good(err, mr_error_rows[MR_ERR_CREDENTIALS_INVALID].sentence);
+		return *ret != NULL
+		           ? 0
+		           : no_good(err, mr_error_rows[MR_ERR_CREDENTIALS_INVALID].sentence);
 	r = look_up(a, kind, text, digest, scratch, now_us, &p, err);
 	/* what was looked up before a change must not be remembered after it */
 	if ((r == 0 || (r == MR_E_DENIED && kind != KIND_JWT)) && revision == a->revision)
@@ -440,8 +463,8 @@ static struct mr_str bearer(struct mr_str authorization)
 }
 
 /* Adds what TEXT stands for to what was found before. */
-static int identify_next(struct mr_auth *a, enum kind kind, struct mr_str text, struct mr_arena *scratch,
-    const struct mr_principal **ret, struct mr_error *err)
+static int identify_next(struct mr_auth *a, enum kind kind, struct mr_str text,
+    struct mr_arena *scratch, const struct mr_principal **ret, struct mr_error *err)
 {
 	const struct mr_principal *p = NULL;
 	int r = identify_one(a, kind, text, scratch, &p, err);
@@ -468,7 +491,8 @@ int mr_auth_identify(struct mr_auth *a, const struct mr_credentials *c, struct m
 	if (c->authorization.p != NULL && token.p == NULL)
 		return no_good(err, "Authorization must be Bearer with a key or token.");
 	if (token.p != NULL)
-		r = identify_next(a, looks_like_jwt(token) ? KIND_JWT : KIND_KEY, token, scratch, &found, err);
+		r = identify_next(
+		    a, looks_like_jwt(token) ? KIND_JWT : KIND_KEY, token, scratch, &found, err);
 	if (r == 0 && c->api_key.p != NULL)
 		r = identify_next(a, KIND_KEY, c->api_key, scratch, &found, err);
 	/* a certificate that belongs to nobody is no fault beside another credential */

@@ -17,10 +17,10 @@ struct mr_auth;
 
 /* What a request brought along; absent where it brought nothing. */
 struct mr_credentials {
-	struct mr_str authorization;    /* the whole header */
-	struct mr_str api_key;          /* X-API-Key */
-	struct mr_str cert_pem;         /* URL-escaped PEM (nginx's $ssl_client_escaped_cert); only when
-	                                 * nginx verified it, absent otherwise */
+	struct mr_str authorization; /* the whole header */
+	struct mr_str api_key;       /* X-API-Key */
+	struct mr_str cert_pem; /* URL-escaped PEM (nginx's $ssl_client_escaped_cert); only when
+	                         * nginx verified it, absent otherwise */
 };
 
 struct mr_auth *mr_auth_create(uv_loop_t *loop, const struct mr_settings *s, struct mr_pg *pg,

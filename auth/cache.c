@@ -10,7 +10,7 @@ struct entry {
 	unsigned char digest[MR_SHA256_LEN];
 	struct mr_principal *principal; /* one reference; NULL: known to be no good */
 	int64_t until_us;
-	struct entry *chain;        /* of the same bucket */
+	struct entry *chain;         /* of the same bucket */
 	struct entry *newer, *older; /* by last use */
 };
 

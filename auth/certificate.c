@@ -42,7 +42,8 @@ static int unescape(struct mr_arena *a, struct mr_str s, struct mr_str *ret)
 	return 0;
 }
 
-int mr_certificate_fingerprint(struct mr_arena *a, struct mr_str escaped_pem, char ret[MR_SHA256_HEX])
+int mr_certificate_fingerprint(
+    struct mr_arena *a, struct mr_str escaped_pem, char ret[MR_SHA256_HEX])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	struct mr_str pem;
@@ -59,7 +60,8 @@ int mr_certificate_fingerprint(struct mr_arena *a, struct mr_str escaped_pem, ch
 	bio = BIO_new_mem_buf(pem.p, (int)pem.len);
 	if (bio != NULL)
 		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	if (cert != NULL && X509_digest(cert, EVP_sha256(), digest, &len) == 1 && len == MR_SHA256_LEN)
+	if (cert != NULL && X509_digest(cert, EVP_sha256(), digest, &len) == 1 &&
+	    len == MR_SHA256_LEN)
 		mr_hex(digest, len, ret);
 	else
 		r = MR_E_INVALID;

@@ -10,7 +10,7 @@
 
 /* SHA-256 of the certificate's DER form, in lower-case hex, from its PEM with %XX escapes (nginx's
  * $ssl_client_escaped_cert). MR_E_INVALID when it is none. */
-int mr_certificate_fingerprint(struct mr_arena *a, struct mr_str escaped_pem,
-    char ret[MR_SHA256_HEX]) MR_MUST_CHECK;
+int mr_certificate_fingerprint(
+    struct mr_arena *a, struct mr_str escaped_pem, char ret[MR_SHA256_HEX]) MR_MUST_CHECK;
 
 #endif

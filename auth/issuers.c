@@ -16,14 +16,15 @@ static bool name_is_plain(struct mr_str name)
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.p[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-			c == '_' || (c == '.' && i > 0)))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		        c == '-' || c == '_' || (c == '.' && i > 0)))
 			return false;
 	}
 	return name.len > 0 && name.len <= 100;
 }
 
-static int read_key(struct mr_arena *a, const char *keys_dir, struct mr_str name, struct mr_str *ret)
+static int read_key(
+    struct mr_arena *a, const char *keys_dir, struct mr_str name, struct mr_str *ret)
 {
 	char path[4096];
 	char *key = mr_arena_alloc(a, KEY_MAX);
@@ -34,7 +35,8 @@ static int read_key(struct mr_arena *a, const char *keys_dir, struct mr_str name
 		return MR_E_NOMEM;
 	if (!name_is_plain(name))
 		return MR_E_INVALID;
-	if (snprintf(path, sizeof(path), "%s/%.*s", keys_dir, MR_STR_ARG(name)) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%.*s", keys_dir, MR_STR_ARG(name)) >=
+	    (int)sizeof(path))
 		return MR_E_INVALID;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -102,8 +104,8 @@ struct mr_issuers *mr_issuers_free(struct mr_issuers *i)
 	return NULL;
 }
 
-const struct mr_issuer *mr_issuers_next(const struct mr_issuers *i, const struct mr_issuer *after,
-    struct mr_str issuer)
+const struct mr_issuer *mr_issuers_next(
+    const struct mr_issuers *i, const struct mr_issuer *after, struct mr_str issuer)
 {
 	size_t n = after != NULL ? (size_t)(after - i->rows) + 1 : 0;
 

@@ -16,7 +16,7 @@ struct mr_issuers {
 struct mr_issuers *mr_issuers_create(const PGresult *rows, const char *keys_dir) MR_MUST_CHECK;
 struct mr_issuers *mr_issuers_free(struct mr_issuers *i);
 /* The next row of that issuer (one may have several audiences), NULL after the last. */
-const struct mr_issuer *mr_issuers_next(const struct mr_issuers *i, const struct mr_issuer *after,
-    struct mr_str issuer);
+const struct mr_issuer *mr_issuers_next(
+    const struct mr_issuers *i, const struct mr_issuer *after, struct mr_str issuer);
 
 #endif

@@ -60,7 +60,8 @@ static bool header_is_plain(const struct mr_value *header)
 	return true;
 }
 
-static int verify_signature(const struct mr_jwt *jwt, const struct mr_issuer *issuer, struct mr_error *err)
+static int verify_signature(
+    const struct mr_jwt *jwt, const struct mr_issuer *issuer, struct mr_error *err)
 {
 	unsigned char mac[MR_SHA256_LEN];
 
@@ -104,7 +105,8 @@ static bool audience_fits(const struct mr_value *claims, struct mr_str wanted)
 	if (aud->kind == MR_VALUE_STRING)
 		return mr_str_eq(aud->s, wanted);
 	for (size_t i = 0; aud->kind == MR_VALUE_LIST && i < aud->list->len; i++) {
-		if (aud->list->items[i].kind == MR_VALUE_STRING && mr_str_eq(aud->list->items[i].s, wanted))
+		if (aud->list->items[i].kind == MR_VALUE_STRING &&
+		    mr_str_eq(aud->list->items[i].s, wanted))
 			return true;
 	}
 	return false;

@@ -31,8 +31,8 @@ struct mr_jwt {
 };
 
 /* Takes TOKEN apart. Nothing is verified yet. MR_E_INVALID says in ERR what is wrong. */
-int mr_jwt_parse(struct mr_arena *a, struct mr_str token, struct mr_jwt *ret, struct mr_error *err)
-    MR_MUST_CHECK;
+int mr_jwt_parse(struct mr_arena *a, struct mr_str token, struct mr_jwt *ret,
+    struct mr_error *err) MR_MUST_CHECK;
 /* Signature, then exp (required), nbf, iat with LEEWAY, iss, aud, sub (required). MR_E_DENIED. */
 int mr_jwt_verify(const struct mr_jwt *jwt, const struct mr_issuer *issuer, int64_t now_us,
     int64_t leeway_s, struct mr_error *err) MR_MUST_CHECK;

@@ -13,15 +13,18 @@ struct word {
 
 static const struct word scopes[] = {
 	{ "read-only", MR_SCOPE_READ_ONLY, MR_SCOPE_READ_ONLY },
-	{ "workflow-management", MR_SCOPE_WORKFLOW_MANAGEMENT, MR_SCOPE_WORKFLOW_MANAGEMENT | MR_SCOPE_READ_ONLY },
-	{ "admin", MR_SCOPE_ADMIN, MR_SCOPE_ADMIN | MR_SCOPE_WORKFLOW_MANAGEMENT | MR_SCOPE_READ_ONLY },
+	{ "workflow-management", MR_SCOPE_WORKFLOW_MANAGEMENT,
+	    MR_SCOPE_WORKFLOW_MANAGEMENT | MR_SCOPE_READ_ONLY },
+	{ "admin", MR_SCOPE_ADMIN,
+	    MR_SCOPE_ADMIN | MR_SCOPE_WORKFLOW_MANAGEMENT | MR_SCOPE_READ_ONLY },
 };
 
 static const struct word roles[] = {
 	{ "viewer", MR_ROLE_VIEWER, MR_ROLE_VIEWER },
 	{ "operator", MR_ROLE_OPERATOR, MR_ROLE_OPERATOR | MR_ROLE_VIEWER },
 	{ "editor", MR_ROLE_EDITOR, MR_ROLE_EDITOR | MR_ROLE_OPERATOR | MR_ROLE_VIEWER },
-	{ "admin", MR_ROLE_ADMIN, MR_ROLE_ADMIN | MR_ROLE_EDITOR | MR_ROLE_OPERATOR | MR_ROLE_VIEWER },
+	{ "admin", MR_ROLE_ADMIN,
+	    MR_ROLE_ADMIN | MR_ROLE_EDITOR | MR_ROLE_OPERATOR | MR_ROLE_VIEWER },
 };
 
 const char *mr_scope_name(enum mr_scope s)
@@ -53,7 +56,8 @@ unsigned mr_roles_add(unsigned bits, struct mr_str word)
 }
 
 /* PostgreSQL's array literal of plain words: "{a,b}". */
-unsigned mr_words_from_array(struct mr_str array, unsigned (*add)(unsigned bits, struct mr_str word))
+unsigned mr_words_from_array(
+    struct mr_str array, unsigned (*add)(unsigned bits, struct mr_str word))
 {
 	unsigned bits = 0;
 
@@ -85,7 +89,8 @@ static void place(char **at, struct mr_str s, struct mr_str *ret)
 
 struct mr_principal *mr_principal_create(const struct mr_principal *from)
 {
-	size_t text = from->name.len + from->kind.len + from->roles_text.len + from->groups_text.len + 4;
+	size_t text =
+	    from->name.len + from->kind.len + from->roles_text.len + from->groups_text.len + 4;
 	struct mr_principal *p = malloc(sizeof(*p) + text);
 	char *at;
 

@@ -27,7 +27,7 @@ struct mr_principal {
 	unsigned roles;
 	struct mr_str roles_text;  /* "{editor,operator}": array literal for SQL */
 	struct mr_str groups_text; /* likewise */
-	int64_t expires_at_us; /* 0: never */
+	int64_t expires_at_us;     /* 0: never */
 	unsigned refs;
 };
 

@@ -31,22 +31,22 @@ struct range {
 
 /* Everything that isn't one host of the public IPv4 Internet (RFC 6890 and its registry). */
 static const struct range forbidden4[] = {
-	{ { 0 }, 8 },                  /* this network, unspecified */
-	{ { 10 }, 8 },                 /* private */
-	{ { 100, 64 }, 10 },           /* carrier-grade NAT; a cloud's metadata at 100.100.100.200 */
-	{ { 127 }, 8 },                /* loopback */
-	{ { 168, 63, 129, 16 }, 32 },  /* a cloud's metadata inside public space */
-	{ { 169, 254 }, 16 },          /* link-local; metadata at 169.254.169.254 */
-	{ { 172, 16 }, 12 },           /* private */
-	{ { 192, 0, 0 }, 24 },         /* protocol assignments; metadata at 192.0.0.192 */
-	{ { 192, 0, 2 }, 24 },         /* documentation */
-	{ { 192, 88, 99 }, 24 },       /* 6to4 relays */
-	{ { 192, 168 }, 16 },          /* private */
-	{ { 198, 18 }, 15 },           /* benchmarks */
-	{ { 198, 51, 100 }, 24 },      /* documentation */
-	{ { 203, 0, 113 }, 24 },       /* documentation */
-	{ { 224 }, 4 },                /* multicast */
-	{ { 240 }, 4 },                /* reserved, broadcast */
+	{ { 0 }, 8 },                 /* this network, unspecified */
+	{ { 10 }, 8 },                /* private */
+	{ { 100, 64 }, 10 },          /* carrier-grade NAT; a cloud's metadata at 100.100.100.200 */
+	{ { 127 }, 8 },               /* loopback */
+	{ { 168, 63, 129, 16 }, 32 }, /* a cloud's metadata inside public space */
+	{ { 169, 254 }, 16 },         /* link-local; metadata at 169.254.169.254 */
+	{ { 172, 16 }, 12 },          /* private */
+	{ { 192, 0, 0 }, 24 },        /* protocol assignments; metadata at 192.0.0.192 */
+	{ { 192, 0, 2 }, 24 },        /* documentation */
+	{ { 192, 88, 99 }, 24 },      /* 6to4 relays */
+	{ { 192, 168 }, 16 },         /* private */
+	{ { 198, 18 }, 15 },          /* benchmarks */
+	{ { 198, 51, 100 }, 24 },     /* documentation */
+	{ { 203, 0, 113 }, 24 },      /* documentation */
+	{ { 224 }, 4 },               /* multicast */
+	{ { 240 }, 4 },               /* reserved, broadcast */
 };
 
 /* Global unicast is 2000::/3. All else (::1, mapped and compatible IPv4, NAT64, unique local,
@@ -84,7 +84,7 @@ static bool is_public(const unsigned char *address, unsigned len)
 	if (len == 4)
 		return !in_any(address, forbidden4, MR_ARRAY_LEN(forbidden4));
 	return in_range(address, global6.bytes, global6.bits) &&
-	    !in_any(address, forbidden6, MR_ARRAY_LEN(forbidden6));
+	       !in_any(address, forbidden6, MR_ARRAY_LEN(forbidden6));
 }
 
 /* ---- the operator's list ---- */
@@ -136,7 +136,8 @@ static bool parse_bracketed(struct mr_str s, struct block *b)
 		return false;
 	if (rest.len == 0)
 		return true;
-	return rest.p[0] == ':' && parse_port((struct mr_str){ rest.p + 1, rest.len - 1 }, &b->port);
+	return rest.p[0] == ':' &&
+	       parse_port((struct mr_str){ rest.p + 1, rest.len - 1 }, &b->port);
 }
 
 static bool parse_entry(struct mr_str s, struct block *b)
@@ -186,13 +187,15 @@ static int parse_list(struct mr_address_guard *g, const char *list, struct mr_er
 			    "engine_allowed_addresses has more than %d entries.", MAX_ENTRIES);
 		if (!parse_entry(s, &g->blocks[g->len]))
 			return mr_error_set(err, MR_E_INVALID, MR_ERR_VALIDATION_FAILED,
-			    "engine_allowed_addresses: \"%.*s\" is no CIDR block with an optional :port.",
+			    "engine_allowed_addresses: \"%.*s\" is no CIDR block with an optional "
+			    ":port.",
 			    (int)(s.len < 80 ? s.len : 80), s.p);
 		g->len++;
 	}
 }
 
-int mr_address_guard_create(const char *allowed, struct mr_address_guard **ret, struct mr_error *err)
+int mr_address_guard_create(
+    const char *allowed, struct mr_address_guard **ret, struct mr_error *err)
 {
 	struct mr_address_guard *g = calloc(1, sizeof(*g));
 	int r;

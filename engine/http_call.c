@@ -179,7 +179,8 @@ static void fail_connect(struct mr_http_call *call)
 {
 	if (call->refused > 0 && call->allowed == 0)
 		fail(call, MR_HTTP_REFUSED,
-		    "Calls to \"%s\" are not allowed: its address is not a public one.", call->host);
+		    "Calls to \"%s\" are not allowed: its address is not a public one.",
+		    call->host);
 	else
 		fail(call, MR_HTTP_CONNECT, "No connection to \"%s\" could be made.", call->host);
 }
@@ -306,7 +307,7 @@ static int set_headers(struct mr_http_call *call)
 static bool sends_empty_body(const char *method)
 {
 	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-	    strcmp(method, "PATCH") == 0;
+	       strcmp(method, "PATCH") == 0;
 }
 
 static void set_method(struct mr_http_call *call)
@@ -392,9 +393,9 @@ static bool origin_of(const char *url, struct origin *ret)
 {
 	CURLU *u = curl_url();
 	bool ok = u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_SCHEME, &ret->scheme, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_HOST, &ret->host, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_PORT, &ret->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+	          curl_url_get(u, CURLUPART_SCHEME, &ret->scheme, 0) == CURLUE_OK &&
+	          curl_url_get(u, CURLUPART_HOST, &ret->host, 0) == CURLUE_OK &&
+	          curl_url_get(u, CURLUPART_PORT, &ret->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
 
 	curl_url_cleanup(u);
 	return ok;
@@ -404,7 +405,7 @@ static bool same_origin(const char *a, const char *b)
 {
 	struct origin x = { .scheme = NULL }, y = { .scheme = NULL };
 	bool same = origin_of(a, &x) && origin_of(b, &y) && strcmp(x.scheme, y.scheme) == 0 &&
-	    strcasecmp(x.host, y.host) == 0 && strcmp(x.port, y.port) == 0;
+	            strcasecmp(x.host, y.host) == 0 && strcmp(x.port, y.port) == 0;
 
 	origin_done(&x);
 	origin_done(&y);
@@ -416,7 +417,7 @@ static bool take_host(struct mr_http_call *call, const char *url)
 {
 	struct origin o = { .scheme = NULL };
 	bool ok = origin_of(url, &o) && o.host[0] != '\0' &&
-	    (strcmp(o.scheme, "http") == 0 || strcmp(o.scheme, "https") == 0);
+	          (strcmp(o.scheme, "http") == 0 || strcmp(o.scheme, "https") == 0);
 
 	if (ok)
 		(void)snprintf(call->host, sizeof(call->host), "%.200s", o.host);
@@ -501,7 +502,8 @@ static void set_timer(struct mr_http_call *call, uint64_t now)
 		until = call->heard_ns + MR_HTTP_SILENCE_MS * 1000000ull;
 	else if (call->heard_ns == 0 && now + MR_HTTP_SILENCE_MS * 1000000ull < until)
 		until = now + MR_HTTP_SILENCE_MS * 1000000ull; /* look again whether it has begun */
-	(void)uv_timer_start(&call->timer, on_time, until > now ? (until - now) / 1000000 + 1 : 0, 0);
+	(void)uv_timer_start(
+	    &call->timer, on_time, until > now ? (until - now) / 1000000 + 1 : 0, 0);
 }
 
 static void on_time(uv_timer_t *t)
@@ -539,7 +541,8 @@ static int check_url(struct mr_http_call *call, struct mr_http_request *r)
 	curl_free(user);
 	curl_url_cleanup(u);
 	if (has_user)
-		return refuse(r, MR_E_INVALID, "The URL must not hold credentials; use auth for them.");
+		return refuse(
+		    r, MR_E_INVALID, "The URL must not hold credentials; use auth for them.");
 	/* curl would pass over a third slash */
 	if (!ok || host == NULL || host[3] == '/' || !take_host(call, call->url))
 		return refuse(r, MR_E_INVALID, "The URL must be an absolute http or https URL.");
@@ -577,8 +580,8 @@ static int prepare(struct mr_http_client *c, struct mr_http_request *r, struct m
 	int e;
 
 	call->url = r->url.p != NULL && memchr(r->url.p, '\0', r->url.len) == NULL
-	    ? strndup(r->url.p, r->url.len)
-	    : strdup("");
+	                ? strndup(r->url.p, r->url.len)
+	                : strdup("");
 	if (call->url == NULL)
 		return refuse(r, MR_E_NOMEM, "The engine is out of memory.");
 	e = check_request(call, r);

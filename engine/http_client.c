@@ -56,7 +56,7 @@ static bool connect_to_entry(struct mr_str s, char *out, size_t out_len)
 		to_port = port;
 	}
 	return snprintf(out, out_len, "%.*s:%.*s:%.*s:%.*s", MR_STR_ARG(host), MR_STR_ARG(port),
-		   (int)address_len, rest.p, MR_STR_ARG(to_port)) < (int)out_len;
+	           (int)address_len, rest.p, MR_STR_ARG(to_port)) < (int)out_len;
 }
 
 static int read_resolve(struct mr_http_config *config, const char *list, struct mr_error *err)
@@ -84,7 +84,8 @@ static int read_resolve(struct mr_http_config *config, const char *list, struct 
 
 /* The system's authorities, read when needed from OpenSSL's folder, and the operator's. Built
  * once: libcurl would read the whole bundle again for each connection. */
-static int read_authorities(struct mr_http_config *config, const char *ca_file, struct mr_error *err)
+static int read_authorities(
+    struct mr_http_config *config, const char *ca_file, struct mr_error *err)
 {
 	config->store = X509_STORE_new();
 	if (config->store == NULL)

@@ -13,7 +13,7 @@
 #define MR_HTTP_REDIRECTS    5
 #define MR_HTTP_MAX_HEADERS  65536 /* bytes of an answer's header */
 #define MR_HTTP_MAX_LINES    256
-#define MR_HTTP_MAX_PER_HOST 64    /* connections to one host */
+#define MR_HTTP_MAX_PER_HOST 64 /* connections to one host */
 
 /* What the settings say; calls under way keep the one that they began with. */
 struct mr_http_config {

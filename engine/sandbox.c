@@ -162,8 +162,8 @@ static int signal_of(const struct mr_sandbox_process *x)
 static bool said_memory(struct mr_str s)
 {
 	return memmem(s.p, s.len, "bad_alloc", 9) != NULL ||
-	    memmem(s.p, s.len, "ut of memory", 12) != NULL ||
-	    memmem(s.p, s.len, "annot allocate memory", 21) != NULL;
+	       memmem(s.p, s.len, "ut of memory", 12) != NULL ||
+	       memmem(s.p, s.len, "annot allocate memory", 21) != NULL;
 }
 
 static enum mr_sandbox_outcome judge(struct mr_sandbox_process *x, struct mr_sandbox_job *j)
@@ -178,7 +178,8 @@ static enum mr_sandbox_outcome judge(struct mr_sandbox_process *x, struct mr_san
 	if (x->exit_code != 0 && mr_str_starts(said, MR_STR("bwrap: "))) {
 		struct mr_str line = mr_str_cut(&said, '\n');
 
-		(void)snprintf(j->message, sizeof(j->message), "The sandbox could not be put up (%.*s).",
+		(void)snprintf(j->message, sizeof(j->message),
+		    "The sandbox could not be put up (%.*s).",
 		    (int)(line.len < 150 ? line.len : 150), line.p);
 		return MR_SANDBOX_UNAVAILABLE;
 	}
@@ -346,8 +347,8 @@ static int spawn_with(struct mr_sandbox_process *x, const int fds[4], unsigned f
 	struct mr_sandbox_command cmd;
 	uv_stdio_container_t stdio[4];
 	uv_process_options_t o = { .exit_cb = on_exit_of };
-	int r = mr_sandbox_command(
-	    &cmd, x->job, x->pool->fence, x->pool->helper_dir, cpu_seconds(x));
+	int r =
+	    mr_sandbox_command(&cmd, x->job, x->pool->fence, x->pool->helper_dir, cpu_seconds(x));
 
 	if (r < 0)
 		return UV_E2BIG;
@@ -488,7 +489,8 @@ static void on_tested(struct mr_sandbox_job *j)
 	} else {
 		p->state = MR_SANDBOX_BROKEN;
 		(void)snprintf(p->why, sizeof(p->why),
-		    "This engine cannot fence in the programs that read files; allow user namespaces, "
+		    "This engine cannot fence in the programs that read files; allow user "
+		    "namespaces, "
 		    "or set sandbox = rlimits. %.100s",
 		    j->message);
 	}
@@ -520,7 +522,7 @@ int mr_sandbox_pool_create(uv_loop_t *loop, const struct mr_settings *settings,
 {
 	struct mr_sandbox_pool *p = calloc(1, sizeof(*p));
 	int r = p != NULL ? read_fence(settings->sandbox, &p->fence, err)
-			  : mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "Out of memory.");
+	                  : mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "Out of memory.");
 
 	if (r < 0)
 		goto out;
@@ -530,8 +532,12 @@ int mr_sandbox_pool_create(uv_loop_t *loop, const struct mr_settings *settings,
 	if (r == 0 && p->fence == MR_FENCE_NAMESPACES)
 		r = mr_sandbox_filter(&p->filter, &p->filter_len);
 	if (r == 0) {
-		p->test = (struct mr_sandbox_job){ .argv = { "true" }, .input_fd = -1,
-			.timeout_us = TEST_US, .max_output = 1024, .done = on_tested, .ctx = p };
+		p->test = (struct mr_sandbox_job){ .argv = { "true" },
+			.input_fd = -1,
+			.timeout_us = TEST_US,
+			.max_output = 1024,
+			.done = on_tested,
+			.ctx = p };
 		r = mr_sandbox_submit(p, &p->test);
 	}
 	if (r < 0)

@@ -34,16 +34,17 @@ struct mr_sandbox_job {
 	const char *argv[MR_SANDBOX_ARGS + 1]; /* NULL-terminated; [0] a program in /usr/bin, or */
 	bool own_program;                      /* one of ours, by its bare name */
 	int input_fd; /* becomes standard input; stays the caller's, needed until start; -1: none */
-	int64_t timeout_us;   /* waiting in the queue counts too; > 0 */
-	size_t max_output;    /* standard output */
-	size_t memory_bytes;  /* address space */
+	int64_t timeout_us;                     /* waiting in the queue counts too; > 0 */
+	size_t max_output;                      /* standard output */
+	size_t memory_bytes;                    /* address space */
 	void (*done)(struct mr_sandbox_job *j); /* once, on the loop, never from inside submit */
 	void *ctx;
 	/* the answer's; valid in done() and until mr_sandbox_job_done() */
 	enum mr_sandbox_outcome outcome;
 	int exit_code, exit_signal;
 	struct mr_buf output;
-	struct mr_buf diagnostics; /* the first 4 KiB of standard error; for logs, not for clients */
+	struct mr_buf
+	    diagnostics; /* the first 4 KiB of standard error; for logs, not for clients */
 	int64_t elapsed_us;
 	char message[256]; /* one sentence when UNAVAILABLE */
 	/* the pool's */
@@ -67,8 +68,7 @@ void mr_sandbox_job_done(struct mr_sandbox_job *j);
 
 enum mr_sandbox_state { MR_SANDBOX_TESTING, MR_SANDBOX_READY, MR_SANDBOX_BROKEN };
 /* How the test at start ended; *RET_WHY (may be NULL) is one sentence when BROKEN. */
-enum mr_sandbox_state mr_sandbox_pool_state(
-    const struct mr_sandbox_pool *p, const char **ret_why);
+enum mr_sandbox_state mr_sandbox_pool_state(const struct mr_sandbox_pool *p, const char **ret_why);
 /* Helpers at work, and jobs that wait. */
 unsigned mr_sandbox_running(const struct mr_sandbox_pool *p);
 unsigned mr_sandbox_queued(const struct mr_sandbox_pool *p);

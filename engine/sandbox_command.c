@@ -12,14 +12,53 @@
 #define TMP_BYTES  "33554432"
 
 static const char *const namespaces[] = {
-	"/usr/bin/bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session",
-	"--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--ro-bind", "/usr", "/usr",
-	"--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin",
-	"/bin", "--ro-bind-try", "/etc/fonts", "/etc/fonts", "--ro-bind-try",
-	"/var/cache/fontconfig", "/var/cache/fontconfig", "--ro-bind-try", "/etc/ld.so.cache",
-	"/etc/ld.so.cache", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives",
-	"--dev-bind", "/dev/null", "/dev/null", "--dev-bind", "/dev/urandom", "/dev/urandom",
-	"--size", TMP_BYTES, "--tmpfs", "/tmp", "--chdir", "/tmp",
+	"/usr/bin/bwrap",
+	"--unshare-all",
+	"--unshare-user",
+	"--die-with-parent",
+	"--new-session",
+	"--uid",
+	"65534",
+	"--gid",
+	"65534",
+	"--hostname",
+	"sandbox",
+	"--ro-bind",
+	"/usr",
+	"/usr",
+	"--symlink",
+	"usr/lib",
+	"/lib",
+	"--symlink",
+	"usr/lib64",
+	"/lib64",
+	"--symlink",
+	"usr/bin",
+	"/bin",
+	"--ro-bind-try",
+	"/etc/fonts",
+	"/etc/fonts",
+	"--ro-bind-try",
+	"/var/cache/fontconfig",
+	"/var/cache/fontconfig",
+	"--ro-bind-try",
+	"/etc/ld.so.cache",
+	"/etc/ld.so.cache",
+	"--ro-bind-try",
+	"/etc/alternatives",
+	"/etc/alternatives",
+	"--dev-bind",
+	"/dev/null",
+	"/dev/null",
+	"--dev-bind",
+	"/dev/urandom",
+	"/dev/urandom",
+	"--size",
+	TMP_BYTES,
+	"--tmpfs",
+	"/tmp",
+	"--chdir",
+	"/tmp",
 };
 
 static const char *const rlimits[] = { "/usr/bin/setpriv", "--pdeathsig", "KILL",
@@ -111,7 +150,7 @@ int mr_sandbox_command(struct mr_sandbox_command *cmd, const struct mr_sandbox_j
 char **mr_sandbox_environment(void)
 {
 	static char path[] = "PATH=/usr/bin", home[] = "HOME=/tmp", lang[] = "LANG=C.UTF-8",
-		    threads[] = "OMP_THREAD_LIMIT=1";
+	            threads[] = "OMP_THREAD_LIMIT=1";
 	static char *environment[] = { path, home, lang, threads, NULL };
 
 	return environment;

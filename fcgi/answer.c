@@ -28,7 +28,7 @@ static bool has_length(const struct mr_request *r)
 	if (r->status < 200 || r->status == 204 || r->status == 304)
 		return false;
 	return r->out_body.len > 0 || r->out_headers.len == 0 ||
-	    memmem(r->out_headers.p, r->out_headers.len, redirect, sizeof(redirect) - 1) == NULL;
+	       memmem(r->out_headers.p, r->out_headers.len, redirect, sizeof(redirect) - 1) == NULL;
 }
 
 static bool has_body(const struct mr_request *r)
@@ -54,7 +54,8 @@ int mr_answer_begin(struct mr_answer *a, const struct mr_request *r, uint16_t id
 	mr_buf_add_u64(b, r->status);
 	if (r->out_body.len > 0 || r->out_content_type.p != NULL) {
 		mr_buf_add(b, "\r\nContent-Type: ", 16);
-		mr_buf_adds(b, r->out_content_type.p != NULL ? r->out_content_type : MR_STR("application/json"));
+		mr_buf_adds(b, r->out_content_type.p != NULL ? r->out_content_type
+		                                             : MR_STR("application/json"));
 	}
 	if (has_length(r)) {
 		mr_buf_add(b, "\r\nContent-Length: ", 18);

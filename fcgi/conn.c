@@ -75,7 +75,8 @@ bool mr_conn_is_idle(const struct mr_conn *c, uint64_t least_ms)
 	char byte;
 	uv_os_fd_t fd;
 
-	if (c->state != MR_CONN_IDLE || uv_now(c->server->worker->loop) - c->idle_since_ms < least_ms ||
+	if (c->state != MR_CONN_IDLE ||
+	    uv_now(c->server->worker->loop) - c->idle_since_ms < least_ms ||
 	    uv_fileno((const uv_handle_t *)&c->pipe, &fd) != 0)
 		return false;
 	return c->reader.header_len == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
@@ -163,7 +164,8 @@ static void begin_answer(struct mr_conn *c)
 	if (!mr_buf_failed(&x->r.out_body) && mr_answer_begin(&x->answer, &x->r, c->reader.id) == 0)
 		return;
 	mr_buf_reset(&x->r.out_headers);
-	mr_response_problem(&x->r, MR_ERR_INTERNAL, "%s", "The answer is larger than the server can send.");
+	mr_response_problem(
+	    &x->r, MR_ERR_INTERNAL, "%s", "The answer is larger than the server can send.");
 	if (mr_answer_begin(&x->answer, &x->r, c->reader.id) < 0)
 		mr_answer_begin_empty(&x->answer, c->reader.id);
 }
@@ -220,9 +222,12 @@ static void observe(const struct mr_job *x)
 
 	mr_api_metrics_http(r->worker->metrics, route, r->status, took_us);
 	if (r->status >= 500)
-		mr_log(MR_LOG_WARNING, "request failed", MR_F_N("status", r->status), MR_F_S("path", r->path),
-		    MR_F_Z("route", r->route != NULL ? r->route->path : ""), MR_F_N("duration_us", took_us),
-		    MR_F_S("correlation_id", r->correlation_id.p != NULL ? r->correlation_id : MR_STR("")));
+		mr_log(MR_LOG_WARNING, "request failed", MR_F_N("status", r->status),
+		    MR_F_S("path", r->path),
+		    MR_F_Z("route", r->route != NULL ? r->route->path : ""),
+		    MR_F_N("duration_us", took_us),
+		    MR_F_S("correlation_id",
+		        r->correlation_id.p != NULL ? r->correlation_id : MR_STR("")));
 }
 
 /* Decided: sent, or dropped when the peer is gone. */
@@ -255,7 +260,8 @@ static void refuse(struct mr_job *x, enum mr_error_id why)
 {
 	mr_response_problem(&x->r, why, "%s", "");
 	if (why == MR_ERR_METHOD_NOT_ALLOWED)
-		mr_response_header(&x->r, "Allow", MR_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+		mr_response_header(
+		    &x->r, "Allow", MR_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 	finish(x);
 }
 
@@ -329,7 +335,8 @@ static void give_up(struct mr_conn *c)
 
 static int handle(struct mr_conn *c, const struct mr_fcgi_event *e)
 {
-	if (e->kind >= MR_FCGI_PARAMS && e->kind <= MR_FCGI_STDIN_END && c->state != MR_CONN_READING)
+	if (e->kind >= MR_FCGI_PARAMS && e->kind <= MR_FCGI_STDIN_END &&
+	    c->state != MR_CONN_READING)
 		return 0; /* given up, and its end not sent yet */
 	switch (e->kind) {
 	case MR_FCGI_BEGIN:
@@ -369,7 +376,8 @@ static void read_bytes(struct mr_conn *c, struct mr_str in)
 		if (r < 0) {
 			count(c, MR_METRIC_API_PROTOCOL_ERRORS_TOTAL);
 			mr_log(MR_LOG_DEBUG, "connection broken off",
-			    MR_F_Z("reason", c->reader.fault != NULL ? c->reader.fault : "no memory, or bad PARAMS"));
+			    MR_F_Z("reason", c->reader.fault != NULL ? c->reader.fault
+			                                             : "no memory, or bad PARAMS"));
 			mr_conn_close(c);
 		}
 	} while (c->state != MR_CONN_CLOSING && e.kind != MR_FCGI_MORE);

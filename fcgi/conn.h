@@ -13,7 +13,7 @@
 #include "fcgi/server.h"
 
 enum mr_conn_state {
-	MR_CONN_IDLE,    /* nothing of a request has come */
+	MR_CONN_IDLE, /* nothing of a request has come */
 	MR_CONN_READING,
 	MR_CONN_RUNNING,
 	MR_CONN_WRITING,
@@ -28,10 +28,10 @@ struct mr_conn {
 	struct mr_conn *next, *prev; /* the server's list */
 	struct mr_fcgi_reader reader;
 	enum mr_conn_state state;
-	uint64_t deadline_ms;        /* on the loop's clock; 0: none */
-	uint64_t idle_since_ms;      /* in MR_CONN_IDLE: since when */
+	uint64_t deadline_ms;   /* on the loop's clock; 0: none */
+	uint64_t idle_since_ms; /* in MR_CONN_IDLE: since when */
 	struct mr_job *x;       /* the open request; this connection's while it has not ended */
-	size_t body_counted;         /* what x's body counts for in server->bodies */
+	size_t body_counted;    /* what x's body counts for in server->bodies */
 	uv_write_t write;
 	/* an answer that belongs to no open request, while it could not be sent at once */
 	uv_write_t control_write;

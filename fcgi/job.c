@@ -6,12 +6,12 @@
 #include "fcgi/router.h"
 #include "lib/clock.h"
 
-#define ARENA_MAX      (64u * 1024u * 1024u)
-#define ARENA_FIRST    (16u * 1024u) /* what a usual request needs, in one block */
-#define OUT_HEADERS    (16u * 1024u)
-#define OUT_BODY       (64u * 1024u * 1024u)
-#define KEEP_BUF       (64u * 1024u) /* a buffer that grew beyond is given back */
-#define FAULTS_MAX     100
+#define ARENA_MAX   (64u * 1024u * 1024u)
+#define ARENA_FIRST (16u * 1024u) /* what a usual request needs, in one block */
+#define OUT_HEADERS (16u * 1024u)
+#define OUT_BODY    (64u * 1024u * 1024u)
+#define KEEP_BUF    (64u * 1024u) /* a buffer that grew beyond is given back */
+#define FAULTS_MAX  100
 
 struct mr_job *mr_job_create(struct mr_worker *worker, size_t body_max)
 {
@@ -95,7 +95,8 @@ void mr_job_body(struct mr_job *x, struct mr_str piece)
 	mr_buf_adds(&x->body, piece);
 	if (!mr_buf_failed(&x->body))
 		return;
-	refuse(x, piece.len > x->body.max - x->body.len ? MR_ERR_BODY_TOO_LARGE : MR_ERR_OVERLOADED);
+	refuse(
+	    x, piece.len > x->body.max - x->body.len ? MR_ERR_BODY_TOO_LARGE : MR_ERR_OVERLOADED);
 	mr_buf_done(&x->body);
 }
 

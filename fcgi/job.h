@@ -15,14 +15,14 @@ struct mr_conn;
 
 struct mr_job {
 	struct mr_request r;
-	struct mr_conn *conn;      /* NULL once the peer is gone */
-	struct mr_job *next;       /* in the list of idle ones */
-	struct mr_buf params;      /* the bytes that r.params point into */
-	struct mr_buf body;        /* the bytes of r.body */
+	struct mr_conn *conn; /* NULL once the peer is gone */
+	struct mr_job *next;  /* in the list of idle ones */
+	struct mr_buf params; /* the bytes that r.params point into */
+	struct mr_buf body;   /* the bytes of r.body */
 	struct mr_pair pairs[MR_PARAMS_MAX];
-	enum mr_error_id refusal;  /* why it is answered without being worked on; or MR_ERR_NONE */
-	bool running;              /* its coroutine has not ended */
-	bool given_up;             /* ABORT_REQUEST came: only the end is sent */
+	enum mr_error_id refusal; /* why it is answered without being worked on; or MR_ERR_NONE */
+	bool running;             /* its coroutine has not ended */
+	bool given_up;            /* ABORT_REQUEST came: only the end is sent */
 	struct mr_answer answer;
 };
 

@@ -14,8 +14,8 @@
 static int usage(void)
 {
 	(void)fputs("usage: millrace-api [-c FILE] [-t]\n"
-		    "  -c FILE  settings; without it " DEFAULT_CONFIG ", when there is one\n"
-		    "  -t       check the settings and tables, then end\n",
+	            "  -c FILE  settings; without it " DEFAULT_CONFIG ", when there is one\n"
+	            "  -t       check the settings and tables, then end\n",
 	    stderr);
 	return 2;
 }

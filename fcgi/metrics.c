@@ -10,24 +10,24 @@ static const struct row {
 	enum kind kind;
 	const char *help;
 } rows[MR_METRIC_COUNT] = {
-#define MR_METRIC(id, metric_name, metric_kind, text) \
+#define MR_METRIC(id, metric_name, metric_kind, text)                                              \
 	[MR_METRIC_##id] = { .name = metric_name, .kind = metric_kind, .help = text },
 #include "fcgi/metrics.def"
 #undef MR_METRIC
 };
 
 /* The statuses that are told apart; the last stands for all others. */
-static const unsigned short statuses[] = { 200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 406,
-	409, 412, 413, 414, 415, 416, 429, 431, 500, 502, 503, 504, 0 };
+static const unsigned short statuses[] = { 200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405,
+	406, 409, 412, 413, 414, 415, 416, 429, 431, 500, 502, 503, 504, 0 };
 #define STATUSES MR_ARRAY_LEN(statuses)
 
 static const struct {
 	int64_t us;
 	const char *le;
 } buckets[] = { { 500, "0.0005" }, { 1000, "0.001" }, { 2500, "0.0025" }, { 5000, "0.005" },
-	{ 10000, "0.01" }, { 25000, "0.025" }, { 50000, "0.05" }, { 100000, "0.1" }, { 250000, "0.25" },
-	{ 500000, "0.5" }, { 1000000, "1" }, { 2500000, "2.5" }, { 5000000, "5" }, { 10000000, "10" },
-	{ INT64_MAX, "+Inf" } };
+	{ 10000, "0.01" }, { 25000, "0.025" }, { 50000, "0.05" }, { 100000, "0.1" },
+	{ 250000, "0.25" }, { 500000, "0.5" }, { 1000000, "1" }, { 2500000, "2.5" },
+	{ 5000000, "5" }, { 10000000, "10" }, { INT64_MAX, "+Inf" } };
 #define BUCKETS MR_ARRAY_LEN(buckets)
 
 /* One process's numbers of one route. */
@@ -65,8 +65,8 @@ static size_t slot_size(unsigned routes_len)
 	return (size + 63) / 64 * 64;
 }
 
-struct mr_api_metrics *mr_api_metrics_create(const struct mr_metric_route *routes, unsigned routes_len,
-    unsigned slots)
+struct mr_api_metrics *mr_api_metrics_create(
+    const struct mr_metric_route *routes, unsigned routes_len, unsigned slots)
 {
 	struct mr_api_metrics *m = calloc(1, sizeof(*m));
 	void *map;
@@ -77,7 +77,8 @@ struct mr_api_metrics *mr_api_metrics_create(const struct mr_metric_route *route
 	m->routes_len = routes_len;
 	m->slots = slots;
 	m->slot_size = slot_size(routes_len);
-	map = mmap(NULL, m->slot_size * slots, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	map = mmap(
+	    NULL, m->slot_size * slots, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED) {
 		free(m);
 		return NULL;
@@ -182,8 +183,8 @@ static void sum_route(const struct mr_api_metrics *m, unsigned route, struct rou
 	}
 }
 
-static void write_labels(const struct mr_api_metrics *m, unsigned route, const char *name, const char *suffix,
-    struct mr_buf *out)
+static void write_labels(const struct mr_api_metrics *m, unsigned route, const char *name,
+    const char *suffix, struct mr_buf *out)
 {
 	bool known = route < m->routes_len;
 
@@ -191,7 +192,8 @@ static void write_labels(const struct mr_api_metrics *m, unsigned route, const c
 	    known ? m->routes[route].method : "", known ? m->routes[route].path : "");
 }
 
-static void write_statuses(const struct mr_api_metrics *m, unsigned route, const char *name, struct mr_buf *out)
+static void write_statuses(
+    const struct mr_api_metrics *m, unsigned route, const char *name, struct mr_buf *out)
 {
 	struct route_numbers n;
 
@@ -209,7 +211,8 @@ static void write_statuses(const struct mr_api_metrics *m, unsigned route, const
 	}
 }
 
-static void write_histogram(const struct mr_api_metrics *m, unsigned route, const char *name, struct mr_buf *out)
+static void write_histogram(
+    const struct mr_api_metrics *m, unsigned route, const char *name, struct mr_buf *out)
 {
 	struct route_numbers n;
 	uint64_t so_far = 0, all = 0;
@@ -237,11 +240,14 @@ static void write_histogram(const struct mr_api_metrics *m, unsigned route, cons
 
 static void write_row(const struct mr_api_metrics *m, enum mr_metric_id id, struct mr_buf *out)
 {
-	static const char *const types[] = { [COUNTER] = "counter", [GAUGE] = "gauge",
-		[HTTP_COUNTER] = "counter", [HTTP_SECONDS] = "histogram" };
+	static const char *const types[] = { [COUNTER] = "counter",
+		[GAUGE] = "gauge",
+		[HTTP_COUNTER] = "counter",
+		[HTTP_SECONDS] = "histogram" };
 	const struct row *row = &rows[id];
 
-	mr_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name, types[row->kind]);
+	mr_buf_addf(
+	    out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name, types[row->kind]);
 	if (row->kind == COUNTER || row->kind == GAUGE) {
 		mr_buf_addf(out, "%s ", row->name);
 		mr_buf_add_u64(out, mr_api_metrics_get(m, id));

@@ -28,8 +28,8 @@ struct mr_api_metrics;
 
 /* For SLOTS processes and these routes, by their places; ROUTES must live as long. Slot 0 is this
  * process's own. NULL without memory. */
-struct mr_api_metrics *mr_api_metrics_create(const struct mr_metric_route *routes, unsigned routes_len,
-    unsigned slots) MR_MUST_CHECK;
+struct mr_api_metrics *mr_api_metrics_create(
+    const struct mr_metric_route *routes, unsigned routes_len, unsigned slots) MR_MUST_CHECK;
 struct mr_api_metrics *mr_api_metrics_free(struct mr_api_metrics *m);
 /* From now on this process counts in SLOT; after fork. */
 void mr_api_metrics_attach(struct mr_api_metrics *m, unsigned slot);
@@ -38,7 +38,8 @@ void mr_api_metrics_clear_gauges(struct mr_api_metrics *m, unsigned slot);
 
 void mr_api_metrics_add(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t n);
 void mr_api_metrics_set(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t value);
-void mr_api_metrics_http(struct mr_api_metrics *m, unsigned route, unsigned status, int64_t took_us);
+void mr_api_metrics_http(
+    struct mr_api_metrics *m, unsigned route, unsigned status, int64_t took_us);
 /* The sum over all slots. */
 uint64_t mr_api_metrics_get(const struct mr_api_metrics *m, enum mr_metric_id id);
 

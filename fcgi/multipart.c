@@ -25,7 +25,7 @@ static int limit(struct mr_multipart *m, const char *fault)
 static bool is_token_char(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static struct mr_str token(struct mr_str *s)
@@ -53,7 +53,8 @@ static bool quoted(struct mr_str *s, char *out, size_t *ret_len)
 	size_t n = 0, i = 0;
 
 	for (; i < s->len && s->p[i] != '"'; i++) {
-		if (s->p[i] == '\\' && i + 1 < s->len && (s->p[i + 1] == '"' || s->p[i + 1] == '\\'))
+		if (s->p[i] == '\\' && i + 1 < s->len &&
+		    (s->p[i + 1] == '"' || s->p[i + 1] == '\\'))
 			i++;
 		if (n == VALUE_MAX)
 			return false;
@@ -68,7 +69,8 @@ static bool quoted(struct mr_str *s, char *out, size_t *ret_len)
 }
 
 /* Takes "; name=value" off S. False at the end, with *ret_bad when there is something else. */
-static bool parameter(struct mr_str *s, struct mr_str *ret_name, char *value, size_t *ret_len, bool *ret_bad)
+static bool parameter(
+    struct mr_str *s, struct mr_str *ret_name, char *value, size_t *ret_len, bool *ret_bad)
 {
 	struct mr_str t;
 
@@ -149,7 +151,8 @@ struct part {
 	struct mr_str content_type;
 };
 
-static int take(struct mr_multipart *m, const char *value, size_t len, char *out, size_t *out_len, bool *has)
+static int take(
+    struct mr_multipart *m, const char *value, size_t len, char *out, size_t *out_len, bool *has)
 {
 	if (*has)
 		return invalid(m, "A part's Content-Disposition names something twice.");
@@ -161,7 +164,8 @@ static int take(struct mr_multipart *m, const char *value, size_t len, char *out
 	return 0;
 }
 
-static int take_parameter(struct mr_multipart *m, struct part *p, struct mr_str name, char *value, size_t len)
+static int take_parameter(
+    struct mr_multipart *m, struct part *p, struct mr_str name, char *value, size_t len)
 {
 	bool again;
 
@@ -222,7 +226,8 @@ static int header(struct mr_multipart *m, struct part *p, struct mr_str line)
 {
 	struct mr_str value = line, name = mr_str_cut(&value, ':');
 
-	if (value.p == NULL || name.len == 0 || token(&(struct mr_str){ name.p, name.len }).len != name.len)
+	if (value.p == NULL || name.len == 0 ||
+	    token(&(struct mr_str){ name.p, name.len }).len != name.len)
 		return invalid(m, "A part's header does not parse.");
 	value = mr_str_trim(value);
 	if (mr_str_ieqz(name, "Content-Disposition"))
@@ -231,7 +236,8 @@ static int header(struct mr_multipart *m, struct part *p, struct mr_str line)
 		p->content_type = value;
 	if (mr_str_ieqz(name, "Content-Transfer-Encoding") && !mr_str_ieqz(value, "binary") &&
 	    !mr_str_ieqz(value, "8bit") && !mr_str_ieqz(value, "7bit"))
-		return invalid(m, "A part has a Content-Transfer-Encoding; send its bytes as they are.");
+		return invalid(
+		    m, "A part has a Content-Transfer-Encoding; send its bytes as they are.");
 	return 0;
 }
 
@@ -256,7 +262,8 @@ static int begin_part(struct mr_multipart *m)
 	if (!p.has_name)
 		return invalid(m, "A part has no Content-Disposition with a name.");
 	part.name = (struct mr_str){ p.name, p.name_len };
-	part.filename = p.has_filename ? (struct mr_str){ p.filename, p.filename_len } : MR_STR_NONE;
+	part.filename =
+	    p.has_filename ? (struct mr_str){ p.filename, p.filename_len } : MR_STR_NONE;
 	part.content_type = p.content_type.len > 0 ? p.content_type : MR_STR_NONE;
 	m->state = MR_MULTIPART_BODY;
 	m->matched = 0;
@@ -272,8 +279,9 @@ static int read_headers(struct mr_multipart *m, char c)
 	m->headers[m->headers_len++] = c;
 	if (c != '\n' || m->headers_len < 2)
 		return 0;
-	if (m->headers_len == 2 ? memcmp(m->headers, "\r\n", 2) != 0 :
-	        m->headers_len < 4 || memcmp(m->headers + m->headers_len - 4, "\r\n\r\n", 4) != 0)
+	if (m->headers_len == 2
+	        ? memcmp(m->headers, "\r\n", 2) != 0
+	        : m->headers_len < 4 || memcmp(m->headers + m->headers_len - 4, "\r\n\r\n", 4) != 0)
 		return 0;
 	m->headers_len -= 2; /* the empty line */
 	return begin_part(m);
@@ -295,7 +303,8 @@ static int body_data(struct mr_multipart *m, struct mr_str s)
 	if (m->state == MR_MULTIPART_BODY)
 		return m->ops->data(m->ctx, s);
 	m->skipped += s.len;
-	return m->skipped > PREAMBLE_MAX ? invalid(m, "The body does not begin with its boundary.") : 0;
+	return m->skipped > PREAMBLE_MAX ? invalid(m, "The body does not begin with its boundary.")
+	                                 : 0;
 }
 
 /* Takes what can't belong to a delimiter in one go, then at most one byte of a possible one. A
@@ -382,7 +391,9 @@ int mr_multipart_feed(struct mr_multipart *m, struct mr_str in)
 
 int mr_multipart_finish(struct mr_multipart *m)
 {
-	return m->state == MR_MULTIPART_EPILOGUE ? 0 : invalid(m, "The body ends before its last boundary.");
+	return m->state == MR_MULTIPART_EPILOGUE
+	           ? 0
+	           : invalid(m, "The body ends before its last boundary.");
 }
 
 bool mr_multipart_is(struct mr_str content_type)

@@ -48,8 +48,8 @@ struct mr_multipart {
 	enum mr_multipart_state state;
 	char delimiter[4 + MR_MULTIPART_BOUNDARY_MAX]; /* CR LF -- boundary */
 	size_t delimiter_len;
-	size_t matched;    /* bytes of it that were just seen */
-	size_t skipped;    /* bytes of preamble or padding */
+	size_t matched; /* bytes of it that were just seen */
+	size_t skipped; /* bytes of preamble or padding */
 	unsigned parts;
 	char headers[MR_MULTIPART_HEADERS_MAX];
 	size_t headers_len;
@@ -60,10 +60,10 @@ int mr_multipart_init(struct mr_multipart *m, struct mr_str content_type,
     const struct mr_multipart_ops *ops, void *ctx) MR_MUST_CHECK;
 /* True when the media type is multipart/form-data, whatever its parameters. */
 bool mr_multipart_is(struct mr_str content_type);
-/* The filename of a Content-Disposition header, of whatever type, decoded into OUT. False when there
- * is none or it can't be read. */
-bool mr_multipart_filename(struct mr_str disposition, char out[MR_MULTIPART_VALUE_MAX],
-    struct mr_str *ret) MR_MUST_CHECK;
+/* The filename of a Content-Disposition header, of whatever type, decoded into OUT. False when
+ * there is none or it can't be read. */
+bool mr_multipart_filename(
+    struct mr_str disposition, char out[MR_MULTIPART_VALUE_MAX], struct mr_str *ret) MR_MUST_CHECK;
 /* 0, MR_E_INVALID, MR_E_LIMIT, or what a callback returned. */
 int mr_multipart_feed(struct mr_multipart *m, struct mr_str in) MR_MUST_CHECK;
 /* All bytes have been fed: MR_E_INVALID when the last delimiter is missing. */

@@ -217,7 +217,8 @@ static int answer_values(struct mr_fcgi_reader *r, struct mr_fcgi_event *ret)
 
 static void answer_unknown(struct mr_fcgi_reader *r, struct mr_fcgi_event *ret)
 {
-	put_header(r->answer, FCGI_UNKNOWN_TYPE, FCGI_NULL_REQUEST_ID, sizeof(FCGI_UnknownTypeBody));
+	put_header(
+	    r->answer, FCGI_UNKNOWN_TYPE, FCGI_NULL_REQUEST_ID, sizeof(FCGI_UnknownTypeBody));
 	memset(r->answer + MR_FCGI_HEADER, 0, sizeof(FCGI_UnknownTypeBody));
 	r->answer[MR_FCGI_HEADER] = r->header[1];
 	answer(r, sizeof(FCGI_UnknownTypeRecord), ret);

@@ -47,24 +47,26 @@ struct mr_fcgi_reader {
 	/* the record being read */
 	unsigned char header[8];
 	unsigned header_len;
-	bool in_record;     /* the header was read and accepted; content and padding follow */
-	unsigned what;      /* enum in record.c: where its content goes */
+	bool in_record; /* the header was read and accepted; content and padding follow */
+	unsigned what;  /* enum in record.c: where its content goes */
 	size_t content_left, padding_left;
 	unsigned char content[MR_FCGI_ASKED_MAX]; /* of BEGIN_REQUEST and GET_VALUES */
 	size_t content_len;
-	unsigned stray;     /* records for no open request since the last one that began */
+	unsigned stray; /* records for no open request since the last one that began */
 	unsigned char answer[128];
 };
 
 void mr_fcgi_reader_init(struct mr_fcgi_reader *r, unsigned max_conns);
 /* Takes bytes from the front of IN, up to the next event. 0 with the event, or MR_E_INVALID: the
  * peer does not speak FastCGI 1.0 and the connection must be closed. */
-int mr_fcgi_read(struct mr_fcgi_reader *r, struct mr_str *in, struct mr_fcgi_event *ret) MR_MUST_CHECK;
+int mr_fcgi_read(
+    struct mr_fcgi_reader *r, struct mr_str *in, struct mr_fcgi_event *ret) MR_MUST_CHECK;
 /* The open request was answered, or is refused: what still comes for it is ignored. */
 void mr_fcgi_reader_close_request(struct mr_fcgi_reader *r);
 
 /* Takes name-value pairs apart; they point into BYTES. MR_E_INVALID, or MR_E_LIMIT beyond MAX. */
-int mr_fcgi_pairs(struct mr_str bytes, struct mr_pair *pairs, size_t max, size_t *ret_len) MR_MUST_CHECK;
+int mr_fcgi_pairs(
+    struct mr_str bytes, struct mr_pair *pairs, size_t max, size_t *ret_len) MR_MUST_CHECK;
 
 #define MR_FCGI_RECORD_MAX 65528u /* most content of one record that we write: a multiple of 8 */
 #define MR_FCGI_HEADER     8u

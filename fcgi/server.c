@@ -66,8 +66,8 @@ static void on_timer_closed(uv_handle_t *h)
 
 static void end_if_drained(struct mr_server *s)
 {
-	if (s->drained == NULL || s->state != MR_SERVER_CLOSED || s->conns != NULL || s->in_flight > 0 ||
-	    uv_is_closing((uv_handle_t *)&s->timer))
+	if (s->drained == NULL || s->state != MR_SERVER_CLOSED || s->conns != NULL ||
+	    s->in_flight > 0 || uv_is_closing((uv_handle_t *)&s->timer))
 		return;
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
@@ -121,7 +121,8 @@ static void close_late(struct mr_server *s)
 			continue;
 		mr_api_metrics_add(s->worker->metrics, MR_METRIC_API_CONNECTIONS_DROPPED_TOTAL, 1);
 		mr_log(MR_LOG_INFO, "slow peer dropped",
-		    MR_F_Z("reason", c->state == MR_CONN_WRITING ? "takes its answer too slowly" : "sends too slowly"));
+		    MR_F_Z("reason", c->state == MR_CONN_WRITING ? "takes its answer too slowly"
+		                                                 : "sends too slowly"));
 		mr_conn_close(c);
 	}
 }

@@ -16,25 +16,25 @@ enum mr_server_state {
 	MR_SERVER_LISTENING,
 	MR_SERVER_DRAINING, /* until the timer's next turn, for what stands in the backlog */
 	MR_SERVER_CLOSING,
-	MR_SERVER_CLOSED,   /* the listener is; connections may be left */
+	MR_SERVER_CLOSED, /* the listener is; connections may be left */
 };
 
 struct mr_server {
 	enum mr_server_state state;
 	struct mr_worker *worker;
 	uv_pipe_t listener;
-	uv_timer_t timer;           /* looks for connections beyond their deadline */
-	struct mr_conn *conns;      /* all that are not closed yet, doubly linked */
+	uv_timer_t timer;      /* looks for connections beyond their deadline */
+	struct mr_conn *conns; /* all that are not closed yet, doubly linked */
 	unsigned conns_len, conns_max;
-	struct mr_job *idle;   /* the last one used first */
+	struct mr_job *idle; /* the last one used first */
 	unsigned idle_len;
-	unsigned in_flight;         /* jobs that are being worked on */
+	unsigned in_flight; /* jobs that are being worked on */
 	uint64_t timeout_ms;
 	size_t body_max;            /* of one request */
 	size_t bodies, bodies_max;  /* bytes of bodies in hand, all requests together */
 	void (*drained)(void *ctx); /* after mr_server_drain: all connections have gone */
 	void *drained_ctx;
-	char input[65536];          /* what is being read; used up within the callback */
+	char input[65536]; /* what is being read; used up within the callback */
 };
 
 /* Takes over FD, a listening socket. Limits come from the worker's settings. NULL without memory

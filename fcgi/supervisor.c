@@ -33,16 +33,16 @@ enum child_state {
 struct child {
 	enum child_state state;
 	pid_t pid;
-	unsigned number;         /* which socket it has */
+	unsigned number; /* which socket it has */
 	unsigned generation;
 	int64_t started_ms;
-	int64_t kill_at_ms;      /* 0: not yet */
+	int64_t kill_at_ms; /* 0: not yet */
 };
 
 /* One socket: which process should be there. */
 struct place {
-	unsigned failures;       /* one after the other */
-	int64_t start_at_ms;     /* when the next may be started; valid while there is none */
+	unsigned failures;   /* one after the other */
+	int64_t start_at_ms; /* when the next may be started; valid while there is none */
 };
 
 struct supervisor {
@@ -51,10 +51,10 @@ struct supervisor {
 	struct mr_api_metrics *metrics;
 	unsigned workers;
 	struct place *places;
-	struct child *children;  /* room for two generations and some that drain */
+	struct child *children; /* room for two generations and some that drain */
 	unsigned children_max;
-	unsigned char *ready;    /* shared: a worker sets its slot's byte */
-	unsigned generation;     /* of the workers that are wanted */
+	unsigned char *ready; /* shared: a worker sets its slot's byte */
+	unsigned generation;  /* of the workers that are wanted */
 	/* while new workers take over: what they run with, and what comes back if they fail */
 	struct mr_settings *before;
 	int64_t takeover_until_ms; /* 0: none is under way */
@@ -154,7 +154,8 @@ static void start(struct supervisor *s, unsigned number)
 		return;
 	}
 	slot = (unsigned)(c - s->children);
-	*c = (struct child){ .number = number, .generation = s->generation, .started_ms = now_ms() };
+	*c =
+	    (struct child){ .number = number, .generation = s->generation, .started_ms = now_ms() };
 	__atomic_store_n(&s->ready[slot], 0, __ATOMIC_RELAXED);
 	pid = fork();
 	if (pid == 0)
@@ -224,7 +225,7 @@ static void publish(struct supervisor *s, struct child *c)
 static bool is_ready(const struct supervisor *s, const struct child *c)
 {
 	return c->state == CHILD_STARTING &&
-	    __atomic_load_n(&s->ready[c - s->children], __ATOMIC_ACQUIRE) != 0;
+	       __atomic_load_n(&s->ready[c - s->children], __ATOMIC_ACQUIRE) != 0;
 }
 
 static void gauge(const struct supervisor *s)
@@ -306,13 +307,15 @@ static int keep_fixed(const struct mr_settings *old, struct mr_settings *new)
 			if (*b == NULL)
 				return MR_E_NOMEM;
 		} else {
-			size_t size = row->type == MR_SETTING_INTEGER ? sizeof(int64_t) : sizeof(bool);
+			size_t size =
+			    row->type == MR_SETTING_INTEGER ? sizeof(int64_t) : sizeof(bool);
 
 			same = memcmp(is, was, size) == 0;
 			memcpy(is, was, size);
 		}
 		if (!same)
-			mr_log(MR_LOG_WARNING, "setting changes only at a restart", MR_F_Z("name", row->name));
+			mr_log(MR_LOG_WARNING, "setting changes only at a restart",
+			    MR_F_Z("name", row->name));
 	}
 	return 0;
 }
@@ -322,12 +325,14 @@ static void reload(struct supervisor *s)
 	struct mr_settings *new;
 
 	if (s->takeover_until_ms != 0 || s->ending || count(s, CHILD_DRAINING) > 0) {
-		mr_log(MR_LOG_WARNING, "settings not read again", MR_F_Z("reason", "the last change is under way"));
+		mr_log(MR_LOG_WARNING, "settings not read again",
+		    MR_F_Z("reason", "the last change is under way"));
 		return;
 	}
 	new = mr_supervisor_settings(s->config);
 	if (new == NULL || keep_fixed(s->settings, new) < 0) {
-		mr_log(MR_LOG_ERROR, "new settings refused, the old ones stay", MR_F_Z("reason", "see above"));
+		mr_log(MR_LOG_ERROR, "new settings refused, the old ones stay",
+		    MR_F_Z("reason", "see above"));
 		new = mr_settings_free(new);
 		return;
 	}
@@ -351,8 +356,8 @@ static void reaped(struct supervisor *s, struct child *c, int status)
 	c->state = CHILD_NONE;
 	if (expected)
 		return;
-	mr_log(MR_LOG_ERROR, "worker ended by itself", MR_F_N("worker", c->number), MR_F_N("pid", c->pid),
-	    MR_F_N("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+	mr_log(MR_LOG_ERROR, "worker ended by itself", MR_F_N("worker", c->number),
+	    MR_F_N("pid", c->pid), MR_F_N("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    MR_F_N("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	if (s->takeover_until_ms != 0 && wanted) {
 		give_up_takeover(s, "a new worker ended at its start");
@@ -403,7 +408,8 @@ static void watch_children(struct supervisor *s)
 		if (is_ready(s, c))
 			publish(s, c);
 		else if (now_ms() - c->started_ms >= START_MS)
-			(void)kill(c->pid, SIGKILL); /* hangs; waitpid() says that it ended by itself */
+			(void)kill(
+			    c->pid, SIGKILL); /* hangs; waitpid() says that it ended by itself */
 	}
 }
 
@@ -471,7 +477,8 @@ struct mr_settings *mr_supervisor_settings(const char *config)
 	if (arena != NULL)
 		r = mr_settings_load(config, &faults, &settings);
 	for (const struct mr_fault *f = faults.first; f != NULL; f = f->next)
-		mr_log(MR_LOG_ERROR, "setting not valid", MR_F_S("name", f->path), MR_F_S("reason", f->message));
+		mr_log(MR_LOG_ERROR, "setting not valid", MR_F_S("name", f->path),
+		    MR_F_S("reason", f->message));
 	if (r < 0)
 		settings = NULL;
 	arena = mr_arena_free(arena);
@@ -493,7 +500,7 @@ static void block_signals(sigset_t *signals)
 
 	(void)sigemptyset(signals);
 	for (size_t i = 0; i < MR_ARRAY_LEN(ours); i++)
-		(void)sigaddset(signals, ours[i]); /* they are signals */
+		(void)sigaddset(signals, ours[i]);   /* they are signals */
 	(void)sigprocmask(SIG_BLOCK, signals, NULL); /* arguments are right */
 	(void)signal(SIGPIPE, SIG_IGN);
 }
@@ -507,10 +514,12 @@ static int allocate(struct supervisor *s, const struct mr_metric_route *routes, 
 	s->places = calloc(s->workers, sizeof(*s->places));
 	s->children = calloc(s->children_max, sizeof(*s->children));
 	s->metrics = mr_api_metrics_create(routes, routes_len, s->children_max + 1);
-	ready = mmap(NULL, s->children_max, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ready =
+	    mmap(NULL, s->children_max, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	s->ready = ready != MAP_FAILED ? ready : NULL;
-	return s->places != NULL && s->children != NULL && s->metrics != NULL && s->ready != NULL ? 0 :
-	    MR_E_NOMEM;
+	return s->places != NULL && s->children != NULL && s->metrics != NULL && s->ready != NULL
+	           ? 0
+	           : MR_E_NOMEM;
 }
 
 /* So that nginx sees at once that nobody is there. */
@@ -519,8 +528,9 @@ static void remove_sockets(const struct supervisor *s)
 	char path[128];
 
 	for (unsigned i = 0; i < s->workers; i++) {
-		for (int new = 0; new < 2; new++) {
-			if (mr_worker_socket_path(s->settings, i, new != 0, path, sizeof(path)) == 0)
+		for (int new = 0; new < 2; new ++) {
+			if (mr_worker_socket_path(s->settings, i, new != 0, path, sizeof(path)) ==
+			    0)
 				(void)unlink(path); /* may be gone already */
 		}
 	}

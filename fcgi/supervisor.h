@@ -8,7 +8,8 @@
 #include "fcgi/metrics.h"
 #include "lib/settings.h"
 
-/* Owns SETTINGS from now on. CONFIG is read again at SIGHUP; may be NULL. Returns the process's exit status. */
+/* Owns SETTINGS from now on. CONFIG is read again at SIGHUP; may be NULL. Returns the process's
+ * exit status. */
 int mr_supervisor_run(const char *config, struct mr_settings *settings,
     const struct mr_metric_route *routes, unsigned routes_len);
 

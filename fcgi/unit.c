@@ -14,8 +14,10 @@
 
 static void log_failure(const struct mr_request *r, const struct mr_pg_unit *u)
 {
+	unsigned call = u->failed_call < u->calls_len ? u->failed_call : u->calls_len - 1;
+
 	mr_log(MR_LOG_ERROR, "statement failed",
-	    MR_F_Z("statement", mr_stmts[u->calls[u->failed_call].stmt].name),
+	    MR_F_Z("statement", mr_stmts[u->calls[call].stmt].name),
 	    MR_F_Z("sqlstate", u->sqlstate), MR_F_Z("constraint", u->constraint),
 	    MR_F_S("correlation_id", r->correlation_id));
 }

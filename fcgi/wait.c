@@ -6,16 +6,17 @@
 #include "lib/coro.h"
 #include "lib/error.h"
 
-#define TICK_MS 20u   /* how exact deadlines are */
-#define RECENT  1024u /* ended runs that are remembered, for who names his run late; a power of two */
+#define TICK_MS 20u /* how exact deadlines are */
+#define RECENT                                                                                     \
+	1024u /* ended runs that are remembered, for who names his run late; a power of two */
 
 struct mr_wait {
 	uv_loop_t *loop;
-	uv_timer_t timer;         /* runs only while somebody waits */
-	struct mr_waiter *first;  /* all registered, the newest first */
+	uv_timer_t timer;        /* runs only while somebody waits */
+	struct mr_waiter *first; /* all registered, the newest first */
 	unsigned len;
-	int64_t recent[RECENT];   /* ring of run ids */
-	uint64_t messages;        /* so many came; the last stands at recent[(messages - 1) % RECENT] */
+	int64_t recent[RECENT]; /* ring of run ids */
+	uint64_t messages; /* so many came; the last stands at recent[(messages - 1) % RECENT] */
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };
@@ -121,7 +122,8 @@ bool mr_waiter_wait(struct mr_wait *w, struct mr_waiter *waiter, int64_t run_id,
 	}
 	waiter->deadline_ms = uv_now(w->loop) + (uint64_t)timeout_ms;
 	if (!uv_is_active((uv_handle_t *)&w->timer))
-		(void)uv_timer_start(&w->timer, on_timer, TICK_MS, TICK_MS); /* fails only without callback */
+		(void)uv_timer_start(
+		    &w->timer, on_timer, TICK_MS, TICK_MS); /* fails only without callback */
 	r->on_abort = on_abort;
 	r->on_abort_ctx = waiter;
 	waiter->coro = mr_coro_self();
@@ -154,7 +156,8 @@ struct mr_wait *mr_wait_create(uv_loop_t *loop, struct mr_bus *bus, const char *
 	if (w == NULL)
 		return NULL;
 	n = snprintf(channel, sizeof(channel), "%s:%s", MR_BUS_WAIT, worker_name);
-	if (n < 0 || (size_t)n >= sizeof(channel) || mr_bus_subscribe(bus, channel, on_message, w) < 0) {
+	if (n < 0 || (size_t)n >= sizeof(channel) ||
+	    mr_bus_subscribe(bus, channel, on_message, w) < 0) {
 		free(w);
 		return NULL;
 	}

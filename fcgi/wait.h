@@ -17,7 +17,8 @@ struct mr_wait;
 
 /* Subscribes to WORKER_NAME's channel; before the loop runs. NULL without memory, or when the bus
  * takes no more channels. */
-struct mr_wait *mr_wait_create(uv_loop_t *loop, struct mr_bus *bus, const char *worker_name) MR_MUST_CHECK;
+struct mr_wait *mr_wait_create(
+    uv_loop_t *loop, struct mr_bus *bus, const char *worker_name) MR_MUST_CHECK;
 /* Nobody waits any more, and the bus is closed. CLOSED is called from the loop once W is freed. */
 void mr_wait_close(struct mr_wait *w, void (*closed)(void *ctx), void *ctx);
 /* The worker is about to end: for everybody who waits now the time is up. */
@@ -31,8 +32,8 @@ struct mr_waiter {
 	int64_t run_id;
 	bool ended, timed_out; /* what the last wait found */
 	/* the module's */
-	struct mr_coro *coro;  /* while it waits */
-	uint64_t seen;         /* messages up to here are none of its business any more */
+	struct mr_coro *coro; /* while it waits */
+	uint64_t seen;        /* messages up to here are none of its business any more */
 	uint64_t deadline_ms;
 	struct mr_waiter *next, *prev; /* all that are registered */
 };
@@ -40,7 +41,8 @@ struct mr_waiter {
 void mr_waiter_begin(struct mr_wait *w, struct mr_waiter *waiter, struct mr_request *r);
 /* In a coroutine. Yields until the run has ended, the time is up, or the client has gone. True: a
  * message said so (also before, since begin, but each message counts once). May be called again. */
-bool mr_waiter_wait(struct mr_wait *w, struct mr_waiter *waiter, int64_t run_id, int64_t timeout_ms);
+bool mr_waiter_wait(
+    struct mr_wait *w, struct mr_waiter *waiter, int64_t run_id, int64_t timeout_ms);
 void mr_waiter_end(struct mr_wait *w, struct mr_waiter *waiter);
 
 #endif

@@ -73,7 +73,8 @@ static void on_limit(uv_timer_t *t)
 	struct process *p = t->data;
 
 	if (p->dropped) {
-		mr_log(MR_LOG_ERROR, "requests did not end", MR_F_N("count", p->w.server->in_flight));
+		mr_log(
+		    MR_LOG_ERROR, "requests did not end", MR_F_N("count", p->w.server->in_flight));
 		_exit(EXIT_FAILURE);
 	}
 	p->dropped = true;
@@ -170,13 +171,15 @@ static int set_up(struct process *p, const struct mr_worker_config *c)
 	set_name(w);
 	w->coros = mr_coro_pool_create((unsigned)c->settings->max_requests_in_flight, STACK);
 	w->pg = create_pg(w->loop, c->settings);
-	w->bus = w->pg != NULL ? mr_bus_create(w->loop, given(c->settings->redis_url), w->pg) : NULL;
+	w->bus =
+	    w->pg != NULL ? mr_bus_create(w->loop, given(c->settings->redis_url), w->pg) : NULL;
 	w->auth = w->bus != NULL ? mr_auth_create(w->loop, c->settings, w->pg, w->bus) : NULL;
 	w->wait = w->bus != NULL ? mr_wait_create(w->loop, w->bus, w->name) : NULL;
 	if (w->coros == NULL || w->auth == NULL || w->wait == NULL)
 		return MR_E_NOMEM;
 	p->term.data = p->limit.data = p;
-	if (uv_signal_init(w->loop, &p->term) != 0 || uv_signal_start(&p->term, on_term, SIGTERM) != 0 ||
+	if (uv_signal_init(w->loop, &p->term) != 0 ||
+	    uv_signal_start(&p->term, on_term, SIGTERM) != 0 ||
 	    uv_timer_init(w->loop, &p->limit) != 0)
 		return MR_E_IO;
 	fd = open_socket(c->settings, c->number);
@@ -193,7 +196,8 @@ static void ignore_signals(void)
 		(void)signal(ignored[i], SIG_IGN); /* fails only for numbers that are none */
 }
 
-int mr_worker_socket_path(const struct mr_settings *s, unsigned number, bool new, char *out, size_t cap)
+int mr_worker_socket_path(
+    const struct mr_settings *s, unsigned number, bool new, char *out, size_t cap)
 {
 	int n = snprintf(out, cap, "%s/api-%u.sock%s", s->socket_dir, number, new ? ".new" : "");
 
@@ -209,10 +213,12 @@ int mr_worker_run(const struct mr_worker_config *c)
 	if (r == 0)
 		r = set_up(p, c);
 	if (r < 0) {
-		mr_log(MR_LOG_ERROR, "worker can't start", MR_F_N("worker", c->number), MR_F_N("error", r));
+		mr_log(MR_LOG_ERROR, "worker can't start", MR_F_N("worker", c->number),
+		    MR_F_N("error", r));
 		return EXIT_FAILURE;
 	}
-	mr_log(MR_LOG_INFO, "worker started", MR_F_N("worker", c->number), MR_F_Z("name", p->w.name));
+	mr_log(
+	    MR_LOG_INFO, "worker started", MR_F_N("worker", c->number), MR_F_Z("name", p->w.name));
 	if (c->ready != NULL)
 		c->ready(c->ctx);
 	(void)uv_run(&p->loop, UV_RUN_DEFAULT); /* returns when nothing is open any more */

@@ -16,8 +16,8 @@
 #include "lib/settings.h"
 
 struct mr_api_metrics; /* fcgi/metrics.h: counters in memory that all workers share */
-struct mr_server;  /* fcgi/server.h: the listening socket and its connections */
-struct mr_wait;    /* fcgi/wait.h: requests that wait for a run to end */
+struct mr_server;      /* fcgi/server.h: the listening socket and its connections */
+struct mr_wait;        /* fcgi/wait.h: requests that wait for a run to end */
 
 struct mr_worker {
 	uv_loop_t *loop;
@@ -29,10 +29,10 @@ struct mr_worker {
 	struct mr_api_metrics *metrics;
 	struct mr_wait *wait;
 	struct mr_server *server;
-	unsigned number;     /* 0 … workers - 1 */
-	char name[64];       /* "<host>.<pid>", this process's own, for runs.waiter */
-	bool draining;       /* SIGTERM came: answers close their connections */
-	int64_t started_us;  /* wall clock */
+	unsigned number;    /* 0 … workers - 1 */
+	char name[64];      /* "<host>.<pid>", this process's own, for runs.waiter */
+	bool draining;      /* SIGTERM came: answers close their connections */
+	int64_t started_us; /* wall clock */
 };
 
 struct mr_worker_config {
@@ -46,8 +46,8 @@ struct mr_worker_config {
 
 /* Where the worker of that NUMBER listens. It opens its socket as the new one and has it renamed
  * when it serves, so that the old worker's place is taken without a gap. MR_E_INVALID: too long. */
-int mr_worker_socket_path(const struct mr_settings *s, unsigned number, bool new, char *out, size_t cap)
-    MR_MUST_CHECK;
+int mr_worker_socket_path(
+    const struct mr_settings *s, unsigned number, bool new, char *out, size_t cap) MR_MUST_CHECK;
 /* Serves until SIGTERM and then finishes what is in hand. Returns the process's exit status. */
 int mr_worker_run(const struct mr_worker_config *c);
 

@@ -25,7 +25,8 @@ static int find_input(struct mr_request *r, struct mr_str *ret)
 		if (v == NULL || v->kind == MR_VALUE_NULL)
 			continue;
 		if (input != NULL && !mr_value_eq(input, v))
-			mr_fault_add(&r->faults, mr_str(names[i]), "conflict", "must not differ from %s: send one of them", taken);
+			mr_fault_add(&r->faults, mr_str(names[i]), "conflict",
+			    "must not differ from %s: send one of them", taken);
 		input = v;
 		taken = names[i];
 	}
@@ -54,7 +55,8 @@ static int run_row(struct mr_request *r, int64_t run_id, const PGresult **ret)
 	return mr_dispatch_query(r, MR_SQL_RUN_GET, extra, ret);
 }
 
-static int parse_run(struct mr_request *r, const PGresult *row, struct mr_str *ret_text, struct mr_value *ret)
+static int parse_run(
+    struct mr_request *r, const PGresult *row, struct mr_str *ret_text, struct mr_value *ret)
 {
 	*ret_text = mr_pg_text(row, 0, "body");
 	if (ret_text->p == NULL)
@@ -62,8 +64,8 @@ static int parse_run(struct mr_request *r, const PGresult *row, struct mr_str *r
 	return mr_json_parse(r->arena, *ret_text, &mr_json_limits_default, NULL, ret);
 }
 
-static void answer_with_run(struct mr_request *r, const struct mr_value *accepted, struct mr_str run_text,
-    const struct mr_value *run)
+static void answer_with_run(struct mr_request *r, const struct mr_value *accepted,
+    struct mr_str run_text, const struct mr_value *run)
 {
 	struct mr_buf b;
 
@@ -72,7 +74,8 @@ static void answer_with_run(struct mr_request *r, const struct mr_value *accepte
 	mr_buf_addc(&b, '{');
 	for (size_t i = 0; i < accepted->map->len; i++) {
 		const struct mr_member *m = &accepted->map->members[i];
-		const struct mr_value *now = mr_str_eqz(m->key.s, "status") ? mr_value_get(run, "status") : NULL;
+		const struct mr_value *now =
+		    mr_str_eqz(m->key.s, "status") ? mr_value_get(run, "status") : NULL;
 
 		mr_buf_add_json(&b, m->key.s);
 		mr_buf_addc(&b, ':');
@@ -90,8 +93,8 @@ static void answer_with_run(struct mr_request *r, const struct mr_value *accepte
 }
 
 /* Until the run has ended or the time is up. Leaves the answer as it is when the run is gone. */
-static void hold(struct mr_request *r, struct mr_waiter *waiter, const struct mr_value *accepted, int64_t run_id,
-    int64_t left_ms)
+static void hold(struct mr_request *r, struct mr_waiter *waiter, const struct mr_value *accepted,
+    int64_t run_id, int64_t left_ms)
 {
 	struct mr_value run = MR_NULL_VALUE;
 	struct mr_str text = MR_STR_NONE;
@@ -102,8 +105,10 @@ static void hold(struct mr_request *r, struct mr_waiter *waiter, const struct mr
 		const struct mr_value *terminal;
 		const PGresult *row;
 
-		ended = mr_waiter_wait(r->worker->wait, waiter, run_id, left_ms < RECHECK_MS ? left_ms : RECHECK_MS);
-		if (r->aborted || run_row(r, run_id, &row) < 0 || parse_run(r, row, &text, &run) < 0)
+		ended = mr_waiter_wait(
+		    r->worker->wait, waiter, run_id, left_ms < RECHECK_MS ? left_ms : RECHECK_MS);
+		if (r->aborted || run_row(r, run_id, &row) < 0 ||
+		    parse_run(r, row, &text, &run) < 0)
 			return;
 		terminal = mr_value_get_kind(&run, "is_terminal", MR_VALUE_BOOL);
 		ended = terminal != NULL && terminal->b;
@@ -124,7 +129,8 @@ static void execute_and_wait(struct mr_request *r, const struct mr_pair *extra, 
 	mr_dispatch_sql(r, MR_SQL_WORKFLOW_EXECUTE, extra);
 	/* a copy: the answer's buffer is used for another answer while this one is read */
 	body = r->status == 202 ? mr_arena_str(r->arena, mr_buf_str(&r->out_body)) : MR_STR_NONE;
-	if (body.p != NULL && mr_json_parse(r->arena, body, &mr_json_limits_default, NULL, &accepted) == 0) {
+	if (body.p != NULL &&
+	    mr_json_parse(r->arena, body, &mr_json_limits_default, NULL, &accepted) == 0) {
 		run_id = mr_value_get_kind(&accepted, "run_id", MR_VALUE_INT);
 		if (run_id != NULL)
 			hold(r, &waiter, &accepted, run_id->i, ms);

@@ -7,7 +7,7 @@
 #include "lib/error.h"
 #include "lib/value.h"
 
-#define EXACT    9007199254740992.0 /* up to here a double holds every integer */
+#define EXACT 9007199254740992.0 /* up to here a double holds every integer */
 
 /* ---- text ---- */
 
@@ -73,9 +73,11 @@ struct by_label {
 };
 
 static const struct by_label by_label[] = {
-	{ "engines", "millrace_engine_up", "Engines that hold a lease (1), or lost it (0).", { "name", "host" }, "alive" },
+	{ "engines", "millrace_engine_up", "Engines that hold a lease (1), or lost it (0).",
+	    { "name", "host" }, "alive" },
 	{ "queue", "millrace_queue_depth", "Runs that wait for an engine.", { "tenant" }, "depth" },
-	{ "queue", "millrace_queue_oldest_seconds", "Age of the oldest run that waits for an engine.", { "tenant" }, "oldest_seconds" },
+	{ "queue", "millrace_queue_oldest_seconds",
+	    "Age of the oldest run that waits for an engine.", { "tenant" }, "oldest_seconds" },
 	{ "runs", "millrace_runs", "Runs that have not ended.", { "tenant", "status" }, "count" },
 };
 
@@ -83,10 +85,13 @@ static const struct by_label by_label[] = {
 static const struct {
 	const char *member, *name, *help;
 } single[] = {
-	{ "connections", "millrace_db_connections", "Connections to the database, of all processes." },
+	{ "connections", "millrace_db_connections",
+	    "Connections to the database, of all processes." },
 	{ "due", "millrace_runs_due", "Sleeping runs whose time has come." },
-	{ "journal_horizon_age_seconds", "millrace_journal_horizon_age_seconds", "Age of the oldest open writing transaction." },
-	{ "pending_commands", "millrace_commands_pending", "Commands that no engine has obeyed yet." },
+	{ "journal_horizon_age_seconds", "millrace_journal_horizon_age_seconds",
+	    "Age of the oldest open writing transaction." },
+	{ "pending_commands", "millrace_commands_pending",
+	    "Commands that no engine has obeyed yet." },
 	{ "sleeping", "millrace_runs_sleeping", "Runs that wait for a moment." },
 };
 
@@ -107,7 +112,8 @@ static void render_list(const struct mr_value *root, const struct by_label *row,
 	for (size_t i = 0; i < l->len; i++) {
 		mr_buf_addz(out, row->name);
 		for (size_t k = 0; k < MR_ARRAY_LEN(row->labels) && row->labels[k] != NULL; k++)
-			add_label(out, k == 0 ? '{' : ',', row->labels[k], mr_value_get_str(&l->items[i], row->labels[k]));
+			add_label(out, k == 0 ? '{' : ',', row->labels[k],
+			    mr_value_get_str(&l->items[i], row->labels[k]));
 		mr_buf_addc(out, '}');
 		add_number(out, number_of(mr_value_get(&l->items[i], row->value)));
 	}
@@ -122,7 +128,8 @@ static void render_ended(const struct mr_value *root, struct mr_buf *out)
 
 	if (l == NULL)
 		return;
-	add_head(out, MR_STR("millrace_runs_ended"), MR_STR("gauge"), MR_STR("Runs that ended, within retention."));
+	add_head(out, MR_STR("millrace_runs_ended"), MR_STR("gauge"),
+	    MR_STR("Runs that ended, within retention."));
 	for (size_t i = 0; i < l->len; i++) {
 		for (size_t k = 0; k < MR_ARRAY_LEN(statuses); k++) {
 			mr_buf_addz(out, name);
@@ -154,7 +161,7 @@ struct sample {
 	struct mr_str key;  /* name{labels} */
 	struct mr_str base; /* the metric's name, without _bucket, _sum, _count */
 	double value;
-	size_t order;       /* in which it came: buckets stay in order */
+	size_t order; /* in which it came: buckets stay in order */
 };
 
 static int by_key(const void *a, const void *b)
@@ -199,7 +206,8 @@ static size_t take_samples(const struct mr_value *metrics, struct sample *out, s
 	for (size_t i = 0; samples != NULL && types != NULL && i < samples->map->len; i++) {
 		const struct mr_member *m = &samples->map->members[i];
 
-		out[at] = (struct sample){ m->key.s, base_of(types, m->key.s), number_of(&m->value), at };
+		out[at] =
+		    (struct sample){ m->key.s, base_of(types, m->key.s), number_of(&m->value), at };
 		if (out[at].base.p != NULL)
 			at++;
 	}
@@ -211,8 +219,8 @@ static size_t count_samples(const struct mr_list *engines)
 	size_t n = 0;
 
 	for (size_t i = 0; i < engines->len; i++) {
-		const struct mr_value *samples = mr_value_get_kind(mr_value_get(&engines->items[i], "metrics"),
-		    "samples", MR_VALUE_MAP);
+		const struct mr_value *samples = mr_value_get_kind(
+		    mr_value_get(&engines->items[i], "metrics"), "samples", MR_VALUE_MAP);
 
 		n += samples != NULL ? samples->map->len : 0;
 	}
@@ -239,7 +247,8 @@ static size_t merge(struct sample *s, size_t len)
 static struct mr_str told(const struct mr_list *engines, const char *what, struct mr_str name)
 {
 	for (size_t i = 0; i < engines->len; i++) {
-		const struct mr_value *of = mr_value_get(mr_value_get(&engines->items[i], "metrics"), what);
+		const struct mr_value *of =
+		    mr_value_get(mr_value_get(&engines->items[i], "metrics"), what);
 		const struct mr_value *v = of != NULL ? mr_value_gets(of, name) : NULL;
 
 		if (v != NULL && v->kind == MR_VALUE_STRING)
@@ -265,7 +274,8 @@ static int render_engines(struct mr_arena *a, const struct mr_value *root, struc
 	n = merge(s, at);
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || !mr_str_eq(s[i - 1].base, s[i].base))
-			add_head(out, s[i].base, told(engines, "types", s[i].base), told(engines, "help", s[i].base));
+			add_head(out, s[i].base, told(engines, "types", s[i].base),
+			    told(engines, "help", s[i].base));
 		mr_buf_adds(out, s[i].key);
 		add_number(out, s[i].value);
 	}
@@ -297,8 +307,8 @@ int mr_figures_render(struct mr_arena *a, struct mr_str json, struct mr_buf *out
 	return render_engines(a, &root, out);
 }
 
-static void render_map(const struct mr_value *root, const char *member, const char *name, const char *help,
-    struct mr_buf *out)
+static void render_map(const struct mr_value *root, const char *member, const char *name,
+    const char *help, struct mr_buf *out)
 {
 	const struct mr_value *v = mr_value_get_kind(root, member, MR_VALUE_MAP);
 
@@ -326,7 +336,8 @@ int mr_figures_render_tenant(struct mr_arena *a, struct mr_str json, struct mr_b
 	queue = mr_value_get_kind(&root, "queue", MR_VALUE_MAP);
 	if (queue == NULL)
 		return 0;
-	add_head(out, MR_STR("millrace_queue_depth"), MR_STR("gauge"), MR_STR("Runs that wait for an engine."));
+	add_head(out, MR_STR("millrace_queue_depth"), MR_STR("gauge"),
+	    MR_STR("Runs that wait for an engine."));
 	mr_buf_addz(out, "millrace_queue_depth");
 	add_number(out, number_of(mr_value_get(queue, "depth")));
 	add_head(out, MR_STR("millrace_queue_oldest_seconds"), MR_STR("gauge"),

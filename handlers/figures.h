@@ -13,6 +13,7 @@
  * left out. MR_E_INVALID when it is no JSON, MR_E_NOMEM. */
 int mr_figures_render(struct mr_arena *a, struct mr_str json, struct mr_buf *out) MR_MUST_CHECK;
 /* The same for one tenant, from the answer of system_status. */
-int mr_figures_render_tenant(struct mr_arena *a, struct mr_str json, struct mr_buf *out) MR_MUST_CHECK;
+int mr_figures_render_tenant(
+    struct mr_arena *a, struct mr_str json, struct mr_buf *out) MR_MUST_CHECK;
 
 #endif

@@ -42,15 +42,15 @@ struct upload {
 	uint64_t max;
 	struct mr_str content_type; /* of the request */
 	struct mr_str body;
-	const char *body_file;      /* NUL-terminated, or NULL */
+	const char *body_file;          /* NUL-terminated, or NULL */
 	struct mr_multipart *multipart; /* NULL: the body is the file */
-	int result;                 /* 0 or MR_E_* */
-	const char *fault;          /* after MR_E_INVALID */
+	int result;                     /* 0 or MR_E_* */
+	const char *fault;              /* after MR_E_INVALID */
 	struct mr_store_file file;
 	bool has_file, in_file, in_name;
 	char name[NAME_MAX_BYTES + 1], type[TYPE_MAX_BYTES + 1];
 	size_t name_len, type_len;
-	char fields[FIELDS_MAX];    /* the text fields as they came, for the digest */
+	char fields[FIELDS_MAX]; /* the text fields as they came, for the digest */
 	size_t fields_len;
 };
 
@@ -85,8 +85,8 @@ static bool set_name(struct upload *u, struct mr_str name)
 		at--;
 	name.p += at;
 	name.len -= at;
-	if (name.len == 0 || name.len > NAME_MAX_BYTES || !mr_str_is_utf8(name) || mr_str_eqz(name, ".") ||
-	    mr_str_eqz(name, ".."))
+	if (name.len == 0 || name.len > NAME_MAX_BYTES || !mr_str_is_utf8(name) ||
+	    mr_str_eqz(name, ".") || mr_str_eqz(name, ".."))
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
@@ -157,7 +157,8 @@ static int on_begin(void *ctx, const struct mr_multipart_part *part)
 		return invalid(u, "There are two parts named file.");
 	u->has_file = true;
 	if (u->name_len == 0 && part->filename.p != NULL && !set_name(u, part->filename))
-		return invalid(u, "The file's name is not valid: 1 to 255 bytes of UTF-8 without control characters.");
+		return invalid(u, "The file's name is not valid: 1 to 255 bytes of UTF-8 without "
+		                  "control characters.");
 	set_type(u, part->content_type.p != NULL ? part->content_type : MR_STR(""));
 	return mr_store_begin(&u->file, u->root, u->tenant_id, u->max);
 }
@@ -235,7 +236,8 @@ static int finish(struct upload *u)
 		return invalid(u, "There is no part named file.");
 	/* given by a text field, it was not checked yet */
 	if (!set_name(u, (struct mr_str){ u->name, u->name_len }))
-		return invalid(u, "The file needs a name: 1 to 255 bytes of UTF-8 without control characters.");
+		return invalid(u,
+		    "The file needs a name: 1 to 255 bytes of UTF-8 without control characters.");
 	return mr_store_commit(&u->file);
 }
 
@@ -293,8 +295,8 @@ static void answer_failure(struct mr_request *r, const struct upload *u)
 		if (u->fault != NULL)
 			mr_response_problem(r, MR_ERR_UPLOAD_INVALID, "%s", u->fault);
 		else
-			mr_response_problem(r, MR_ERR_BODY_TOO_LARGE, "A file may have at most %lld bytes.",
-			    (long long)u->max);
+			mr_response_problem(r, MR_ERR_BODY_TOO_LARGE,
+			    "A file may have at most %lld bytes.", (long long)u->max);
 		break;
 	case MR_E_INVALID:
 		mr_response_problem(r, MR_ERR_UPLOAD_INVALID, "%s", u->fault);
@@ -303,7 +305,8 @@ static void answer_failure(struct mr_request *r, const struct upload *u)
 		mr_response_problem(r, MR_ERR_OVERLOADED, "%s", "");
 		break;
 	default:
-		mr_log(MR_LOG_ERROR, "upload can't be stored", MR_F_Z("error", strerror(u->file.error)),
+		mr_log(MR_LOG_ERROR, "upload can't be stored",
+		    MR_F_Z("error", strerror(u->file.error)),
 		    MR_F_S("correlation_id", r->correlation_id));
 		mr_response_problem(r, MR_ERR_INTERNAL, "%s", "");
 		break;
@@ -316,12 +319,14 @@ static bool take_raw_name(struct mr_request *r, struct upload *u)
 	struct mr_str name = mr_request_arg(r, "name");
 	char text[MR_MULTIPART_VALUE_MAX];
 
-	if (name.p == NULL && !mr_multipart_filename(mr_request_header(r, "Content-Disposition"), text, &name))
+	if (name.p == NULL &&
+	    !mr_multipart_filename(mr_request_header(r, "Content-Disposition"), text, &name))
 		name = MR_STR_NONE;
 	if (name.p != NULL && set_name(u, name))
 		return true;
 	mr_response_problem(r, MR_ERR_UPLOAD_INVALID, "%s",
-	    "Name the file by ?name= or Content-Disposition: 1 to 255 bytes of UTF-8 without control characters.");
+	    "Name the file by ?name= or Content-Disposition: 1 to 255 bytes of UTF-8 without "
+	    "control characters.");
 	return false;
 }
 
@@ -361,9 +366,10 @@ static struct mr_str digest(struct mr_request *r, const struct upload *u)
 {
 	unsigned char sum[MR_SHA256_LEN];
 	char hex[MR_SHA256_HEX];
-	struct mr_str all = mr_arena_printf(r->arena, "POST\n/api/v1/files\n%.*s\n%.*s\n%llu\n%s\n%.*s",
-	    (int)u->name_len, u->name, (int)u->type_len, u->type, (unsigned long long)u->file.size,
-	    u->file.sha256, (int)u->fields_len, u->fields);
+	struct mr_str all =
+	    mr_arena_printf(r->arena, "POST\n/api/v1/files\n%.*s\n%.*s\n%llu\n%s\n%.*s",
+	        (int)u->name_len, u->name, (int)u->type_len, u->type,
+	        (unsigned long long)u->file.size, u->file.sha256, (int)u->fields_len, u->fields);
 
 	if (all.p == NULL || mr_sha256(all, sum) < 0)
 		return MR_STR_NONE;
@@ -377,7 +383,8 @@ static void write_row(struct mr_request *r, const struct upload *u)
 	const struct mr_pair extra[] = {
 		{ MR_STR("name"), { u->name, u->name_len } },
 		{ MR_STR("content_type"), { u->type, u->type_len } },
-		{ MR_STR("size"), mr_arena_printf(r->arena, "%llu", (unsigned long long)u->file.size) },
+		{ MR_STR("size"),
+		    mr_arena_printf(r->arena, "%llu", (unsigned long long)u->file.size) },
 		{ MR_STR("sha256"), mr_str(u->file.sha256) },
 		{ MR_STR("storage_key"), mr_str(u->file.key) },
 		{ MR_STR("extension"), extension(u, ext) },

@@ -690,7 +690,7 @@ const struct mr_route mr_routes[] = {
 	    .rate = MR_RATE_MONITORING,
 	    .out = { 200, MR_SCHEMA_VERSION, NULL },
 	    .sql = MR_SQL_WORKFLOW_VERSION_GET,
-	    .errors = MR_ERRS(MR_ERR_VERSION_NOT_FOUND, MR_ERR_WORKFLOW_NOT_FOUND),
+	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND, MR_ERR_VERSION_NOT_FOUND),
 	    .tag = "workflows",
 	    .summary = "One version of a workflow, with its steps.",
 	},

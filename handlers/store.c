@@ -67,7 +67,8 @@ static int make_paths(struct mr_store_file *f, const char *root, int64_t tenant_
 	if (mr_random_bytes(random, sizeof(random)) < 0)
 		return io_error(f);
 	mr_hex(random, sizeof(random), hex);
-	(void)snprintf(f->key, sizeof(f->key), "%lld/%.2s/%s", (long long)tenant_id, hex, hex); /* fits */
+	(void)snprintf(
+	    f->key, sizeof(f->key), "%lld/%.2s/%s", (long long)tenant_id, hex, hex); /* fits */
 	n = snprintf(f->path, sizeof(f->path), "%s/%s", root, f->key);
 	if (n < 0 || (size_t)n + sizeof(".tmp") > sizeof(f->path)) {
 		errno = ENAMETOOLONG;
@@ -94,7 +95,8 @@ int mr_store_begin(struct mr_store_file *f, const char *root, int64_t tenant_id,
 		return r;
 	f->buf = malloc(BUF_SIZE);
 	f->digest = EVP_MD_CTX_new();
-	if (f->buf == NULL || f->digest == NULL || EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) != 1) {
+	if (f->buf == NULL || f->digest == NULL ||
+	    EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) != 1) {
 		mr_store_end(f);
 		return MR_E_NOMEM;
 	}
@@ -202,7 +204,8 @@ static bool is_key(struct mr_str key)
 	struct mr_str rest = key, tenant = mr_str_cut(&rest, '/'), folder = mr_str_cut(&rest, '/');
 	uint64_t id;
 
-	return mr_str_u64(tenant, &id) && hex_only(folder, 2) && rest.p != NULL && hex_only(rest, 2 * RANDOM);
+	return mr_str_u64(tenant, &id) && hex_only(folder, 2) && rest.p != NULL &&
+	       hex_only(rest, 2 * RANDOM);
 }
 
 int mr_store_remove(const char *root, struct mr_str key)

@@ -16,20 +16,21 @@
 
 /* A file that is being written. */
 struct mr_store_file {
-	int fd;                      /* -1: none is open */
-	int error;                   /* errno after MR_E_IO */
+	int fd;    /* -1: none is open */
+	int error; /* errno after MR_E_IO */
 	uint64_t size, max;
 	struct evp_md_ctx_st *digest;
-	char *buf;                   /* what was not written yet */
+	char *buf; /* what was not written yet */
 	size_t buf_len;
 	char key[MR_STORE_KEY_LEN];
 	char path[MR_STORE_PATH_LEN]; /* of the finished file */
 	char tmp[MR_STORE_PATH_LEN];
-	char sha256[MR_SHA256_HEX];   /* once committed */
+	char sha256[MR_SHA256_HEX]; /* once committed */
 };
 
 /* A new file of at most MAX bytes. MR_E_NOMEM or MR_E_IO; then nothing is left behind. */
-int mr_store_begin(struct mr_store_file *f, const char *root, int64_t tenant_id, uint64_t max) MR_MUST_CHECK;
+int mr_store_begin(
+    struct mr_store_file *f, const char *root, int64_t tenant_id, uint64_t max) MR_MUST_CHECK;
 /* MR_E_LIMIT when it gets larger than MAX, or MR_E_IO. */
 int mr_store_write(struct mr_store_file *f, struct mr_str piece) MR_MUST_CHECK;
 /* Syncs file and folder: after 0 the file survives a power cut. */

@@ -1,4 +1,5 @@
-/* Health, readiness, status and metrics. Figures come from PostgreSQL; that a worker lives does not. */
+/* Health, readiness, status and metrics. Figures come from PostgreSQL; that a worker lives does
+ * not. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
@@ -17,8 +18,9 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
-#define FIGURES_MAX     1024
-#define FIGURES_KEEP_US 1000000 /* /health is public: however often it is asked, PostgreSQL is not */
+#define FIGURES_MAX 1024
+#define FIGURES_KEEP_US                                                                            \
+	1000000 /* /health is public: however often it is asked, PostgreSQL is not */
 
 /* What PostgreSQL said last. A process has one worker, so one is enough. */
 static struct {
@@ -69,7 +71,8 @@ static bool fetch(struct mr_request *r)
 static void look(struct mr_request *r, struct state *s)
 {
 	const struct mr_worker *w = r->worker;
-	bool fresh = kept.at_us != 0 && r->started_us - kept.at_us < FIGURES_KEEP_US && mr_pg_is_up(w->pg);
+	bool fresh =
+	    kept.at_us != 0 && r->started_us - kept.at_us < FIGURES_KEEP_US && mr_pg_is_up(w->pg);
 	const struct mr_value *engines;
 	struct mr_str text;
 
@@ -81,7 +84,8 @@ static void look(struct mr_request *r, struct state *s)
 		return;
 	/* copied: another request may put newer figures there */
 	text = mr_arena_str(r->arena, (struct mr_str){ kept.text, kept.len });
-	if (text.p == NULL || mr_json_parse(r->arena, text, &mr_json_limits_default, NULL, &s->figures) < 0)
+	if (text.p == NULL ||
+	    mr_json_parse(r->arena, text, &mr_json_limits_default, NULL, &s->figures) < 0)
 		s->figures = MR_NULL_VALUE;
 	engines = mr_value_get_kind(&s->figures, "engines", MR_VALUE_INT);
 	s->engines_known = engines != NULL;
@@ -113,8 +117,9 @@ static void add_components(struct mr_buf *b, const struct state *s)
 {
 	const char *redis = s->redis ? "healthy" : "unhealthy";
 
-	mr_buf_addf(b, "\"components\":{\"database\":\"%s\",\"redis\":\"%s\",\"scheduler\":\"%s\","
-		       "\"saga_orchestrator\":\"%s\"}",
+	mr_buf_addf(b,
+	    "\"components\":{\"database\":\"%s\",\"redis\":\"%s\",\"scheduler\":\"%s\","
+	    "\"saga_orchestrator\":\"%s\"}",
 	    s->database ? "healthy" : "unhealthy", s->redis_configured ? redis : "not_configured",
 	    engines_word(s), engines_word(s));
 }
@@ -177,7 +182,8 @@ int mr_handler_ready(struct mr_request *r)
 	}
 	mr_buf_addz(&r->out_body, "{\"status\":\"ready\",\"timestamp\":");
 	add_time(&r->out_body, r->now_us);
-	mr_buf_addf(&r->out_body, ",\"components\":{\"database\":\"healthy\",\"queue\":\"%s\"}}", engines_word(&s));
+	mr_buf_addf(&r->out_body, ",\"components\":{\"database\":\"healthy\",\"queue\":\"%s\"}}",
+	    engines_word(&s));
 	decide(r);
 	return 0;
 }
@@ -235,7 +241,8 @@ static bool has_token(const struct mr_request *r)
 	if (want.len == 0 || given.len <= scheme.len ||
 	    !mr_str_ieqz((struct mr_str){ given.p, scheme.len }, scheme.p))
 		return false;
-	return mr_str_eq_secret((struct mr_str){ given.p + scheme.len, given.len - scheme.len }, want);
+	return mr_str_eq_secret(
+	    (struct mr_str){ given.p + scheme.len, given.len - scheme.len }, want);
 }
 
 int mr_handler_metrics(struct mr_request *r)

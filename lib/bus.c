@@ -9,12 +9,12 @@
 #include "lib/error.h"
 #include "lib/log.h"
 
-#define CHANNELS_MAX    8
-#define CHANNEL_MAX     128
-#define PAYLOAD_MAX     256
-#define UNANSWERED_MAX  10000 /* messages on their way to a Redis that doesn't answer */
-#define RETRY_FIRST_MS  100
-#define RETRY_MAX_MS    2000
+#define CHANNELS_MAX   8
+#define CHANNEL_MAX    128
+#define PAYLOAD_MAX    256
+#define UNANSWERED_MAX 10000 /* messages on their way to a Redis that doesn't answer */
+#define RETRY_FIRST_MS 100
+#define RETRY_MAX_MS   2000
 
 struct channel {
 	char name[CHANNEL_MAX];
@@ -74,7 +74,8 @@ static void on_notification(void *ctx, struct mr_str text)
 
 static struct mr_str reply_text(const redisReply *r)
 {
-	return r->type == REDIS_REPLY_STRING ? (struct mr_str){ r->str, (size_t)r->len } : MR_STR_NONE;
+	return r->type == REDIS_REPLY_STRING ? (struct mr_str){ r->str, (size_t)r->len }
+	                                     : MR_STR_NONE;
 }
 
 static void on_message(redisAsyncContext *c, void *reply, void *ctx)
@@ -126,7 +127,8 @@ static void watch_events(struct watch *w, int events)
 	if (events == 0)
 		(void)uv_poll_stop(&w->poll); /* always 0 */
 	else
-		(void)uv_poll_start(&w->poll, events, on_socket); /* fails only for a closed handle */
+		(void)uv_poll_start(
+		    &w->poll, events, on_socket); /* fails only for a closed handle */
 }
 
 static void add_read(void *data)
@@ -199,7 +201,8 @@ static void on_auth(redisAsyncContext *c, void *reply, void *ctx)
 	(void)c;
 	(void)ctx;
 	if (r != NULL && r->type == REDIS_REPLY_ERROR)
-		mr_log(MR_LOG_ERROR, "redis refused the password", MR_F_Z("reason", "authentication"));
+		mr_log(
+		    MR_LOG_ERROR, "redis refused the password", MR_F_Z("reason", "authentication"));
 }
 
 static void greet(struct link *l)
@@ -207,9 +210,11 @@ static void greet(struct link *l)
 	struct mr_bus *bus = l->bus;
 
 	if (bus->target.password[0] != '\0')
-		(void)redisAsyncCommand(l->c, on_auth, NULL, "AUTH %s", bus->target.password); /* lost: retried */
+		(void)redisAsyncCommand(
+		    l->c, on_auth, NULL, "AUTH %s", bus->target.password); /* lost: retried */
 	for (unsigned i = 0; l->subscriber && i < bus->channels_len; i++)
-		(void)redisAsyncCommand(l->c, on_message, bus, "SUBSCRIBE %s", bus->channels[i].name); /* same */
+		(void)redisAsyncCommand(
+		    l->c, on_message, bus, "SUBSCRIBE %s", bus->channels[i].name); /* same */
 }
 
 static void on_connect(const redisAsyncContext *c, int status)
@@ -239,8 +244,9 @@ static void on_disconnect(const redisAsyncContext *c, int status)
 static void open_link(struct link *l)
 {
 	struct mr_bus *bus = l->bus;
-	redisAsyncContext *c = bus->target.port == 0 ? redisAsyncConnectUnix(bus->target.host)
-						     : redisAsyncConnect(bus->target.host, bus->target.port);
+	redisAsyncContext *c = bus->target.port == 0
+	                           ? redisAsyncConnectUnix(bus->target.host)
+	                           : redisAsyncConnect(bus->target.host, bus->target.port);
 
 	if (c == NULL)
 		return;
@@ -336,7 +342,8 @@ struct mr_bus *mr_bus_create(uv_loop_t *loop, const char *redis_url, struct mr_p
 	(void)uv_timer_init(loop, &bus->timer); /* always 0 */
 	if (bus->redis) {
 		open_link(&bus->publisher);
-		(void)uv_timer_start(&bus->timer, on_timer, 0, 0); /* subscribes once the channels are known */
+		(void)uv_timer_start(
+		    &bus->timer, on_timer, 0, 0); /* subscribes once the channels are known */
 	}
 	return bus;
 }
@@ -345,7 +352,8 @@ int mr_bus_subscribe(struct mr_bus *bus, const char *channel, mr_bus_fn *fn, voi
 {
 	struct channel *c = &bus->channels[bus->channels_len];
 
-	if (bus->channels_len == CHANNELS_MAX || copy(c->name, sizeof(c->name), mr_str(channel)) < 0)
+	if (bus->channels_len == CHANNELS_MAX ||
+	    copy(c->name, sizeof(c->name), mr_str(channel)) < 0)
 		return MR_E_LIMIT;
 	c->fn = fn;
 	c->ctx = ctx;
@@ -374,8 +382,8 @@ void mr_bus_publish(struct mr_bus *bus, struct mr_str channel, struct mr_str pay
 	}
 	if (l->c == NULL || !l->up || bus->unanswered >= UNANSWERED_MAX)
 		return;
-	if (redisAsyncCommand(l->c, on_answer, bus, "PUBLISH %b %b", channel.p, channel.len, payload.p,
-		payload.len) == REDIS_OK)
+	if (redisAsyncCommand(l->c, on_answer, bus, "PUBLISH %b %b", channel.p, channel.len,
+	        payload.p, payload.len) == REDIS_OK)
 		bus->unanswered++;
 }
 

@@ -1,8 +1,8 @@
 #include "lib/clock.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -218,6 +218,7 @@ int mr_time_parse(struct mr_str s, int64_t *ret_us)
 		return -1;
 	if (mo < 1 || mo > 12 || d < 1 || d > month_days(y, mo) || h > 23 || mi > 59 || sec > 59)
 		return -1;
-	*ret_us = ((days_from_civil(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec) - east) * 1000000 + us;
+	*ret_us =
+	    ((days_from_civil(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec) - east) * 1000000 + us;
 	return 0;
 }

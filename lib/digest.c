@@ -26,8 +26,9 @@ int mr_hmac_sha256(struct mr_str key, struct mr_str s, unsigned char ret[MR_SHA2
 {
 	unsigned len = 0;
 
-	if (key.len > INT_MAX || HMAC(EVP_sha256(), key.p, (int)key.len, (const unsigned char *)s.p, s.len,
-				     ret, &len) == NULL ||
+	if (key.len > INT_MAX ||
+	    HMAC(EVP_sha256(), key.p, (int)key.len, (const unsigned char *)s.p, s.len, ret, &len) ==
+	        NULL ||
 	    len != MR_SHA256_LEN)
 		return MR_E_NOMEM;
 	return 0;

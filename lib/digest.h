@@ -12,7 +12,8 @@
 
 /* 0 or MR_E_NOMEM. On the main thread only: it keeps its context between calls. */
 int mr_sha256(struct mr_str s, unsigned char ret[MR_SHA256_LEN]) MR_MUST_CHECK;
-int mr_hmac_sha256(struct mr_str key, struct mr_str s, unsigned char ret[MR_SHA256_LEN]) MR_MUST_CHECK;
+int mr_hmac_sha256(
+    struct mr_str key, struct mr_str s, unsigned char ret[MR_SHA256_LEN]) MR_MUST_CHECK;
 /* Lower case, NUL-terminated: OUT has room for 2 * LEN + 1. */
 void mr_hex(const unsigned char *p, size_t len, char *out);
 /* Strict base64url without padding: foreign characters, padding and non-zero spare bits are

@@ -14,10 +14,10 @@
 #include "lib/str.h"
 
 enum {
-	MR_E_NOMEM = -1,    /* an arena's or the process's memory is at its end */
-	MR_E_LIMIT = -2,    /* a limit on size, depth, count or cost was reached */
-	MR_E_INVALID = -3,  /* the input is wrong; faults or detail say how */
-	MR_E_IO = -4,       /* a file, socket or peer failed */
+	MR_E_NOMEM = -1,   /* an arena's or the process's memory is at its end */
+	MR_E_LIMIT = -2,   /* a limit on size, depth, count or cost was reached */
+	MR_E_INVALID = -3, /* the input is wrong; faults or detail say how */
+	MR_E_IO = -4,      /* a file, socket or peer failed */
 	MR_E_NOT_FOUND = -5,
 	MR_E_CONFLICT = -6,
 	MR_E_DENIED = -7,

@@ -504,7 +504,7 @@ static int check_special(struct mr_json_scan *s, bool *escaped, bool *told)
 	return 0;
 }
 
-static char *put_code_point(char *to, uint32_t c)
+char *mr_utf8_put(char *to, uint32_t c)
 {
 	if (c < 0x80) {
 		*to++ = (char)c;
@@ -538,11 +538,11 @@ static const char *decode_escape(const char *p, char **to)
 	}
 	unit = hex4(p + 2);
 	if (unit < 0xd800 || unit > 0xdfff) {
-		*to = put_code_point(*to, (uint32_t)unit);
+		*to = mr_utf8_put(*to, (uint32_t)unit);
 		return p + 6;
 	}
 	low = hex4(p + 8);
-	*to = put_code_point(
+	*to = mr_utf8_put(
 	    *to, 0x10000 + (((uint32_t)unit - 0xd800) << 10) + ((uint32_t)low - 0xdc00));
 	return p + 12;
 }

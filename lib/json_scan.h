@@ -64,6 +64,9 @@ struct mr_json_scan {
 /* LIMITS may be NULL: the defaults. */
 void mr_json_scan_init(struct mr_json_scan *s, struct mr_arena *arena, struct mr_str text,
     const struct mr_json_limits *limits, struct mr_faults *faults, bool decode);
+/* Writes code point C at TO in UTF-8; the end. */
+char *mr_utf8_put(char *to, uint32_t c);
+
 /* The next event, or a negative MR_E_*. MR_E_INVALID comes at once for syntax, and in place of
  * MR_JSON_END when something else was wrong on the way. Don't call it again after either. */
 int mr_json_scan_next(struct mr_json_scan *s) MR_MUST_CHECK;

@@ -8,11 +8,11 @@
 #include "lib/clock.h"
 
 /* Every key that a line may have, so that whoever reads the logs knows what to look for. */
-static const char *const keys[] = { "address", "attempt", "bytes", "channel", "connections", "constraint",
-	"correlation_id", "count", "detail", "duration_us", "engine_id", "error", "file", "line",
-	"method", "name", "path", "pid", "reason", "route", "run_id", "runs", "settings", "signal",
-	"socket", "sqlstate", "statement", "status", "step", "tenant_id", "type", "version", "worker",
-	"workers", "workflow_id" };
+static const char *const keys[] = { "address", "attempt", "bytes", "channel", "connections",
+	"constraint", "correlation_id", "count", "detail", "duration_us", "engine_id", "error",
+	"file", "line", "method", "name", "path", "pid", "reason", "route", "run_id", "runs",
+	"settings", "signal", "socket", "sqlstate", "statement", "status", "step", "tenant_id",
+	"type", "version", "worker", "workers", "workflow_id" };
 
 static const char *const levels[] = { "debug", "info", "warning", "error" };
 
@@ -82,7 +82,8 @@ void mr_log_fields(enum mr_log_level level, const char *event, const struct mr_l
 		return;
 	(void)mr_time_format(mr_clock_system.now_us(NULL), at); /* NUL-terminated */
 	mr_buf_init(&b, 16384);
-	mr_buf_addf(&b, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"event\":", at,
+	mr_buf_addf(&b,
+	    "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%d,\"event\":", at,
 	    levels[level], log_state.program, (int)getpid());
 	add_text(&b, mr_str(event));
 	for (; fields->key != NULL; fields++) {

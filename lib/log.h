@@ -29,7 +29,8 @@ void mr_log_set_level(enum mr_log_level level);
 int mr_log_level_parse(struct mr_str s);
 /* EVENT is a short fixed phrase, "worker started"; details go into the fields. */
 void mr_log_fields(enum mr_log_level level, const char *event, const struct mr_log_field *fields);
-#define mr_log(level, event, ...) \
-	mr_log_fields((level), (event), (const struct mr_log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { NULL, MR_STR_NONE, 0 } })
+#define mr_log(level, event, ...)                                                                  \
+	mr_log_fields((level), (event),                                                            \
+	    (const struct mr_log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, MR_STR_NONE, 0 } })
 
 #endif

@@ -104,7 +104,8 @@ static void serve_exclusive(struct mr_pg *pg);
 /* True when the unit goes round once more. */
 static bool try_again(struct mr_pg *pg, struct mr_pg_unit *u)
 {
-	/* a plan or statement that is gone; deadlock, serialization; timeout of statement or lock */
+	/* a plan or statement that is gone; deadlock, serialization; timeout of statement or lock
+	 */
 	static const char *const same[] = { "26000", "0A000", "40001", "40P01", NULL };
 	static const char *const longer[] = { "57014", "55P03", NULL };
 
@@ -149,7 +150,8 @@ void mr_pg_unit_lost(struct mr_pg *pg, struct mr_pg_unit *u)
 	if ((u->flags & MR_STMT_WRITE) == 0 && u->tries == 0 && !pg->closing) {
 		u->tries++;
 		u->queued_at_ms = mr_pg_now_ms(pg);
-		queue_push((u->flags & MR_STMT_SLOW) != 0 ? &pg->waiting_exclusive : &pg->waiting, u);
+		queue_push(
+		    (u->flags & MR_STMT_SLOW) != 0 ? &pg->waiting_exclusive : &pg->waiting, u);
 		return;
 	}
 	finish_later(pg, u, MR_PG_UNAVAILABLE);
@@ -205,7 +207,8 @@ static void open_exclusive(struct mr_pg *pg)
 			return; /* one is on its way */
 	}
 	for (c = pg->exclusive; c != NULL; c = c->next) {
-		if (c->state == MR_PG_DOWN && !c->cancelling && c->retry_at_ms <= mr_pg_now_ms(pg)) {
+		if (c->state == MR_PG_DOWN && !c->cancelling &&
+		    c->retry_at_ms <= mr_pg_now_ms(pg)) {
 			mr_pg_conn_connect(c, mr_pg_now_ms(pg));
 			return;
 		}
@@ -234,7 +237,8 @@ static void serve_exclusive(struct mr_pg *pg)
 			open_exclusive(pg);
 			return;
 		}
-		(void)mr_pg_conn_send(c, queue_pop(&pg->waiting_exclusive)); /* failure is told to it */
+		(void)mr_pg_conn_send(
+		    c, queue_pop(&pg->waiting_exclusive)); /* failure is told to it */
 	}
 }
 
@@ -261,7 +265,8 @@ void mr_pg_submit(struct mr_pg *pg, struct mr_pg_unit *u)
 		u->flags |= mr_stmts[u->calls[i].stmt].flags;
 		u->calls[i].result = NULL;
 	}
-	(void)snprintf(u->tenant_text, sizeof(u->tenant_text), "%lld", (long long)u->tenant_id); /* fits */
+	(void)snprintf(
+	    u->tenant_text, sizeof(u->tenant_text), "%lld", (long long)u->tenant_id); /* fits */
 	pg->in_flight++;
 	if (pg->closing)
 		finish_later(pg, u, MR_PG_UNAVAILABLE);
@@ -280,7 +285,8 @@ void mr_pg_conn_is_ready(struct mr_pg_conn *conn)
 	switch (conn->kind) {
 	case MR_PG_SHARED:
 		while (pg->waiting.first != NULL && conn->state == MR_PG_READY)
-			(void)mr_pg_conn_send(conn, queue_pop(&pg->waiting)); /* failure is told to it */
+			(void)mr_pg_conn_send(
+			    conn, queue_pop(&pg->waiting)); /* failure is told to it */
 		break;
 	case MR_PG_EXCLUSIVE:
 		serve_exclusive(pg);
@@ -361,15 +367,16 @@ void mr_pg_cancel(struct mr_pg *pg, struct mr_pg_unit *u)
 	struct mr_pg_conn *conn = u->conn;
 	struct cancel_job *job;
 
-	if (conn == NULL || conn->kind != MR_PG_EXCLUSIVE || conn->cancelling || conn->ops_len == 0 ||
-	    conn->ops[conn->ops_head].unit != u)
+	if (conn == NULL || conn->kind != MR_PG_EXCLUSIVE || conn->cancelling ||
+	    conn->ops_len == 0 || conn->ops[conn->ops_head].unit != u)
 		return;
 	job = calloc(1, sizeof(*job));
 	if (job == NULL)
 		return;
 	job->conn = conn;
 	job->cancel = PQgetCancel(conn->c);
-	if (job->cancel == NULL || uv_queue_work(pg->loop, &job->work, cancel_in_thread, cancel_ended) != 0) {
+	if (job->cancel == NULL ||
+	    uv_queue_work(pg->loop, &job->work, cancel_in_thread, cancel_ended) != 0) {
 		PQfreeCancel(job->cancel);
 		free(job);
 		return;
@@ -465,7 +472,8 @@ void mr_pg_notify(struct mr_pg *pg, struct mr_str payload)
 
 /* ---- time ---- */
 
-static void expire(struct mr_pg *pg, struct mr_pg_queue *q, uint64_t age_ms, enum mr_pg_outcome outcome)
+static void expire(
+    struct mr_pg *pg, struct mr_pg_queue *q, uint64_t age_ms, enum mr_pg_outcome outcome)
 {
 	while (q->first != NULL && mr_pg_now_ms(pg) - q->first->queued_at_ms >= age_ms)
 		finish_later(pg, queue_pop(q), outcome);
@@ -488,7 +496,7 @@ static void tick_conn(struct mr_pg_conn *conn, uint64_t silence_ms)
 		if (conn->ops_len > 0 && now - conn->last_byte_ms > silence_ms)
 			mr_pg_conn_drop(conn, "silence");
 		else if (conn->kind == MR_PG_EXCLUSIVE && conn->ops_len == 0 && !conn->cancelling &&
-		    now - conn->idle_since_ms > EXCLUSIVE_IDLE_MS)
+		         now - conn->idle_since_ms > EXCLUSIVE_IDLE_MS)
 			mr_pg_conn_drop(conn, "idle");
 		break;
 	}
@@ -505,8 +513,10 @@ static void on_tick(uv_timer_t *timer)
 	if (pg->listener != NULL)
 		tick_conn(pg->listener, pg->s.silence_ms);
 	expire(pg, &pg->waiting, WAIT_FOR_CONN_MS, MR_PG_UNAVAILABLE);
-	expire(pg, &pg->waiting_exclusive, pg->exclusive_len > 0 && idle_exclusive(pg) == NULL && mr_pg_is_up(pg)
-		? pg->s.slow_timeout_ms : WAIT_FOR_CONN_MS,
+	expire(pg, &pg->waiting_exclusive,
+	    pg->exclusive_len > 0 && idle_exclusive(pg) == NULL && mr_pg_is_up(pg)
+	        ? pg->s.slow_timeout_ms
+	        : WAIT_FOR_CONN_MS,
 	    mr_pg_is_up(pg) ? MR_PG_OVERLOADED : MR_PG_UNAVAILABLE);
 	serve_exclusive(pg);
 }
@@ -519,8 +529,10 @@ static char *session_options(unsigned statement_ms, unsigned lock_ms)
 
 	/* what a connection of ours is at most allowed to do, whatever the role's defaults */
 	(void)snprintf(text, sizeof(text),
-	    "-c statement_timeout=%u -c lock_timeout=%u -c idle_in_transaction_session_timeout=10000 "
-	    "-c TimeZone=UTC -c DateStyle=ISO", statement_ms, lock_ms);
+	    "-c statement_timeout=%u -c lock_timeout=%u -c "
+	    "idle_in_transaction_session_timeout=10000 "
+	    "-c TimeZone=UTC -c DateStyle=ISO",
+	    statement_ms, lock_ms);
 	return strdup(text);
 }
 
@@ -530,7 +542,8 @@ static int open_pool(struct mr_pg *pg)
 	pg->shared_options = session_options(pg->s.statement_timeout_ms, pg->s.lock_timeout_ms);
 	pg->slow_options = session_options(pg->s.slow_timeout_ms, pg->s.lock_timeout_ms);
 	pg->shared = calloc(pg->s.shared, sizeof(*pg->shared));
-	if (pg->conninfo == NULL || pg->shared_options == NULL || pg->slow_options == NULL || pg->shared == NULL)
+	if (pg->conninfo == NULL || pg->shared_options == NULL || pg->slow_options == NULL ||
+	    pg->shared == NULL)
 		return -1;
 	for (unsigned i = 0; i < pg->s.shared; i++) {
 		if (mr_pg_conn_setup(&pg->shared[i], pg, MR_PG_SHARED) < 0)

@@ -70,8 +70,8 @@ struct mr_pg_settings {
 	unsigned shared;        /* connections in pipeline mode, 2 or so */
 	unsigned exclusive_max; /* opened when needed */
 	unsigned statement_timeout_ms, slow_timeout_ms, lock_timeout_ms;
-	unsigned queue_max;     /* units waiting for an answer on one connection */
-	unsigned silence_ms;    /* no byte for so long while units wait: drop it (2,000) */
+	unsigned queue_max;  /* units waiting for an answer on one connection */
+	unsigned silence_ms; /* no byte for so long while units wait: drop it (2,000) */
 	/* statements of the session (enum mr_sql): one text parameter "tenant"; a listener's first
 	 * statement; one text parameter "payload" */
 	unsigned stmt_tenant_read, stmt_tenant_write, stmt_listen, stmt_notify;
@@ -93,7 +93,7 @@ struct mr_pg_call {
 	unsigned stmt; /* enum mr_sql */
 	unsigned order;
 	const struct mr_str *values; /* params_len of the statement */
-	PGresult *result;            /* set for the callback; then the caller's: mr_pg_clear or _keep */
+	PGresult *result; /* set for the callback; then the caller's: mr_pg_clear or _keep */
 };
 
 struct mr_pg_unit {
@@ -113,7 +113,7 @@ struct mr_pg_unit {
 	struct mr_pg_unit *next;
 	struct mr_pg_conn *conn; /* the one it was sent on */
 	char tenant_text[24];
-	unsigned flags;          /* MR_STMT_* of all its calls together */
+	unsigned flags; /* MR_STMT_* of all its calls together */
 	unsigned tries;
 	uint64_t queued_at_ms;
 };
@@ -141,8 +141,8 @@ unsigned mr_pg_in_flight(const struct mr_pg *pg);
 
 /* For lib/bus without Redis: a connection of its own that runs stmt_listen and gives each
  * notification's payload to FN; and a notification. One listener a pool. */
-int mr_pg_listen(struct mr_pg *pg, void (*fn)(void *ctx, struct mr_str payload), void *ctx)
-    MR_MUST_CHECK;
+int mr_pg_listen(
+    struct mr_pg *pg, void (*fn)(void *ctx, struct mr_str payload), void *ctx) MR_MUST_CHECK;
 void mr_pg_notify(struct mr_pg *pg, struct mr_str payload);
 
 /* ---- reading a result ---- */

@@ -23,7 +23,8 @@ static void on_poll(uv_poll_t *handle, int status, int events);
 static uint64_t prepared_key(unsigned stmt, unsigned order, uint32_t mask)
 {
 	/* never 0, so that 0 can mark a free slot */
-	return (uint64_t)1 << 63 | (uint64_t)(stmt & 0xffff) << 40 | (uint64_t)(order & 0xff) << 32 | mask;
+	return (uint64_t)1 << 63 | (uint64_t)(stmt & 0xffff) << 40 |
+	       (uint64_t)(order & 0xff) << 32 | mask;
 }
 
 static uint64_t *prepared_slot(struct mr_pg_conn *conn, uint64_t key)
@@ -161,7 +162,8 @@ void mr_pg_conn_drop(struct mr_pg_conn *conn, const char *why)
 	conn->c = NULL;
 	conn->state = MR_PG_DOWN;
 	conn->retry_at_ms = mr_pg_now_ms(pg) + conn->backoff_ms;
-	conn->backoff_ms = conn->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : conn->backoff_ms * 2;
+	conn->backoff_ms =
+	    conn->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : conn->backoff_ms * 2;
 	forget_prepared(conn);
 	while (conn->ops_len > 0) {
 		struct mr_pg_unit *u = op_first(conn)->unit;
@@ -182,7 +184,8 @@ void mr_pg_conn_connect(struct mr_pg_conn *conn, uint64_t now_ms)
 	conn->c = PQconnectStartParams(keywords, values, 1);
 	conn->state = MR_PG_CONNECTING;
 	conn->connect_deadline_ms = now_ms + CONNECT_TIMEOUT_MS;
-	if (conn->c == NULL || PQstatus(conn->c) == CONNECTION_BAD || start_polling(conn, UV_WRITABLE) < 0)
+	if (conn->c == NULL || PQstatus(conn->c) == CONNECTION_BAD ||
+	    start_polling(conn, UV_WRITABLE) < 0)
 		mr_pg_conn_drop(conn, "connect");
 }
 
@@ -254,7 +257,8 @@ static uint32_t option_mask(const struct mr_stmt_piece *pieces, const struct mr_
 	return mask;
 }
 
-static bool build_text(struct mr_buf *b, const struct mr_stmt_piece *pieces, const struct mr_str *values)
+static bool build_text(
+    struct mr_buf *b, const struct mr_stmt_piece *pieces, const struct mr_str *values)
 {
 	for (; pieces->text != NULL; pieces++) {
 		if (piece_is_wanted(pieces, values))
@@ -289,7 +293,8 @@ static int send_prepare(struct mr_pg_conn *conn, const struct mr_stmt *stmt,
 	if (build_text(&text, pieces, values))
 		ok = PQsendPrepare(conn->c, name, text.p, (int)stmt->params_len, types);
 	mr_buf_done(&text);
-	/* a unit of its own: were it part of the request's, its failure would look like the request's */
+	/* a unit of its own: were it part of the request's, its failure would look like the
+	 * request's */
 	if (ok != 1 || PQpipelineSync(conn->c) != 1)
 		return -1;
 	op = op_push(conn);
@@ -331,8 +336,8 @@ struct bound {
 
 /* What goes in the text format must end in NUL, so it is copied: into the pool's scratch, which
  * gets its room first, for it must not move meanwhile. */
-static int bind_values(struct mr_buf *scratch, const struct mr_stmt *stmt, const struct mr_str *values,
-    struct bound *b)
+static int bind_values(struct mr_buf *scratch, const struct mr_stmt *stmt,
+    const struct mr_str *values, struct bound *b)
 {
 	size_t room = 0;
 	char *at;
@@ -369,19 +374,24 @@ static int send_call(struct mr_pg_conn *conn, const struct mr_pg_call *call)
 	if (bind_values(&conn->pg->scratch, stmt, call->values, &b) < 0)
 		return -1;
 	statement_name(name, conn,
-	    prepared_key(call->stmt, call->order, option_mask(stmt->texts[call->order], call->values)));
-	return PQsendQueryPrepared(conn->c, name, (int)stmt->params_len, b.values, b.lengths, b.formats, 0) == 1
-	    ? 0 : -1;
+	    prepared_key(
+	        call->stmt, call->order, option_mask(stmt->texts[call->order], call->values)));
+	return PQsendQueryPrepared(
+	           conn->c, name, (int)stmt->params_len, b.values, b.lengths, b.formats, 0) == 1
+	           ? 0
+	           : -1;
 }
 
 /* The call that sets the tenant; its value lives in VALUE. */
-static struct mr_pg_call tenant_call(const struct mr_pg_conn *conn, struct mr_pg_unit *u, struct mr_str *value)
+static struct mr_pg_call tenant_call(
+    const struct mr_pg_conn *conn, struct mr_pg_unit *u, struct mr_str *value)
 {
 	const struct mr_pg_settings *s = &conn->pg->s;
 
 	*value = mr_str(u->tenant_text);
 	return (struct mr_pg_call){
-		.stmt = (u->flags & MR_STMT_WRITE) != 0 ? s->stmt_tenant_write : s->stmt_tenant_read,
+		.stmt =
+		    (u->flags & MR_STMT_WRITE) != 0 ? s->stmt_tenant_write : s->stmt_tenant_read,
 		.values = value,
 	};
 }
@@ -430,7 +440,8 @@ int mr_pg_conn_send(struct mr_pg_conn *conn, struct mr_pg_unit *u)
 	if (send_all(conn, u) == 0 && flush(conn) == 0)
 		return 0;
 	/* the unit is on the ring only if all of it was queued; else answer it here */
-	if (conn->ops_len == 0 || conn->ops[(conn->ops_head + conn->ops_len - 1) % conn->ops_cap].unit != u)
+	if (conn->ops_len == 0 ||
+	    conn->ops[(conn->ops_head + conn->ops_len - 1) % conn->ops_cap].unit != u)
 		mr_pg_unit_lost(conn->pg, u);
 	mr_pg_conn_drop(conn, "send");
 	return -1;
@@ -455,9 +466,11 @@ static void note_error(struct mr_pg_op *op, const PGresult *r)
 		return;
 	}
 	u->outcome = MR_PG_ERROR;
-	u->failed_call = op->results;
+	/* the tenant's setting has a result of its own, before those of the calls */
+	u->failed_call = op->results > 0 && u->tenant_id != 0 ? op->results - 1 : op->results;
 	copy_text(u->sqlstate, sizeof(u->sqlstate), PQresultErrorField(r, PG_DIAG_SQLSTATE));
-	copy_text(u->constraint, sizeof(u->constraint), PQresultErrorField(r, PG_DIAG_CONSTRAINT_NAME));
+	copy_text(
+	    u->constraint, sizeof(u->constraint), PQresultErrorField(r, PG_DIAG_CONSTRAINT_NAME));
 	copy_text(u->message, sizeof(u->message), PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
 }
 

@@ -7,7 +7,7 @@
 enum mr_pg_kind { MR_PG_SHARED, MR_PG_EXCLUSIVE, MR_PG_LISTENER };
 
 enum mr_pg_state {
-	MR_PG_DOWN,       /* no socket; retry_at_ms says when to try again */
+	MR_PG_DOWN, /* no socket; retry_at_ms says when to try again */
 	MR_PG_CONNECTING,
 	MR_PG_READY,
 };
@@ -28,18 +28,18 @@ struct mr_pg_conn {
 	struct mr_pg *pg; /* owner */
 	enum mr_pg_kind kind;
 	enum mr_pg_state state;
-	PGconn *c;        /* NULL while down */
-	uv_poll_t *poll;  /* of the socket; freed by its close callback */
+	PGconn *c;       /* NULL while down */
+	uv_poll_t *poll; /* of the socket; freed by its close callback */
 	int poll_events;
 	uint64_t connect_deadline_ms, retry_at_ms, last_byte_ms, idle_since_ms;
 	unsigned backoff_ms;
 	unsigned generation; /* part of statement names, so that a stale plan is never met again */
 	unsigned prepared_len;
-	uint64_t *prepared;  /* MR_PG_PREPARED_SLOTS keys, 0 = free */
+	uint64_t *prepared;   /* MR_PG_PREPARED_SLOTS keys, 0 = free */
 	struct mr_pg_op *ops; /* ring of ops_cap */
 	unsigned ops_head, ops_len, ops_cap;
-	bool cancelling;      /* a helper thread has its PGcancel: don't reuse yet */
-	bool draining;        /* inside the reading loop: drop later */
+	bool cancelling; /* a helper thread has its PGcancel: don't reuse yet */
+	bool draining;   /* inside the reading loop: drop later */
 	struct mr_pg_conn *next;
 };
 
@@ -52,15 +52,16 @@ struct mr_pg {
 	uv_loop_t *loop;
 	struct mr_pg_settings s;
 	char *conninfo, *shared_options, *slow_options; /* owned */
-	struct mr_pg_conn *shared; /* array of s.shared */
-	struct mr_pg_conn *exclusive;  /* list; each owned */
+	struct mr_pg_conn *shared;                      /* array of s.shared */
+	struct mr_pg_conn *exclusive;                   /* list; each owned */
 	unsigned exclusive_len;
 	struct mr_pg_conn *listener;
 	void (*listen_fn)(void *ctx, struct mr_str payload);
 	void *listen_ctx;
-	struct mr_pg_queue waiting;           /* for any shared connection */
+	struct mr_pg_queue waiting; /* for any shared connection */
 	struct mr_pg_queue waiting_exclusive;
-	struct mr_pg_queue finished;          /* answered without a connection: done() from the idle handle */
+	struct mr_pg_queue
+	    finished;          /* answered without a connection: done() from the idle handle */
 	struct mr_buf scratch; /* values on their way into a message */
 	uv_timer_t timer;
 	uv_idle_t idle;
@@ -77,7 +78,8 @@ void mr_pg_conn_teardown(struct mr_pg_conn *conn);
 void mr_pg_conn_connect(struct mr_pg_conn *conn, uint64_t now_ms);
 /* Closes the socket; every unit on it is answered or tried elsewhere. */
 void mr_pg_conn_drop(struct mr_pg_conn *conn, const char *why);
-/* Queues the whole unit. Negative: the connection is unusable and was dropped with the unit on it. */
+/* Queues the whole unit. Negative: the connection is unusable and was dropped with the unit on it.
+ */
 int mr_pg_conn_send(struct mr_pg_conn *conn, struct mr_pg_unit *u);
 
 /* pg.c: what a connection tells its pool */

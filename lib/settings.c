@@ -11,11 +11,12 @@
 #define MR_RESTART false
 
 const struct mr_setting_row mr_setting_rows[] = {
-#define MR_SETTING_STR(name, def, reload, doc) \
+#define MR_SETTING_STR(name, def, reload, doc)                                                     \
 	{ #name, MR_SETTING_STRING, def, 0, 0, reload, doc, offsetof(struct mr_settings, name) },
-#define MR_SETTING_INT(name, def, min, max, reload, doc) \
-	{ #name, MR_SETTING_INTEGER, #def, min, max, reload, doc, offsetof(struct mr_settings, name) },
-#define MR_SETTING_BOOL(name, def, reload, doc) \
+#define MR_SETTING_INT(name, def, min, max, reload, doc)                                           \
+	{ #name, MR_SETTING_INTEGER, #def, min, max, reload, doc,                                  \
+		offsetof(struct mr_settings, name) },
+#define MR_SETTING_BOOL(name, def, reload, doc)                                                    \
 	{ #name, MR_SETTING_BOOLEAN, #def, 0, 0, reload, doc, offsetof(struct mr_settings, name) },
 #include "lib/settings.def"
 };
@@ -52,9 +53,9 @@ static const char *nearest_name(struct mr_str name)
 static bool parse_bool(struct mr_str v, bool *ret)
 {
 	bool yes = mr_str_ieqz(v, "true") || mr_str_ieqz(v, "on") || mr_str_ieqz(v, "yes") ||
-	    mr_str_eqz(v, "1");
+	           mr_str_eqz(v, "1");
 	bool no = mr_str_ieqz(v, "false") || mr_str_ieqz(v, "off") || mr_str_ieqz(v, "no") ||
-	    mr_str_eqz(v, "0");
+	          mr_str_eqz(v, "0");
 
 	*ret = yes;
 	return yes || no;
@@ -78,7 +79,8 @@ static int assign(struct mr_settings *s, const struct mr_setting_row *row, struc
 		break;
 	case MR_SETTING_INTEGER:
 		if (!mr_str_i64(value, &n) || n < row->min || n > row->max) {
-			mr_fault_add(faults, where, "range", "%s must be an integer from %lld to %lld", row->name,
+			mr_fault_add(faults, where, "range",
+			    "%s must be an integer from %lld to %lld", row->name,
 			    (long long)row->min, (long long)row->max);
 			break;
 		}
@@ -105,8 +107,8 @@ static struct mr_str unquote(struct mr_str v)
 	return v;
 }
 
-static int read_line(struct mr_settings *s, struct mr_str line, struct mr_str where,
-    struct mr_faults *faults)
+static int read_line(
+    struct mr_settings *s, struct mr_str line, struct mr_str where, struct mr_faults *faults)
 {
 	const struct mr_setting_row *row;
 	struct mr_str name, value = mr_str_trim(line);
@@ -122,15 +124,17 @@ static int read_line(struct mr_settings *s, struct mr_str line, struct mr_str wh
 	if (row == NULL) {
 		const char *near = nearest_name(name);
 
-		mr_fault_add(faults, where, "unknown", "there is no setting %.*s%s%s%s", MR_STR_ARG(name),
-		    near != NULL ? "; did you mean " : "", near != NULL ? near : "", near != NULL ? "?" : "");
+		mr_fault_add(faults, where, "unknown", "there is no setting %.*s%s%s%s",
+		    MR_STR_ARG(name), near != NULL ? "; did you mean " : "",
+		    near != NULL ? near : "", near != NULL ? "?" : "");
 		return 0;
 	}
 	return assign(s, row, unquote(mr_str_trim(value)), where, faults);
 }
 
 /* The whole file, bounded. */
-static int slurp(const char *path, struct mr_arena *arena, struct mr_faults *faults, struct mr_str *ret)
+static int slurp(
+    const char *path, struct mr_arena *arena, struct mr_faults *faults, struct mr_str *ret)
 {
 	FILE *f = fopen(path, "re");
 	char *text;
@@ -147,7 +151,8 @@ static int slurp(const char *path, struct mr_arena *arena, struct mr_faults *fau
 	}
 	n = fread(text, 1, FILE_MAX, f);
 	if (ferror(f) || n == FILE_MAX)
-		mr_fault_add(faults, mr_str(path), "file", "can't be read, or is larger than %d bytes", FILE_MAX);
+		mr_fault_add(faults, mr_str(path), "file",
+		    "can't be read, or is larger than %d bytes", FILE_MAX);
 	(void)fclose(f); /* only read from */
 	*ret = (struct mr_str){ text, n };
 	return 0;
@@ -177,7 +182,8 @@ static int read_environment(struct mr_settings *s, struct mr_faults *faults)
 		const char *value;
 		int r;
 
-		for (const char *p = mr_setting_rows[i].name; *p != '\0' && n < sizeof(name) - 1; p++)
+		for (const char *p = mr_setting_rows[i].name; *p != '\0' && n < sizeof(name) - 1;
+		     p++)
 			name[n++] = (char)(*p >= 'a' && *p <= 'z' ? *p - ('a' - 'A') : *p);
 		name[n] = '\0';
 		value = getenv(name);
@@ -206,9 +212,11 @@ static int set_defaults(struct mr_settings *s, struct mr_faults *faults)
 static void check_together(const struct mr_settings *s, struct mr_faults *faults)
 {
 	if (mr_log_level_parse(mr_str(s->log_level)) < 0)
-		mr_fault_add(faults, MR_STR("log_level"), "enum", "log_level must be debug, info, warning or error");
+		mr_fault_add(faults, MR_STR("log_level"), "enum",
+		    "log_level must be debug, info, warning or error");
 	if (strcmp(s->sandbox, "namespaces") != 0 && strcmp(s->sandbox, "rlimits") != 0)
-		mr_fault_add(faults, MR_STR("sandbox"), "enum", "sandbox must be namespaces or rlimits");
+		mr_fault_add(
+		    faults, MR_STR("sandbox"), "enum", "sandbox must be namespaces or rlimits");
 	if (s->cors_credentials && mr_settings_list_has(s->cors_allowed_origins, MR_STR("*")))
 		mr_fault_add(faults, MR_STR("cors_allowed_origins"), "combination",
 		    "* is refused together with cors_credentials: name the origins");

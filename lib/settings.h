@@ -13,9 +13,9 @@
 #include "lib/str.h"
 
 struct mr_settings {
-#define MR_SETTING_STR(name, def, reload, doc)            const char *name;
-#define MR_SETTING_INT(name, def, min, max, reload, doc)  int64_t name;
-#define MR_SETTING_BOOL(name, def, reload, doc)           bool name;
+#define MR_SETTING_STR(name, def, reload, doc)           const char *name;
+#define MR_SETTING_INT(name, def, min, max, reload, doc) int64_t name;
+#define MR_SETTING_BOOL(name, def, reload, doc)          bool name;
 #include "lib/settings.def"
 	struct mr_arena *arena; /* owns the strings */
 };
@@ -37,7 +37,8 @@ extern const size_t mr_setting_rows_len;
 
 /* PATH may be NULL: defaults and environment only. Every fault is collected: unknown names with
  * the nearest known, wrong types, values out of range, each with file and line. */
-int mr_settings_load(const char *path, struct mr_faults *faults, struct mr_settings **ret) MR_MUST_CHECK;
+int mr_settings_load(
+    const char *path, struct mr_faults *faults, struct mr_settings **ret) MR_MUST_CHECK;
 struct mr_settings *mr_settings_free(struct mr_settings *s);
 /* True when a comma or space separated LIST holds ITEM. */
 bool mr_settings_list_has(const char *list, struct mr_str item);

@@ -186,7 +186,7 @@ unsigned mr_str_distance(struct mr_str a, struct mr_str b, unsigned max)
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= b.len; j++) {
 			unsigned best = diagonal + (fold((unsigned char)a.p[i - 1]) !=
-							   fold((unsigned char)b.p[j - 1]));
+			                               fold((unsigned char)b.p[j - 1]));
 
 			diagonal = row[j];
 			if (row[j] + 1 < best)

@@ -31,26 +31,6 @@ size_t mr_utf8_count(struct mr_str s)
 	return n;
 }
 
-char *mr_utf8_put(char *to, uint32_t c)
-{
-	if (c < 0x80) {
-		*to++ = (char)c;
-	} else if (c < 0x800) {
-		*to++ = (char)(0xc0 | (c >> 6));
-		*to++ = (char)(0x80 | (c & 0x3f));
-	} else if (c < 0x10000) {
-		*to++ = (char)(0xe0 | (c >> 12));
-		*to++ = (char)(0x80 | ((c >> 6) & 0x3f));
-		*to++ = (char)(0x80 | (c & 0x3f));
-	} else {
-		*to++ = (char)(0xf0 | (c >> 18));
-		*to++ = (char)(0x80 | ((c >> 12) & 0x3f));
-		*to++ = (char)(0x80 | ((c >> 6) & 0x3f));
-		*to++ = (char)(0x80 | (c & 0x3f));
-	}
-	return to;
-}
-
 uint32_t mr_utf8_get(const char *p)
 {
 	const unsigned char *u = (const unsigned char *)p;

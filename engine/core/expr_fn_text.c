@@ -158,7 +158,8 @@ int mr_fn_join(struct mr_vm *vm, const struct mr_value *args, unsigned n, struct
 		return r;
 	for (size_t i = 0; i < l->len; i++) {
 		if (l->items[i].kind != MR_VALUE_STRING)
-			return mr_vm_fail(vm, "join() takes a list of strings, this one holds a %s",
+			return mr_vm_fail(vm,
+			    "join() takes a list of strings, this one holds a value of type %s",
 			    mr_value_kind_name(l->items[i].kind));
 	}
 	mr_buf_init(&b, mr_arena_max(vm->arena));

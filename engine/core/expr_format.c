@@ -135,7 +135,8 @@ static int write_string(struct mr_vm *vm, struct mr_buf *b, const struct mr_valu
 
 static int wrong(struct mr_vm *vm, char letter, const struct mr_value *v)
 {
-	return mr_vm_fail(vm, "%%%c can't format a %s", letter, mr_value_kind_name(v->kind));
+	return mr_vm_fail(
+	    vm, "%%%c can't format a value of type %s", letter, mr_value_kind_name(v->kind));
 }
 
 static int write_floating(

@@ -305,7 +305,7 @@ int mr_op_select(
 	if (v->kind != MR_VALUE_MAP) {
 		if (v->kind == MR_VALUE_NULL)
 			return mr_vm_missing(vm, name);
-		return mr_vm_fail(vm, "a %s has no members, so no \"%.*s\"",
+		return mr_vm_fail(vm, "a value of type %s has no members, so no \"%.*s\"",
 		    mr_value_kind_name(v->kind), name->s.len > 60 ? 60 : (int)name->s.len,
 		    name->s.p);
 	}

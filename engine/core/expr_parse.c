@@ -8,32 +8,12 @@
 
 #include "engine/core/expr_lex.h"
 
-/* What a macro's name stands for. */
-static const struct macro {
-	struct mr_str name;
-	enum mr_loop loop;
-	unsigned char vars; /* 1, or 2 when a second name may follow */
-	bool two_always;    /* two variables, no choice */
-	bool filter;        /* may have a condition before its last argument */
-} macros[] = {
-	{ { "all", 3 }, MR_LOOP_ALL, 2, false, false },
-	{ { "exists", 6 }, MR_LOOP_EXISTS, 2, false, false },
-	{ { "exists_one", 10 }, MR_LOOP_EXISTS_ONE, 2, false, false },
-	{ { "existsOne", 9 }, MR_LOOP_EXISTS_ONE, 2, false, false },
-	{ { "filter", 6 }, MR_LOOP_FILTER, 1, false, false },
-	{ { "map", 3 }, MR_LOOP_MAP, 1, false, true },
-	{ { "sortBy", 6 }, MR_LOOP_SORT_BY, 1, false, false },
-	{ { "transformList", 13 }, MR_LOOP_MAP, 2, true, true },
-	{ { "transformMap", 12 }, MR_LOOP_MAP_ENTRIES, 2, true, true },
-	{ { "transformMapEntry", 17 }, MR_LOOP_MERGE_ENTRIES, 2, true, true },
-};
-
 int mr_parse_fail(struct mr_parser *p, size_t at, const char *what)
 {
 	return mr_emit_fail(p->m, at, "%s", what);
 }
 
-static int next(struct mr_parser *p, bool operand, struct mr_token *t)
+int mr_parse_next(struct mr_parser *p, bool operand, struct mr_token *t)
 {
 	int r = mr_lex_next(&p->lex, operand, t);
 
@@ -49,7 +29,7 @@ static struct mr_frame *top(struct mr_parser *p)
 	return p->frames_len > 0 ? &p->frames[p->frames_len - 1] : NULL;
 }
 
-static struct mr_frame *push(struct mr_parser *p, enum mr_frame_kind kind, size_t at)
+struct mr_frame *mr_parse_push(struct mr_parser *p, enum mr_frame_kind kind, size_t at)
 {
 	struct mr_frame *f;
 
@@ -191,7 +171,7 @@ static int binary(struct mr_parser *p, const struct mr_token *t, const struct bi
 	reduce(p, b->prec, b->op == MR_OP_COALESCE);
 	left = p->last;
 	place = emit_left(p, b->op, t->at);
-	f = push(p, MR_FRAME_OPERATOR, t->at);
+	f = mr_parse_push(p, MR_FRAME_OPERATOR, t->at);
 	if (f == NULL)
 		return p->m->r;
 	f->op = b->op;
@@ -206,7 +186,7 @@ static int binary(struct mr_parser *p, const struct mr_token *t, const struct bi
 
 static int unary(struct mr_parser *p, const struct mr_token *t)
 {
-	struct mr_frame *f = push(p, MR_FRAME_OPERATOR, t->at);
+	struct mr_frame *f = mr_parse_push(p, MR_FRAME_OPERATOR, t->at);
 
 	if (f == NULL)
 		return p->m->r;
@@ -222,7 +202,7 @@ static int question(struct mr_parser *p, const struct mr_token *t)
 
 	reduce(p, MR_PREC_TERNARY, true);
 	place = mr_emit(p->m, MR_OP_BRANCH, 0, -1, t->at);
-	f = push(p, MR_FRAME_THEN, t->at);
+	f = mr_parse_push(p, MR_FRAME_THEN, t->at);
 	if (f == NULL)
 		return p->m->r;
 	f->start = p->last.start;
@@ -268,7 +248,7 @@ static const struct mr_scope *find_local(const struct mr_parser *p, struct mr_st
 	return NULL;
 }
 
-static int add_local(struct mr_parser *p, struct mr_str name, uint32_t slot, size_t at)
+int mr_parse_add_local(struct mr_parser *p, struct mr_str name, uint32_t slot, size_t at)
 {
 	if (p->scopes_len == MR_ARRAY_LEN(p->scopes)) {
 		mr_parse_fail(p, at, "too many variables in one another");
@@ -363,188 +343,6 @@ static struct mr_str namespaced(struct mr_parser *p, const struct mr_token *t)
 	return name;
 }
 
-/* ---- calls and macros ---- */
-
-/* After "cel.bind(": the variable's name and the comma. */
-static int begin_bind(struct mr_parser *p, const struct mr_token *t)
-{
-	struct mr_token name, comma;
-	struct mr_frame *f;
-
-	if (next(p, false, &name) < 0 || next(p, false, &comma) < 0)
-		return p->m->r;
-	if (name.kind != MR_TOKEN_IDENT || comma.kind != MR_TOKEN_COMMA)
-		return mr_parse_fail(p, name.at, "cel.bind() begins with the name of a variable");
-	f = push(p, MR_FRAME_BIND, t->at);
-	if (f == NULL)
-		return p->m->r;
-	f->name = name.text;
-	f->scopes = p->scopes_len;
-	p->want = true;
-	return 0;
-}
-
-static int begin_call(
-    struct mr_parser *p, const struct mr_token *t, struct mr_str name, bool is_method)
-{
-	struct mr_frame *f;
-
-	if (!is_method && mr_str_eqz(name, "cel.bind"))
-		return begin_bind(p, t);
-	f = push(p, !is_method && mr_str_eqz(name, "has") ? MR_FRAME_HAS : MR_FRAME_CALL, t->at);
-	if (f == NULL)
-		return p->m->r;
-	if (is_method) {
-		f->n = 1;
-		f->start = p->last.start;
-		f->chains = p->last.chains;
-	}
-	f->name = name;
-	f->is_method = is_method;
-	f->right = p->m->e->code_len;
-	p->want = true;
-	return 0;
-}
-
-static const struct macro *find_macro(struct mr_str name)
-{
-	for (size_t i = 0; i < MR_ARRAY_LEN(macros); i++) {
-		if (mr_str_eq(macros[i].name, name))
-			return &macros[i];
-	}
-	return NULL;
-}
-
-/* The variables of a macro: one name and a comma, or two of each. Returns how many. */
-static int loop_variables(
-    struct mr_parser *p, const struct macro *macro, struct mr_str names[2], size_t at)
-{
-	struct mr_token t, comma, t2, comma2;
-	size_t before;
-
-	if (next(p, false, &t) < 0 || next(p, false, &comma) < 0)
-		return p->m->r;
-	if (t.kind != MR_TOKEN_IDENT || comma.kind != MR_TOKEN_COMMA)
-		return mr_emit_fail(p->m, at,
-		    "%.*s() begins with the name of a variable and a comma",
-		    MR_STR_ARG(macro->name));
-	names[0] = t.text;
-	if (macro->vars == 1)
-		return 1;
-	before = p->lex.at;
-	if (mr_lex_next(&p->lex, true, &t2) == 0 && t2.kind == MR_TOKEN_IDENT &&
-	    mr_lex_next(&p->lex, false, &comma2) == 0 && comma2.kind == MR_TOKEN_COMMA) {
-		names[1] = t2.text;
-		return 2;
-	}
-	p->lex.at = before;
-	if (macro->two_always)
-		return mr_emit_fail(p->m, at, "%.*s() begins with the names of two variables",
-		    MR_STR_ARG(macro->name));
-	return 1;
-}
-
-/* After "range.all(": the range is on the stack. */
-static int begin_loop(struct mr_parser *p, const struct mr_token *t, const struct macro *macro)
-{
-	struct mr_str names[2] = { MR_STR_NONE, MR_STR_NONE };
-	int vars = loop_variables(p, macro, names, t->at);
-	uint32_t base = p->m->depth - 1, scopes = p->scopes_len;
-	struct mr_frame *f;
-
-	if (vars < 0)
-		return vars;
-	if (vars == 2 && mr_str_eq(names[0], names[1]))
-		return mr_parse_fail(p, t->at, "both variables have one name");
-	f = push(p, MR_FRAME_LOOP, t->at);
-	if (f == NULL)
-		return p->m->r;
-	f->start = p->last.start;
-	f->chains = p->last.chains;
-	f->scopes = scopes;
-	f->loop = macro->loop;
-	f->may_filter = macro->filter;
-	mr_emit_n(p->m, MR_OP_LOOP, (unsigned)macro->loop, 0, MR_LOOP_SLOTS - 1, t->at);
-	f->place = mr_emit_n(p->m, MR_OP_NEXT, (unsigned)vars, 0, 0, t->at);
-	f->right = p->m->e->code_len;
-	f->depth = p->m->depth;
-	p->want = true;
-	if (add_local(p, names[0], base + MR_LOOP_VAR1, t->at) < 0)
-		return p->m->r;
-	return vars == 2 ? add_local(p, names[1], base + MR_LOOP_VAR2, t->at) : 0;
-}
-
-/* A comma inside of a loop: what came before was its condition. */
-static int loop_comma(struct mr_parser *p, struct mr_frame *f, const struct mr_token *t)
-{
-	if (!f->may_filter)
-		return mr_parse_fail(p, t->at, "too many arguments");
-	f->may_filter = false;
-	mr_emit(p->m, MR_OP_BRANCH, f->place, -1, t->at);
-	return p->m->r;
-}
-
-static void end_loop(struct mr_parser *p, const struct mr_frame *f)
-{
-	struct mr_emit *m = p->m;
-
-	if (f->loop == MR_LOOP_ALL || f->loop == MR_LOOP_EXISTS)
-		mr_emit_handler(m, f->right, f->depth, false);
-	mr_emit_n(m, MR_OP_STEP, (unsigned)f->loop, f->place, -1, f->at);
-	mr_emit_patch(m, f->place);
-	mr_emit_n(m, MR_OP_LOOP_END, (unsigned)f->loop, 0, 1 - MR_LOOP_SLOTS, f->at);
-	p->scopes_len = f->scopes;
-}
-
-static int end_has(struct mr_parser *p, const struct mr_frame *f)
-{
-	struct mr_expr *e = p->m->e;
-
-	if (p->last.kind != MR_LAST_SELECT)
-		return mr_parse_fail(p, f->at, "has() takes a member, like has(a.b)");
-	e->code[e->code_len - 1].op = MR_OP_HAS;
-	if (p->last.chain >= 0)
-		e->chains[p->last.chain].optional = true;
-	return 0;
-}
-
-static int unknown_function(struct mr_parser *p, const struct mr_frame *f)
-{
-	int any = mr_expr_fn_find(f->name, f->is_method, -1);
-	unsigned skip = f->is_method;
-	const struct mr_expr_fn_row *row;
-
-	if (any < 0)
-		return mr_emit_fail(p->m, f->at, "there is no %s %.*s()",
-		    f->is_method ? "method" : "function", f->name.len > 60 ? 60 : (int)f->name.len,
-		    f->name.p);
-	row = &mr_expr_fns[any];
-	if (row->min == row->max)
-		return mr_emit_fail(p->m, f->at, "%s() takes %u argument%s, not %u", row->name,
-		    row->min - skip, row->min - skip == 1 ? "" : "s", f->n - skip);
-	return mr_emit_fail(p->m, f->at, "%s() takes %u to %u arguments, not %u", row->name,
-	    row->min - skip, row->max - skip, f->n - skip);
-}
-
-static int end_call(struct mr_parser *p, const struct mr_frame *f)
-{
-	int row = mr_expr_fn_find(f->name, f->is_method, (int)f->n);
-	const struct mr_value *last = mr_emit_last_const(p->m, f->right);
-	struct mr_str pattern;
-
-	if (row < 0)
-		return unknown_function(p, f);
-	if (last != NULL && last->kind == MR_VALUE_STRING &&
-	    strcmp(mr_expr_fns[row].name, "matches") == 0) {
-		pattern = last->s;
-		mr_emit_drop(p->m, 1);
-		mr_emit(p->m, MR_OP_MATCHES, mr_emit_regex(p->m, pattern, f->at), 0, f->at);
-		return p->m->r;
-	}
-	mr_emit_n(p->m, MR_OP_CALL, f->n, (uint32_t)row, 1 - (int)f->n, f->at);
-	return p->m->r;
-}
-
 /* ---- brackets ---- */
 
 /* [1, 2, 3] of constants is one constant itself. */
@@ -626,17 +424,17 @@ static int end_frame(struct mr_parser *p, struct mr_frame f)
 		mr_emit(p->m, MR_OP_MAP, f.n, 1 - 2 * (int)f.n, f.at);
 		break;
 	case MR_FRAME_CALL:
-		r = end_call(p, &f);
+		r = mr_parse_end_call(p, &f);
 		break;
 	case MR_FRAME_HAS:
-		r = end_has(p, &f);
+		r = mr_parse_end_has(p, &f);
 		break;
 	case MR_FRAME_BIND:
 		mr_emit(p->m, MR_OP_UNDER, 0, -1, f.at);
 		p->scopes_len = f.scopes;
 		break;
 	case MR_FRAME_LOOP:
-		end_loop(p, &f);
+		mr_parse_end_loop(p, &f);
 		break;
 	default:
 		break;
@@ -748,11 +546,11 @@ static int comma(struct mr_parser *p, const struct mr_token *t)
 		f->n++;
 		return 0;
 	case MR_FRAME_LOOP:
-		return loop_comma(p, f, t);
+		return mr_parse_loop_comma(p, f, t);
 	case MR_FRAME_BIND:
 		if (f->n++ > 0)
 			return unexpected(p, t);
-		return add_local(p, f->name, p->m->depth - 1, t->at);
+		return mr_parse_add_local(p, f->name, p->m->depth - 1, t->at);
 	default:
 		return unexpected(p, t);
 	}
@@ -814,11 +612,11 @@ static int ident(struct mr_parser *p, struct mr_token *t)
 	if (find_local(p, t->text) == NULL) {
 		name = namespaced(p, t);
 		if (name.p != NULL)
-			return begin_call(p, t, name, false);
+			return mr_parse_begin_call(p, t, name, false);
 	}
 	if (peek(p, &after) == MR_TOKEN_LPAREN) {
 		p->lex.at = after.end;
-		return begin_call(p, t, t->text, false);
+		return mr_parse_begin_call(p, t, t->text, false);
 	}
 	return emit_name(p, t, false);
 }
@@ -828,7 +626,7 @@ static int global_name(struct mr_parser *p)
 {
 	struct mr_token t;
 
-	if (next(p, false, &t) < 0)
+	if (mr_parse_next(p, false, &t) < 0)
 		return p->m->r;
 	if (t.kind != MR_TOKEN_IDENT)
 		return unexpected(p, &t);
@@ -850,7 +648,7 @@ static int open_bracket(struct mr_parser *p, const struct mr_token *t)
 			p->lex.at++;
 		}
 	}
-	f = push(p, kind, t->at);
+	f = mr_parse_push(p, kind, t->at);
 	if (f == NULL)
 		return p->m->r;
 	f->is_key = kind == MR_FRAME_MAP;
@@ -889,19 +687,20 @@ static int operand(struct mr_parser *p, struct mr_token *t)
 static int member(struct mr_parser *p)
 {
 	struct mr_token t, after;
-	const struct macro *macro;
+	const struct mr_macro *macro;
 	struct mr_chain c = { .kind = MR_CHAIN_MEMBER };
 	struct mr_last last = p->last;
 	int32_t chain = -1;
 
-	if (next(p, false, &t) < 0)
+	if (mr_parse_next(p, false, &t) < 0)
 		return p->m->r;
 	if (t.kind != MR_TOKEN_IDENT && t.kind != MR_TOKEN_QUOTED_IDENT)
 		return mr_parse_fail(p, t.at, "a member's name should follow the point");
 	if (t.kind == MR_TOKEN_IDENT && peek(p, &after) == MR_TOKEN_LPAREN) {
 		p->lex.at = after.end;
-		macro = find_macro(t.text);
-		return macro != NULL ? begin_loop(p, &t, macro) : begin_call(p, &t, t.text, true);
+		macro = mr_parse_find_macro(t.text);
+		return macro != NULL ? mr_parse_begin_loop(p, &t, macro)
+		                     : mr_parse_begin_call(p, &t, t.text, true);
 	}
 	mr_emit(p->m, MR_OP_SELECT, mr_emit_add_const(p->m, mr_value_str(t.text)), 0, t.at);
 	if (last.chain >= 0) {
@@ -917,7 +716,7 @@ static int member(struct mr_parser *p)
 
 static int open_index(struct mr_parser *p, const struct mr_token *t)
 {
-	struct mr_frame *f = push(p, MR_FRAME_INDEX, t->at);
+	struct mr_frame *f = mr_parse_push(p, MR_FRAME_INDEX, t->at);
 
 	if (f == NULL)
 		return p->m->r;
@@ -978,8 +777,8 @@ int mr_parse_expr(struct mr_emit *m, struct mr_str text, enum mr_parse_mode mode
 
 	init(&p, m, text, mode, *at);
 	if (mode == MR_PARSE_EMBEDDED)
-		(void)push(&p, MR_FRAME_BRACES, *at - 2); /* m->r has the failure */
-	while (m->r == 0 && next(&p, p.want, &t) == 0) {
+		(void)mr_parse_push(&p, MR_FRAME_BRACES, *at - 2); /* m->r has the failure */
+	while (m->r == 0 && mr_parse_next(&p, p.want, &t) == 0) {
 		if (t.kind == MR_TOKEN_END && !p.want) {
 			reduce(&p, MR_PREC_NONE, true);
 			if (p.frames_len == 0 && mode != MR_PARSE_EMBEDDED)

@@ -84,6 +84,34 @@ struct mr_parser {
 	struct mr_scope scopes[MR_EXPR_SCOPES_MAX];
 };
 
+/* What a macro's name stands for. */
+struct mr_macro {
+	struct mr_str name;
+	enum mr_loop loop;
+	unsigned char vars; /* 1, or 2 when a second name may follow */
+	bool two_always;    /* two variables, no choice */
+	bool filter;        /* may have a condition before its last argument */
+};
+
+/* All that return int: 0, or the failure, which the emitter keeps. */
 int mr_parse_fail(struct mr_parser *p, size_t at, const char *what);
+int mr_parse_next(struct mr_parser *p, bool operand, struct mr_token *t);
+/* NULL: the emitter has the failure. */
+struct mr_frame *mr_parse_push(struct mr_parser *p, enum mr_frame_kind kind, size_t at);
+int mr_parse_add_local(struct mr_parser *p, struct mr_str name, uint32_t slot, size_t at);
+
+/* After the opening bracket of a call: "cel.bind(", "has(", a function, a method. */
+int mr_parse_begin_call(
+    struct mr_parser *p, const struct mr_token *t, struct mr_str name, bool is_method);
+int mr_parse_end_call(struct mr_parser *p, const struct mr_frame *f);
+int mr_parse_end_has(struct mr_parser *p, const struct mr_frame *f);
+/* NULL: no macro has this name. */
+const struct mr_macro *mr_parse_find_macro(struct mr_str name);
+/* After "range.all(": the range is on the stack. */
+int mr_parse_begin_loop(
+    struct mr_parser *p, const struct mr_token *t, const struct mr_macro *macro);
+/* A comma inside of a loop: what came before was its condition. */
+int mr_parse_loop_comma(struct mr_parser *p, struct mr_frame *f, const struct mr_token *t);
+void mr_parse_end_loop(struct mr_parser *p, const struct mr_frame *f);
 
 #endif

@@ -14,6 +14,7 @@
 #include <pcre2.h>
 
 #include "engine/core/expr.h"
+#include "lib/json_scan.h"
 
 #define MR_EXPR_SOURCE_MAX   (64u * 1024u) /* bytes of one expression */
 #define MR_EXPR_NESTING_MAX  200u          /* brackets in brackets */
@@ -300,8 +301,6 @@ static inline size_t mr_utf8_len(const char *p)
 }
 
 size_t mr_utf8_count(struct mr_str s); /* code points */
-/* Writes code point C at TO; the end. */
-char *mr_utf8_put(char *to, uint32_t c);
 uint32_t mr_utf8_get(const char *p);
 
 /* Sorts LEN pointers to values by their keys, stable; see mr_op_compare. */

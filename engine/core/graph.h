@@ -13,8 +13,8 @@
 #define MR_GRAPH_MAX_STEPS  1000    /* inner steps of conditionals included */
 #define MR_GRAPH_MAX_NAME   100     /* characters of a step's name */
 #define MR_GRAPH_MAX_DEPTH  10      /* conditionals in actions of conditionals */
-#define MR_GRAPH_MAX_VALUES 100000  /* values in the whole definition */
-#define MR_GRAPH_MAX_TEXT   2097152 /* bytes of all its strings and member names */
+#define MR_GRAPH_MAX_VALUES 50000   /* values in the whole definition */
+#define MR_GRAPH_MAX_TEXT   1048576 /* bytes of all its strings and member names */
 
 /* What a step does; one row each in step_types.def: name, pure or outside, config schema. */
 enum mr_step_type {

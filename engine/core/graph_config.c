@@ -416,7 +416,7 @@ static void unknown(
     struct mr_compile *c, const struct row *rows, size_t len, struct mr_str path, struct mr_str key)
 {
 	const char *nearest = NULL;
-	unsigned dist = key.len < 6 ? 3 : 4;
+	unsigned dist = mr_graph_reach(key);
 
 	for (size_t i = 0; i < len && c->faults->count < MR_GRAPH_HELPFUL; i++)
 		mr_graph_nearer(key, rows[i].name, &nearest, &dist);

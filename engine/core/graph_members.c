@@ -57,6 +57,13 @@ void mr_graph_fault(
 	mr_fault_add(c->faults, path, code, "%s", text);
 }
 
+unsigned mr_graph_reach(struct mr_str key)
+{
+	if (key.len < 4)
+		return 2;
+	return key.len < 6 ? 3 : 4;
+}
+
 void mr_graph_nearer(struct mr_str key, const char *name, const char **nearest, unsigned *dist)
 {
 	unsigned d = mr_str_distance(key, mr_str(name), *dist);
@@ -126,7 +133,7 @@ static void check_unknown(struct mr_compile *c, struct mr_str path, struct mr_st
     const struct mr_member_row *rows, size_t rows_len)
 {
 	const char *nearest = NULL;
-	unsigned dist = key.len < 6 ? 3 : 4;
+	unsigned dist = mr_graph_reach(key);
 
 	/* a client reads the first faults; the rest isn't worth the search */
 	for (size_t i = 0; i < rows_len && c->faults->count < MR_GRAPH_HELPFUL; i++)

@@ -10,7 +10,7 @@ struct mr_str mr_graph_step_hint(const struct mr_compile *c, unsigned block, str
 {
 	const struct mr_draft_block *b = &c->blocks[block];
 	struct mr_str nearest = MR_STR_NONE, hint;
-	unsigned dist = name.len < 6 ? 3 : 4;
+	unsigned dist = mr_graph_reach(name);
 
 	for (unsigned i = 0; i < b->len && c->faults->count < MR_GRAPH_HELPFUL; i++) {
 		struct mr_str other = c->drafts[b->first + i].short_name;
@@ -161,7 +161,8 @@ static int use_array_order(struct mr_compile *c, struct mr_draft *d, bool has_st
 	if (d->prev >= 0 && !c->drafts[d->prev].has_next)
 		return add_dep(c, d, (unsigned)d->prev);
 	mr_graph_fault(c, d->path, "unreachable",
-	    "no step leads here: the one before it goes on elsewhere, and none names it");
+	    "nothing leads here: the step before goes on elsewhere; give depends_on, or name it in "
+	    "a next");
 	c->order_broken = true;
 	return 0;
 }

@@ -106,7 +106,9 @@ void mr_graph_check_members(struct mr_compile *c, const struct mr_value *v, stru
     const struct mr_member_row *rows, size_t rows_len);
 void mr_graph_unknown_member(
     struct mr_compile *c, struct mr_str path, struct mr_str key, const char *nearest);
-/* The nearest of two names so far; DIST starts as the largest distance that counts, plus one. */
+/* The distance from which on a name is no misspelling of KEY. */
+unsigned mr_graph_reach(struct mr_str key);
+/* The nearest of the names so far; DIST starts as mr_graph_reach(). */
 void mr_graph_nearer(struct mr_str key, const char *name, const char **nearest, unsigned *dist);
 bool mr_graph_is_empty(const struct mr_value *v);   /* null, false, "", [] and {} */
 bool mr_graph_is_dynamic(const struct mr_value *v); /* a string with {{ in it */

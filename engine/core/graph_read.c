@@ -307,7 +307,7 @@ static int read_action(struct mr_compile *c, unsigned index, unsigned branch)
 static void unknown_type(struct mr_compile *c, struct mr_str path, struct mr_str name)
 {
 	const char *nearest = NULL;
-	unsigned dist = 4;
+	unsigned dist = mr_graph_reach(name);
 	struct mr_str shown = { name.p, name.len < 60 ? name.len : 0 };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(later_types); i++) {

@@ -84,10 +84,11 @@ static void check_part(struct collect *k, struct mr_str path, const struct mr_ex
     unsigned part, const char *const *known)
 {
 	const char *nearest = NULL;
-	unsigned dist = 3;
+	unsigned dist;
 
 	if (ref->n <= part)
 		return;
+	dist = mr_graph_reach(ref->part[part]);
 	for (size_t i = 0; known[i] != NULL; i++) {
 		if (mr_str_eqz(ref->part[part], known[i]))
 			return;

@@ -313,8 +313,8 @@ static int group_name(struct mr_transform_run *run, const struct mr_value *v, st
 	struct mr_buf b;
 
 	if (is_list_or_map(v))
-		return mr_vm_fail(
-		    &run->vm, "group can't group by a %s", mr_value_kind_name(v->kind));
+		return mr_vm_fail(&run->vm, "group can't group by a value of type %s",
+		    mr_value_kind_name(v->kind));
 	if (v->kind == MR_VALUE_STRING) {
 		*ret = *v;
 		return 0;
@@ -409,27 +409,40 @@ static int group(struct mr_transform_run *run, const struct mr_transform_step *s
 	return make_groups(run, in->list, &g, ret);
 }
 
-/* The order of KEYS turned round, equal ones staying as they were. */
-static void turn(struct mr_transform_run *run, const struct mr_value *keys, uint32_t *order,
-    uint32_t *spare, size_t len)
+/* The first of the equal keys that end before END. */
+static int first_equal(struct mr_transform_run *run, const struct mr_value *keys,
+    const uint32_t *order, size_t end, size_t *ret)
 {
 	struct mr_value two[2];
-	size_t end = len, to = 0, begin;
-	int cmp = 0;
+	int cmp = 0, r = 0;
 
-	while (end > 0) {
-		for (begin = end - 1; begin > 0; begin--) {
-			two[0] = keys[order[begin - 1]];
-			two[1] = keys[order[begin]];
-			/* they were compared before, so this doesn't fail but for the cost */
-			if (mr_op_compare(&run->vm, two, &cmp) < 0 || cmp != 0)
-				break;
-		}
+	for (*ret = end - 1; *ret > 0; --*ret) {
+		two[0] = keys[order[*ret - 1]];
+		two[1] = keys[order[*ret]];
+		r = mr_op_compare(&run->vm, two, &cmp);
+		if (r < 0 || cmp != 0)
+			break;
+	}
+	return r;
+}
+
+/* The order of KEYS turned round, equal ones staying as they were. */
+static int turn(struct mr_transform_run *run, const struct mr_value *keys, uint32_t *order,
+    uint32_t *spare, size_t len)
+{
+	size_t end = len, to = 0, begin = 0;
+	int r;
+
+	for (; end > 0; end = begin) {
+		r = first_equal(run, keys, order, end, &begin);
+		if (r < 0)
+			return r;
 		memcpy(spare + to, order + begin, (end - begin) * sizeof(*order));
 		to += end - begin;
-		end = begin;
 	}
-	memcpy(order, spare, len * sizeof(*order));
+	if (len > 0)
+		memcpy(order, spare, len * sizeof(*order));
+	return 0;
 }
 
 static int sort(struct mr_transform_run *run, const struct mr_transform_step *step,
@@ -457,10 +470,10 @@ static int sort(struct mr_transform_run *run, const struct mr_transform_step *st
 	}
 	if (r == 0)
 		r = mr_vm_sort(&run->vm, keys->items, order, len);
+	if (r == 0 && step->descending)
+		r = turn(run, keys->items, order, spare, len);
 	if (r < 0)
 		return r;
-	if (step->descending)
-		turn(run, keys->items, order, spare, len);
 	for (size_t i = 0; i < len; i++)
 		l->items[i] = in->list->items[order[i]];
 	*ret = mr_value_list(l);

@@ -51,8 +51,8 @@ static void finish_plain(struct mr_file_job *j)
 
 static void begin(struct mr_file_job *j)
 {
-	static const char *const pdf[] = { "pdftotext", "-enc", "UTF-8", "-eol", "unix", "-",
-		"-", NULL };
+	static const char *const pdf[] = { "pdftotext", "-enc", "UTF-8", "-eol", "unix", "-", "-",
+		NULL };
 	static const char *const docx[] = { "millrace-extract", "docx", NULL };
 	static const char *const html[] = { "millrace-extract", "html", NULL };
 	bool named_html = mr_file_type_of_extension(mr_file_extension(j->name)) == MR_FILE_HTML;

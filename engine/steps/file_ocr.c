@@ -30,8 +30,8 @@ static int configure(struct mr_file_job *j)
 		return r;
 	for (size_t i = 0; i < len; i++)
 		joined = i == 0 ? list[0]
-				: mr_arena_printf(j->x->arena, "%.*s+%.*s", MR_STR_ARG(joined),
-				      MR_STR_ARG(list[i]));
+		                : mr_arena_printf(j->x->arena, "%.*s+%.*s", MR_STR_ARG(joined),
+		                      MR_STR_ARG(list[i]));
 	if (!mr_file_languages(joined, j->languages))
 		return mr_report_invalid(j->x, "config.language: \"%.*s\" is no known language.",
 		    MR_STR_ARG(mr_text_cut(joined, 60)));
@@ -90,8 +90,8 @@ static void on_page_text(struct mr_file_job *j)
 		return;
 	mr_buf_adds(&j->content, mr_buf_str(&j->helper.output));
 	if (mr_buf_failed(&j->content)) {
-		mr_file_fail(j, "limit", false, "The text is longer than %u MiB.",
-		    MR_FILE_MAX_TEXT >> 20);
+		mr_file_fail(
+		    j, "limit", false, "The text is longer than %u MiB.", MR_FILE_MAX_TEXT >> 20);
 		return;
 	}
 	(void)close(j->page_fd);
@@ -204,8 +204,9 @@ static void on_pdf_text(struct mr_file_job *j)
 	} else if (mr_text_words(text) > 0) {
 		finish_ocr(j, text, j->pages);
 	} else if (j->pages > MR_FILE_MAX_PAGES) {
-		mr_file_fail(j, "limit", false, "The PDF has %u scanned pages; at most %d are read.",
-		    j->pages, MR_FILE_MAX_PAGES);
+		mr_file_fail(j, "limit", false,
+		    "The PDF has %u scanned pages; at most %d are read.", j->pages,
+		    MR_FILE_MAX_PAGES);
 	} else {
 		(void)snprintf(j->number_text[0], sizeof(j->number_text[0]), "%u", j->pages);
 		mr_file_run(j, argv, false, j->fd, TEXT_MEMORY, 65536, on_pdf_sizes);
@@ -229,14 +230,16 @@ static void begin_image(struct mr_file_job *j)
 		mr_file_fail(j, "limit", false,
 		    "The image has %.1f megapixels; at most %u are read.", (double)j->pixels / 1e6,
 		    MR_FILE_MAX_PIXELS / 1000000);
+	else if (j->is_cut)
+		mr_file_fail_cut(j);
 	else
 		run_tesseract(j, j->fd, on_image_text);
 }
 
 static void begin(struct mr_file_job *j)
 {
-	static const char *const pdf[] = { "pdftotext", "-enc", "UTF-8", "-eol", "unix", "-",
-		"-", NULL };
+	static const char *const pdf[] = { "pdftotext", "-enc", "UTF-8", "-eol", "unix", "-", "-",
+		NULL };
 
 	if (j->type != MR_FILE_PDF && !mr_file_type_is_image(j->type))
 		mr_file_fail(j, "validation", false,
@@ -246,12 +249,12 @@ static void begin(struct mr_file_job *j)
 		    "The language \"%.*s\" is not installed on this engine, which has: %.*s.",
 		    MR_STR_ARG(mr_text_cut(j->language, 60)),
 		    MR_STR_ARG(mr_text_cut(mr_buf_str(&j->installed), 400)));
+	else if (j->type != MR_FILE_PDF)
+		begin_image(j);
 	else if (j->is_cut)
 		mr_file_fail_cut(j);
-	else if (j->type == MR_FILE_PDF)
-		mr_file_run(j, pdf, false, j->fd, TEXT_MEMORY, MR_FILE_MAX_TEXT, on_pdf_text);
 	else
-		begin_image(j);
+		mr_file_run(j, pdf, false, j->fd, TEXT_MEMORY, MR_FILE_MAX_TEXT, on_pdf_text);
 }
 
 const struct mr_file_action mr_file_ocr = { "ocr_extract", configure, begin };

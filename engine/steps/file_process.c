@@ -100,7 +100,8 @@ void mr_file_finish_text(
 
 	text = mr_text_clean(a, text);
 	m[n++] = (struct mr_report_member){ "content", mr_value_str(text) };
-	m[n++] = (struct mr_report_member){ "word_count", mr_value_int((int64_t)mr_text_words(text)) };
+	m[n++] =
+	    (struct mr_report_member){ "word_count", mr_value_int((int64_t)mr_text_words(text)) };
 	if (pages > 0)
 		m[n++] = (struct mr_report_member){ "pages", mr_value_int(pages) };
 	if (language.p != NULL)
@@ -132,8 +133,12 @@ void mr_file_run(struct mr_file_job *j, const char *const *argv, bool own_progra
 	size_t n = 0;
 
 	mr_sandbox_job_done(&j->helper);
-	j->helper = (struct mr_sandbox_job){ .own_program = own_program, .input_fd = fd,
-		.memory_bytes = memory, .max_output = max_output, .done = on_helper, .ctx = j };
+	j->helper = (struct mr_sandbox_job){ .own_program = own_program,
+		.input_fd = fd,
+		.memory_bytes = memory,
+		.max_output = max_output,
+		.done = on_helper,
+		.ctx = j };
 	for (; n < MR_SANDBOX_ARGS && argv[n] != NULL; n++)
 		j->helper.argv[n] = argv[n];
 	j->helper.timeout_us = now < j->deadline_ns ? (int64_t)((j->deadline_ns - now) / 1000) : 1;
@@ -154,7 +159,8 @@ static void fail_unreadable(struct mr_file_job *j, const char *what)
 	if (said(j, "ncorrect password"))
 		mr_file_fail(j, "validation", false, "The %s is protected by a password.", what);
 	else if (j->helper.exit_code == 3 && j->helper.own_program)
-		mr_file_fail(j, "limit", false, "The %s unpacks to more than a step may read.", what);
+		mr_file_fail(
+		    j, "limit", false, "The %s unpacks to more than a step may read.", what);
 	else
 		mr_file_fail(j, "validation", false,
 		    "The file can't be read as %s: it is damaged, or something else.", what);
@@ -209,8 +215,8 @@ static void on_inspected(uv_work_t *work, int status)
 		    "The content of file %lld can't be read from the store.",
 		    (long long)j->file_id);
 	else if (j->trouble == MR_FILE_TOO_LARGE)
-		mr_file_fail(j, "limit", false, "The text is longer than %u MiB.",
-		    MR_FILE_MAX_TEXT >> 20);
+		mr_file_fail(
+		    j, "limit", false, "The text is longer than %u MiB.", MR_FILE_MAX_TEXT >> 20);
 	else if (uv_hrtime() >= j->deadline_ns)
 		mr_file_fail(j, "timeout", true, "The file could not be read in time.");
 	else
@@ -227,7 +233,8 @@ static void start_next(void)
 		j->is_open = j->working = true;
 		line.open++;
 		j->work.data = j;
-		(void)uv_queue_work(j->x->host->loop, &j->work, inspect, on_inspected); /* can't fail */
+		(void)uv_queue_work(
+		    j->x->host->loop, &j->work, inspect, on_inspected); /* can't fail */
 	}
 }
 
@@ -278,8 +285,8 @@ static void ask_for_row(struct mr_file_job *j)
 	j->values[0] = mr_str(j->tenant_text);
 	j->values[1] = mr_str(j->file_text);
 	j->call = (struct mr_pg_call){ .stmt = MR_SQL_ENGINE_FILE, .values = j->values };
-	j->unit = (struct mr_pg_unit){
-		.calls = &j->call, .calls_len = 1, .done = on_row, .ctx = j };
+	j->unit =
+	    (struct mr_pg_unit){ .calls = &j->call, .calls_len = 1, .done = on_row, .ctx = j };
 	j->asking = true;
 	mr_pg_submit(j->x->host->pg, &j->unit);
 }
@@ -334,8 +341,8 @@ static struct mr_file_job *create_job(struct mr_step_exec *x)
 	j->x = x;
 	j->arena = mr_arena_create(JOB_ARENA);
 	j->store = j->arena == NULL
-	    ? NULL
-	    : mr_arena_strz(j->arena, mr_str(x->host->settings->file_store));
+	               ? NULL
+	               : mr_arena_strz(j->arena, mr_str(x->host->settings->file_store));
 	j->deadline_ns =
 	    uv_hrtime() + (uint64_t)(x->timeout_us > 0 ? x->timeout_us : TIMEOUT_US) * 1000;
 	if (j->store == NULL) {

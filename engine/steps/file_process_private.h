@@ -14,8 +14,8 @@
 #define MR_FILE_MAX_PIXELS 40000000u          /* A4 at 600 dpi is 35 million */
 #define MR_FILE_MAX_PAGES  50                 /* of a scanned PDF */
 #define MR_FILE_DPI        300
-#define MR_FILE_MAX_OPEN   64                 /* jobs that have their file open */
-#define MR_FILE_LANGUAGES  128                /* bytes of "eng+deu" */
+#define MR_FILE_MAX_OPEN   64  /* jobs that have their file open */
+#define MR_FILE_LANGUAGES  128 /* bytes of "eng+deu" */
 
 struct mr_file_job;
 
@@ -66,7 +66,7 @@ struct mr_file_job {
 	bool is_cut;
 	uint64_t pixels;
 	struct mr_buf text;
-	char tessdata[128];     /* folder; "" when there is none */
+	char tessdata[128];      /* folder; "" when there is none */
 	struct mr_buf installed; /* "eng osd" */
 	/* helpers */
 	struct mr_sandbox_job helper;
@@ -77,7 +77,7 @@ struct mr_file_job {
 	double max_size_mb; /* 0: none */
 	bool fail_on_invalid;
 	/* ocr */
-	struct mr_str language; /* as the config says */
+	struct mr_str language;            /* as the config says */
 	char languages[MR_FILE_LANGUAGES]; /* as Tesseract says */
 	unsigned page, pages;
 	struct mr_buf sizes; /* pdfinfo's answer */

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#define SAMPLE     (1u << 16) /* bytes that tell text from anything else */
-#define TAIL       2048       /* bytes at the end where the mark of completeness stands */
-#define MAX_STEPS  512        /* parts of one file that are looked at */
+#define SAMPLE    (1u << 16) /* bytes that tell text from anything else */
+#define TAIL      2048       /* bytes at the end where the mark of completeness stands */
+#define MAX_STEPS 512        /* parts of one file that are looked at */
 
 static const char *const names[] = {
 	[MR_FILE_UNKNOWN] = "unknown",
@@ -24,12 +24,23 @@ static const struct {
 	const char *extension;
 	enum mr_file_type type;
 } extensions[] = {
-	{ "pdf", MR_FILE_PDF },   { "png", MR_FILE_PNG },   { "jpg", MR_FILE_JPEG },
-	{ "jpeg", MR_FILE_JPEG }, { "gif", MR_FILE_GIF },   { "tif", MR_FILE_TIFF },
-	{ "tiff", MR_FILE_TIFF }, { "docx", MR_FILE_DOCX }, { "zip", MR_FILE_ZIP },
-	{ "html", MR_FILE_HTML }, { "htm", MR_FILE_HTML },  { "txt", MR_FILE_TEXT },
-	{ "csv", MR_FILE_TEXT },  { "tsv", MR_FILE_TEXT },  { "md", MR_FILE_TEXT },
-	{ "json", MR_FILE_TEXT }, { "log", MR_FILE_TEXT },
+	{ "pdf", MR_FILE_PDF },
+	{ "png", MR_FILE_PNG },
+	{ "jpg", MR_FILE_JPEG },
+	{ "jpeg", MR_FILE_JPEG },
+	{ "gif", MR_FILE_GIF },
+	{ "tif", MR_FILE_TIFF },
+	{ "tiff", MR_FILE_TIFF },
+	{ "docx", MR_FILE_DOCX },
+	{ "zip", MR_FILE_ZIP },
+	{ "html", MR_FILE_HTML },
+	{ "htm", MR_FILE_HTML },
+	{ "txt", MR_FILE_TEXT },
+	{ "csv", MR_FILE_TEXT },
+	{ "tsv", MR_FILE_TEXT },
+	{ "md", MR_FILE_TEXT },
+	{ "json", MR_FILE_TEXT },
+	{ "log", MR_FILE_TEXT },
 };
 
 const char *mr_file_type_name(enum mr_file_type t)
@@ -68,7 +79,7 @@ struct mr_str mr_file_extension(struct mr_str name)
 static bool get(const struct mr_file_view *v, int64_t offset, void *buf, size_t len)
 {
 	return offset >= 0 && offset <= v->size - (int64_t)len &&
-	    v->read(v->ctx, offset, buf, len) == (int64_t)len;
+	       v->read(v->ctx, offset, buf, len) == (int64_t)len;
 }
 
 static uint32_t le16(const unsigned char *p)
@@ -148,7 +159,7 @@ static bool is_text(const char *p, size_t len, bool is_whole)
 			break;
 	}
 	return mr_str_is_utf8((struct mr_str){ p, len }) ||
-	    (!is_whole && mr_str_is_utf8((struct mr_str){ p, cut }));
+	       (!is_whole && mr_str_is_utf8((struct mr_str){ p, cut }));
 }
 
 static bool looks_like_html(struct mr_str s)
@@ -196,7 +207,7 @@ enum mr_file_type mr_file_type_detect(const struct mr_file_view *v)
 		if (len < magics[i].len || memcmp(head, magics[i].bytes, magics[i].len) != 0)
 			continue;
 		return magics[i].type == MR_FILE_ZIP && zip_is_docx(v) ? MR_FILE_DOCX
-								       : magics[i].type;
+		                                                       : magics[i].type;
 	}
 	/* readers take up to a kilobyte before a PDF's mark */
 	if (memmem(head, len < 1024 ? len : 1024, "%PDF-", 5) != NULL)
@@ -215,7 +226,7 @@ bool mr_file_is_cut(const struct mr_file_view *v, enum mr_file_type t)
 	if (t != MR_FILE_PDF && t != MR_FILE_PNG)
 		return false;
 	return !get(v, v->size - (int64_t)len, tail, len) ||
-	    memmem(tail, len, mark, strlen(mark)) == NULL;
+	       memmem(tail, len, mark, strlen(mark)) == NULL;
 }
 
 /* ---- size of images ---- */
@@ -240,7 +251,7 @@ static uint64_t gif_pixels(const struct mr_file_view *v)
 static bool is_frame(unsigned marker)
 {
 	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
-	    marker != 0xcc;
+	       marker != 0xcc;
 }
 
 static uint64_t jpeg_pixels(const struct mr_file_view *v)

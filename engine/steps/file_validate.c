@@ -111,8 +111,8 @@ static void check_size(struct verdict *v)
 	double mb = (double)v->j->size / 1048576.0;
 
 	if (v->j->max_size_mb > 0 && mb > v->j->max_size_mb)
-		add_error(v, "The file has %.2f MB; at most %g MB are allowed.", mb,
-		    v->j->max_size_mb);
+		add_error(
+		    v, "The file has %.2f MB; at most %g MB are allowed.", mb, v->j->max_size_mb);
 }
 
 static int make_result(struct verdict *v, struct mr_value *ret)
@@ -126,11 +126,11 @@ static int make_result(struct verdict *v, struct mr_value *ret)
 		errors->items[i] = mr_value_str(v->errors[i]);
 	return mr_report_map(a,
 	    (const struct mr_report_member[]){ { "valid", mr_value_bool(v->len == 0) },
-		{ "size", mr_value_int(v->j->size) }, { "file_id", mr_value_int(v->j->file_id) },
-		{ "file_name", mr_value_str(mr_arena_str(a, v->j->name)) },
-		{ "extension", mr_value_str(mr_arena_str(a, v->extension)) },
-		{ "detected_type", mr_value_strz(mr_file_type_name(v->j->type)) },
-		{ "errors", mr_value_list(errors) } },
+	        { "size", mr_value_int(v->j->size) }, { "file_id", mr_value_int(v->j->file_id) },
+	        { "file_name", mr_value_str(mr_arena_str(a, v->j->name)) },
+	        { "extension", mr_value_str(mr_arena_str(a, v->extension)) },
+	        { "detected_type", mr_value_strz(mr_file_type_name(v->j->type)) },
+	        { "errors", mr_value_list(errors) } },
 	    7, ret);
 }
 
@@ -145,7 +145,8 @@ static void begin(struct mr_file_job *j)
 	if (make_result(&v, &result) < 0) {
 		(void)mr_report_too_large(j->x);
 	} else if (v.len > 0 && j->fail_on_invalid) {
-		(void)mr_report_invalid(j->x, "The file is not valid. %.*s", MR_STR_ARG(v.errors[0]));
+		(void)mr_report_invalid(
+		    j->x, "The file is not valid. %.*s", MR_STR_ARG(v.errors[0]));
 		j->x->error_data = result;
 	} else {
 		mr_report_success(j->x, result);

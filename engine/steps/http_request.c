@@ -67,8 +67,7 @@ static bool add_pair(struct mr_step_exec *x, struct mr_buf *b, const struct mr_v
 }
 
 /* An object as name=value&name=value; a list gives its name once per item. */
-static int write_pairs(
-    struct mr_step_exec *x, const char *member, struct mr_buf *b, bool is_form)
+static int write_pairs(struct mr_step_exec *x, const char *member, struct mr_buf *b, bool is_form)
 {
 	const struct mr_value *v = mr_config_member(x, member);
 	bool ok = v->kind == MR_VALUE_MAP;
@@ -111,8 +110,8 @@ static int read_url(struct mr_step_exec *x, struct mr_str more, struct mr_str *r
 		const char *joint = memchr(path.p, '?', path.len) != NULL ? "&" : "?";
 
 		*ret = b.len == 0 ? path
-				  : mr_arena_printf(x->arena, "%.*s%s%.*s", MR_STR_ARG(path), joint,
-					MR_STR_ARG(mr_buf_str(&b)));
+		                  : mr_arena_printf(x->arena, "%.*s%s%.*s", MR_STR_ARG(path), joint,
+		                        MR_STR_ARG(mr_buf_str(&b)));
 		r = ret->p == NULL || mr_buf_failed(&b) ? mr_report_too_large(x) : 0;
 	}
 	mr_buf_done(&b);
@@ -132,8 +131,8 @@ static int write_form(struct mr_http_step *s)
 	}
 	mr_buf_done(&b);
 	if (r == 0 && !mr_http_step_has_header(s, "content-type"))
-		r = mr_http_step_header(s, MR_STR("Content-Type"),
-		    MR_STR("application/x-www-form-urlencoded"), false);
+		r = mr_http_step_header(
+		    s, MR_STR("Content-Type"), MR_STR("application/x-www-form-urlencoded"), false);
 	return r;
 }
 
@@ -182,8 +181,7 @@ static struct mr_str base64(struct mr_arena *a, struct mr_str s)
 
 static int add_authorization(struct mr_http_step *s, const char *scheme, struct mr_str what)
 {
-	struct mr_str value =
-	    mr_arena_printf(s->x->arena, "%s %.*s", scheme, MR_STR_ARG(what));
+	struct mr_str value = mr_arena_printf(s->x->arena, "%s %.*s", scheme, MR_STR_ARG(what));
 
 	if (what.p == NULL || value.p == NULL)
 		return mr_report_too_large(s->x);
@@ -283,8 +281,8 @@ static int headers_value(struct mr_http_step *s, struct mr_value *ret)
 		while (i < n && !mr_str_eq(m->members[i].key.s, name))
 			i++;
 		if (i < n) {
-			value = mr_arena_printf(a, "%.*s, %.*s",
-			    MR_STR_ARG(m->members[i].value.s), MR_STR_ARG(value));
+			value = mr_arena_printf(
+			    a, "%.*s, %.*s", MR_STR_ARG(m->members[i].value.s), MR_STR_ARG(value));
 			if (value.p == NULL)
 				return MR_E_NOMEM;
 		} else {

@@ -53,7 +53,7 @@ static bool is_name(struct mr_str s)
 		char c = s.p[i];
 
 		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-			(c != '\0' && strchr(marks, c) != NULL)))
+		        (c != '\0' && strchr(marks, c) != NULL)))
 			return false;
 	}
 	return s.len > 0 && s.len <= MAX_NAME;
@@ -81,8 +81,8 @@ int mr_http_step_header(
     struct mr_http_step *s, struct mr_str name, struct mr_str value, bool from_config)
 {
 	if (from_config && !is_name(name))
-		return mr_report_invalid(s->x,
-		    "A header's name must be of letters, digits and - _ only.");
+		return mr_report_invalid(
+		    s->x, "A header's name must be of letters, digits and - _ only.");
 	if (from_config && is_reserved(name))
 		return mr_report_invalid(
 		    s->x, "The header %.*s can't be set by a step.", MR_STR_ARG(name));
@@ -91,7 +91,8 @@ int mr_http_step_header(
 		    "The header %.*s must be one line of at most %d bytes.", MR_STR_ARG(name),
 		    MAX_VALUE);
 	if (s->headers_len == MR_HTTP_STEP_HEADERS)
-		return mr_report_invalid(s->x, "A call has at most %d headers.", MR_HTTP_STEP_HEADERS);
+		return mr_report_invalid(
+		    s->x, "A call has at most %d headers.", MR_HTTP_STEP_HEADERS);
 	s->headers[s->headers_len++] =
 	    (struct mr_http_header){ .name = name, .value = value, .secret = from_config };
 	return 0;
@@ -338,9 +339,9 @@ bool mr_http_step_accept(struct mr_http_step *s)
 	    s->x->arena, mr_text_cut(mr_buf_str(&s->request.answer_body), MAX_EXCERPT));
 	if (excerpt.p != NULL &&
 	    mr_report_map(s->x->arena,
-		(const struct mr_report_member[]){ { "status_code", mr_value_int(status) },
-		    { "body", mr_value_str(excerpt) } },
-		2, &data) == 0)
+	        (const struct mr_report_member[]){
+	            { "status_code", mr_value_int(status) }, { "body", mr_value_str(excerpt) } },
+	        2, &data) == 0)
 		s->x->error_data = data;
 	return false;
 }

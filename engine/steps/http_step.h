@@ -35,7 +35,8 @@ bool mr_http_step_has_header(const struct mr_http_step *s, const char *name);
 /* A JSON body. */
 int mr_http_step_json(struct mr_http_step *s, const struct mr_value *body) MR_MUST_CHECK;
 /* Sends METHOD to URL, with the body that is in s->request. */
-int mr_http_step_send(struct mr_http_step *s, struct mr_str method, struct mr_str url) MR_MUST_CHECK;
+int mr_http_step_send(
+    struct mr_http_step *s, struct mr_str method, struct mr_str url) MR_MUST_CHECK;
 
 /* True when the answer's status is an expected one; else X has the error http.<code>. */
 bool mr_http_step_accept(struct mr_http_step *s);

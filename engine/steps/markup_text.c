@@ -5,16 +5,16 @@
 
 enum state {
 	TEXT,
-	ENTITY,     /* behind & */
-	TAG_OPEN,   /* behind < */
+	ENTITY,   /* behind & */
+	TAG_OPEN, /* behind < */
 	TAG_NAME,
-	TAG_REST,   /* attributes */
-	DECLARED,   /* behind <! */
-	COMMENT,    /* until --> */
-	CDATA,      /* until ]]> */
+	TAG_REST,    /* attributes */
+	DECLARED,    /* behind <! */
+	COMMENT,     /* until --> */
+	CDATA,       /* until ]]> */
 	DECLARATION, /* <!DOCTYPE …>, <?xml …?>: until > */
-	RAW,        /* script, style: until </name */
-	RAW_END,    /* behind < in raw */
+	RAW,         /* script, style: until </name */
+	RAW_END,     /* behind < in raw */
 };
 
 static const char *const raw_elements[] = { "script", "style", "template", "noscript", "title",
@@ -28,28 +28,96 @@ static const struct {
 	const char *name;
 	uint32_t code;
 } entities[] = {
-	{ "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' }, { "apos", '\'' },
-	{ "nbsp", 0xa0 }, { "cent", 0xa2 }, { "pound", 0xa3 }, { "yen", 0xa5 }, { "sect", 0xa7 },
-	{ "copy", 0xa9 }, { "laquo", 0xab }, { "reg", 0xae }, { "deg", 0xb0 },
-	{ "plusmn", 0xb1 }, { "sup2", 0xb2 }, { "sup3", 0xb3 }, { "micro", 0xb5 },
-	{ "para", 0xb6 }, { "middot", 0xb7 }, { "raquo", 0xbb }, { "frac12", 0xbd },
-	{ "Agrave", 0xc0 }, { "Aacute", 0xc1 }, { "Acirc", 0xc2 }, { "Atilde", 0xc3 },
-	{ "Auml", 0xc4 }, { "Aring", 0xc5 }, { "AElig", 0xc6 }, { "Ccedil", 0xc7 },
-	{ "Egrave", 0xc8 }, { "Eacute", 0xc9 }, { "Ecirc", 0xca }, { "Euml", 0xcb },
-	{ "Iacute", 0xcd }, { "Ntilde", 0xd1 }, { "Oacute", 0xd3 }, { "Ocirc", 0xd4 },
-	{ "Ouml", 0xd6 }, { "times", 0xd7 }, { "Oslash", 0xd8 }, { "Uacute", 0xda },
-	{ "Uuml", 0xdc }, { "szlig", 0xdf }, { "agrave", 0xe0 }, { "aacute", 0xe1 },
-	{ "acirc", 0xe2 }, { "atilde", 0xe3 }, { "auml", 0xe4 }, { "aring", 0xe5 },
-	{ "aelig", 0xe6 }, { "ccedil", 0xe7 }, { "egrave", 0xe8 }, { "eacute", 0xe9 },
-	{ "ecirc", 0xea }, { "euml", 0xeb }, { "igrave", 0xec }, { "iacute", 0xed },
-	{ "icirc", 0xee }, { "iuml", 0xef }, { "ntilde", 0xf1 }, { "ograve", 0xf2 },
-	{ "oacute", 0xf3 }, { "ocirc", 0xf4 }, { "otilde", 0xf5 }, { "ouml", 0xf6 },
-	{ "divide", 0xf7 }, { "oslash", 0xf8 }, { "ugrave", 0xf9 }, { "uacute", 0xfa },
-	{ "ucirc", 0xfb }, { "uuml", 0xfc }, { "ndash", 0x2013 }, { "mdash", 0x2014 },
-	{ "lsquo", 0x2018 }, { "rsquo", 0x2019 }, { "sbquo", 0x201a }, { "ldquo", 0x201c },
-	{ "rdquo", 0x201d }, { "bdquo", 0x201e }, { "bull", 0x2022 }, { "hellip", 0x2026 },
-	{ "permil", 0x2030 }, { "euro", 0x20ac }, { "trade", 0x2122 }, { "larr", 0x2190 },
-	{ "rarr", 0x2192 }, { "minus", 0x2212 }, { "ne", 0x2260 }, { "le", 0x2264 },
+	{ "amp", '&' },
+	{ "lt", '<' },
+	{ "gt", '>' },
+	{ "quot", '"' },
+	{ "apos", '\'' },
+	{ "nbsp", 0xa0 },
+	{ "cent", 0xa2 },
+	{ "pound", 0xa3 },
+	{ "yen", 0xa5 },
+	{ "sect", 0xa7 },
+	{ "copy", 0xa9 },
+	{ "laquo", 0xab },
+	{ "reg", 0xae },
+	{ "deg", 0xb0 },
+	{ "plusmn", 0xb1 },
+	{ "sup2", 0xb2 },
+	{ "sup3", 0xb3 },
+	{ "micro", 0xb5 },
+	{ "para", 0xb6 },
+	{ "middot", 0xb7 },
+	{ "raquo", 0xbb },
+	{ "frac12", 0xbd },
+	{ "Agrave", 0xc0 },
+	{ "Aacute", 0xc1 },
+	{ "Acirc", 0xc2 },
+	{ "Atilde", 0xc3 },
+	{ "Auml", 0xc4 },
+	{ "Aring", 0xc5 },
+	{ "AElig", 0xc6 },
+	{ "Ccedil", 0xc7 },
+	{ "Egrave", 0xc8 },
+	{ "Eacute", 0xc9 },
+	{ "Ecirc", 0xca },
+	{ "Euml", 0xcb },
+	{ "Iacute", 0xcd },
+	{ "Ntilde", 0xd1 },
+	{ "Oacute", 0xd3 },
+	{ "Ocirc", 0xd4 },
+	{ "Ouml", 0xd6 },
+	{ "times", 0xd7 },
+	{ "Oslash", 0xd8 },
+	{ "Uacute", 0xda },
+	{ "Uuml", 0xdc },
+	{ "szlig", 0xdf },
+	{ "agrave", 0xe0 },
+	{ "aacute", 0xe1 },
+	{ "acirc", 0xe2 },
+	{ "atilde", 0xe3 },
+	{ "auml", 0xe4 },
+	{ "aring", 0xe5 },
+	{ "aelig", 0xe6 },
+	{ "ccedil", 0xe7 },
+	{ "egrave", 0xe8 },
+	{ "eacute", 0xe9 },
+	{ "ecirc", 0xea },
+	{ "euml", 0xeb },
+	{ "igrave", 0xec },
+	{ "iacute", 0xed },
+	{ "icirc", 0xee },
+	{ "iuml", 0xef },
+	{ "ntilde", 0xf1 },
+	{ "ograve", 0xf2 },
+	{ "oacute", 0xf3 },
+	{ "ocirc", 0xf4 },
+	{ "otilde", 0xf5 },
+	{ "ouml", 0xf6 },
+	{ "divide", 0xf7 },
+	{ "oslash", 0xf8 },
+	{ "ugrave", 0xf9 },
+	{ "uacute", 0xfa },
+	{ "ucirc", 0xfb },
+	{ "uuml", 0xfc },
+	{ "ndash", 0x2013 },
+	{ "mdash", 0x2014 },
+	{ "lsquo", 0x2018 },
+	{ "rsquo", 0x2019 },
+	{ "sbquo", 0x201a },
+	{ "ldquo", 0x201c },
+	{ "rdquo", 0x201d },
+	{ "bdquo", 0x201e },
+	{ "bull", 0x2022 },
+	{ "hellip", 0x2026 },
+	{ "permil", 0x2030 },
+	{ "euro", 0x20ac },
+	{ "trade", 0x2122 },
+	{ "larr", 0x2190 },
+	{ "rarr", 0x2192 },
+	{ "minus", 0x2212 },
+	{ "ne", 0x2260 },
+	{ "le", 0x2264 },
 	{ "ge", 0x2265 },
 };
 
@@ -395,7 +463,7 @@ static void in_entity(struct mr_markup *m, char c)
 	if (c == ';') {
 		end_entity(m, true);
 	} else if (m->entity_len < MR_MARKUP_NAME - 1 &&
-	    (is_letter(c) || (c >= '0' && c <= '9') || c == '#')) {
+	           (is_letter(c) || (c >= '0' && c <= '9') || c == '#')) {
 		m->entity[m->entity_len++] = c;
 	} else {
 		end_entity(m, false);

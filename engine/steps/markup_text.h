@@ -25,10 +25,10 @@ struct mr_markup {
 	unsigned state;
 	char name[MR_MARKUP_NAME]; /* of the tag, in lower case for HTML, without its prefix */
 	size_t name_len;
-	bool is_end, is_empty; /* </x>, <x/> */
-	char quote;            /* around the attribute value that is being read, or 0 */
+	bool is_end, is_empty;    /* </x>, <x/> */
+	char quote;               /* around the attribute value that is being read, or 0 */
 	char raw[MR_MARKUP_NAME]; /* HTML: the element whose content is skipped */
-	unsigned matched;      /* how much of what ends a comment or CDATA has been seen */
+	unsigned matched;         /* how much of what ends a comment or CDATA has been seen */
 	char entity[MR_MARKUP_NAME];
 	size_t entity_len;
 	unsigned skip; /* DOCX: depth inside mc:Fallback, which repeats what stands before it */

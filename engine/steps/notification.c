@@ -39,8 +39,8 @@ static int start_log(struct mr_step_exec *x)
 	struct mr_value result;
 
 	if (mr_report_map(x->arena,
-		(const struct mr_report_member[]){ { "sent", mr_value_bool(true) } }, 1,
-		&result) < 0)
+	        (const struct mr_report_member[]){ { "sent", mr_value_bool(true) } }, 1,
+	        &result) < 0)
 		return mr_report_too_large(x);
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
@@ -88,8 +88,8 @@ static int make_body(struct mr_step_exec *x, struct mr_value *ret)
 	put(m, &n, "execution_id", mr_value_int(x->run_id));
 	put(m, &n, "step_name", mr_value_str(x->step_name));
 	put(m, &n, "timestamp",
-	    mr_value_str((struct mr_str){ time,
-		mr_time_format(mr_clock_system.now_us(mr_clock_system.ctx), time) }));
+	    mr_value_str((struct mr_str){
+	        time, mr_time_format(mr_clock_system.now_us(mr_clock_system.ctx), time) }));
 	if (mr_config_member(x, "title") != NULL)
 		put(m, &n, "title", *mr_config_member(x, "title"));
 	if (mr_config_member(x, "level") != NULL)
@@ -113,9 +113,9 @@ static void answered(struct mr_http_step *s)
 	if (!mr_http_step_accept(s))
 		return;
 	if (mr_report_map(s->x->arena,
-		(const struct mr_report_member[]){ { "sent", mr_value_bool(true) },
-		    { "status_code", mr_value_int(s->request.status) } },
-		2, &result) < 0)
+	        (const struct mr_report_member[]){ { "sent", mr_value_bool(true) },
+	            { "status_code", mr_value_int(s->request.status) } },
+	        2, &result) < 0)
 		(void)mr_report_too_large(s->x);
 	else
 		mr_report_success(s->x, result);

@@ -12,8 +12,9 @@ int mr_report_fail(struct mr_step_exec *x, struct mr_str type, bool retryable, c
 	va_end(ap);
 	x->ok = false;
 	x->error_type = type;
-	x->error_message =
-	    message.p != NULL ? message : MR_STR("The step failed, and memory is out for saying why.");
+	x->error_message = message.p != NULL
+	                       ? message
+	                       : MR_STR("The step failed, and memory is out for saying why.");
 	x->error_data = MR_NULL_VALUE;
 	x->retryable = retryable;
 	return MR_E_INVALID;
@@ -32,8 +33,8 @@ void mr_report_success(struct mr_step_exec *x, struct mr_value result)
 	x->error_data = MR_NULL_VALUE;
 }
 
-int mr_report_map(struct mr_arena *a, const struct mr_report_member *members, size_t len,
-    struct mr_value *ret)
+int mr_report_map(
+    struct mr_arena *a, const struct mr_report_member *members, size_t len, struct mr_value *ret)
 {
 	struct mr_map *m = mr_map_create(a, len);
 
@@ -82,7 +83,7 @@ struct mr_str mr_text_clean(struct mr_arena *a, struct mr_str s)
 	size_t bad = 0, n = 0;
 	char *out;
 
-	for (size_t i = 0, len; i < s.len; i += len > 0 ? len : 1) {
+	for (size_t i = 0, len; i<s.len; i += len> 0 ? len : 1) {
 		len = character((struct mr_str){ s.p + i, s.len - i });
 		bad += len == 0;
 	}

@@ -8,7 +8,8 @@
  * stand in a return statement of start(). */
 int mr_report_fail(struct mr_step_exec *x, struct mr_str type, bool retryable, const char *fmt, ...)
     MR_PRINTF(4, 5);
-/* The common one: the config, or the file, isn't what it should be; trying again changes nothing. */
+/* The common one: the config, or the file, isn't what it should be; trying again changes nothing.
+ */
 #define mr_report_invalid(x, ...) mr_report_fail((x), MR_STR("validation"), false, __VA_ARGS__)
 /* The execution's arena is full: what came in is too much for one step. */
 int mr_report_too_large(struct mr_step_exec *x);

@@ -36,20 +36,21 @@ struct mr_step_exec {
 	int64_t tenant_id, run_id, workflow_id;
 	struct mr_str step_name, workflow_name;
 	unsigned attempt;
-	/* one attempt; 0: the definition names none, so the type decides (default_timeout_us, or the
-	 * config's own "timeout"); the type ends by then with error type "timeout" */
+	/* one attempt; 0: the definition names none, so the type decides (default_timeout_us, or
+	 * the config's own "timeout"); the type ends by then with error type "timeout" */
 	int64_t timeout_us;
 	/* called exactly once on the loop, never from inside start(), unless aborted first */
 	void (*done)(struct mr_step_exec *x);
 	void *ctx;
 	/* the outcome, set before done() */
 	bool ok;
-	struct mr_value result;    /* in arena; when ok */
-	struct mr_str error_type;  /* "http.503", "timeout", "connect", "tls", "limit", "validation" … */
+	struct mr_value result; /* in arena; when ok */
+	struct mr_str
+	    error_type; /* "http.503", "timeout", "connect", "tls", "limit", "validation" … */
 	struct mr_str error_message; /* one sentence for a person, no secrets, no paths */
 	struct mr_value error_data;  /* e.g. status_code, body; kind NULL for none */
-	bool retryable;            /* false: no retry whatever the policy */
-	void *impl;                /* the type's own */
+	bool retryable;              /* false: no retry whatever the policy */
+	void *impl;                  /* the type's own */
 };
 
 struct mr_step_runner {

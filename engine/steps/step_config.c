@@ -154,7 +154,8 @@ static bool parse_short(struct mr_str s, double *ret)
 
 		while (end < s.len && s.p[end] >= 'a' && s.p[end] <= 'z')
 			end++;
-		if (parts == MR_ARRAY_LEN(units) || !parse_decimal((struct mr_str){ s.p, n }, &value) ||
+		if (parts == MR_ARRAY_LEN(units) ||
+		    !parse_decimal((struct mr_str){ s.p, n }, &value) ||
 		    unit_of((struct mr_str){ s.p + n, end - n }) == 0)
 			return false;
 		total += value * unit_of((struct mr_str){ s.p + n, end - n });
@@ -230,7 +231,8 @@ int mr_config_duration(struct mr_step_exec *x, const char *member, int64_t *ret_
 		us = (int64_t)(seconds * 1e6);
 	if (us <= 0)
 		return mr_report_invalid(x,
-		    "config.%s must be a duration above 0: seconds, or a text such as \"2s\".", member);
+		    "config.%s must be a duration above 0: seconds, or a text such as \"2s\".",
+		    member);
 	*ret_us = us;
 	return 0;
 }
@@ -254,8 +256,8 @@ static int split_text(
 	return 0;
 }
 
-int mr_config_texts(struct mr_step_exec *x, const char *member, const struct mr_str **ret,
-    size_t *ret_len)
+int mr_config_texts(
+    struct mr_step_exec *x, const char *member, const struct mr_str **ret, size_t *ret_len)
 {
 	const struct mr_value *v = mr_config_member(x, member);
 	struct mr_str *out;

@@ -1,11 +1,10 @@
 -- name:    run_get
 -- purpose: one run with input and result
 -- params:  id int8
--- returns: one (body json, version int8)
+-- returns: one (body text, version int8)
 -- flags:   read
 -- index:   runs_pkey
 -- Its version for ETag: each change of a run raises its fence or its seq.
-select run_body(r, w.name) as body, r.fence + r.seq as version
+select run_body(r, (select w.name from workflows w where w.id = r.workflow_id)) as body, r.fence + r.seq as version
 from runs r
-left join workflows w on w.id = r.workflow_id
 where r.id = :id

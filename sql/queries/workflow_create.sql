@@ -70,7 +70,7 @@ with existing as materialized (
 	select 201 as status,
 		('{' || t.rendered_summary || ',' || t.rendered_details || ',' || t.rendered_definition
 			|| coalesce((
-				select ',"run_id":' || r.id || ',"execution_id":' || r.id || ',"run":' || run_body(r, t.name)::text
+				select ',"run_id":' || r.id || ',"execution_id":' || r.id || ',"run":' || run_body(r, t.name)
 					|| ',"latest_run":' || json_build_object('id', r.id, 'run_id', r.id, 'status', r.status,
 						'version', r.version, 'created_at', ts(r.created_at), 'started_at', null, 'completed_at', null)::text
 				from run r

@@ -8,8 +8,8 @@
 select '{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.rendered_definition || ',"latest_run":'
 	|| coalesce((
 		select '{"id":' || r.id || ',"run_id":' || r.id || ',"status":"' || r.status || '","version":' || r.version
-			|| ',"created_at":"' || ts(r.created_at) || '","started_at":' || coalesce('"' || ts(r.started_at) || '"', 'null')
-			|| ',"completed_at":' || coalesce('"' || ts(r.completed_at) || '"', 'null') || '}'
+			|| ',"created_at":' || quoted(r.created_at) || ',"started_at":' || quoted(r.started_at)
+			|| ',"completed_at":' || quoted(r.completed_at) || '}'
 		from runs r
 		where r.workflow_id = w.id
 		order by r.created_at desc, r.id desc

@@ -29,12 +29,13 @@ alter role millrace_owner in database :"DBNAME" set idle_in_transaction_session_
 alter role millrace_api in database :"DBNAME" set idle_in_transaction_session_timeout = '10s';
 alter role millrace_engine in database :"DBNAME" set idle_in_transaction_session_timeout = '10s';
 
-alter role millrace_api in database :"DBNAME" set timezone = 'UTC';
-alter role millrace_engine in database :"DBNAME" set timezone = 'UTC';
+alter role millrace_owner in database :"DBNAME" set datestyle = 'ISO';
+alter role millrace_api in database :"DBNAME" set datestyle = 'ISO';
+alter role millrace_engine in database :"DBNAME" set datestyle = 'ISO';
 
 -- Statements look up rows by index, a few or a batch of them. Statistics of a table that was empty
 -- a minute ago must not talk the planner into reading all of it, nor bitmaps into reading a whole
--- tenant for one page.
+-- tenant for one page. And planning a list anew for each page's size costs more than the list.
 do $$
 declare
 	r text;
@@ -44,6 +45,7 @@ begin
 		foreach what in array '{enable_seqscan,enable_bitmapscan,enable_hashjoin,enable_mergejoin,jit}'::text[] loop
 			execute format('alter role %I in database %I set %s = off', r, current_database(), what);
 		end loop;
+		execute format('alter role %I in database %I set plan_cache_mode = force_generic_plan', r, current_database());
 	end loop;
 end
 $$;

@@ -180,7 +180,7 @@ def test_many_members(admin):
 
 
 def test_queries(admin):
-    for query in ("search=%ff", "search=%00", "search=%", "search=%zz", "status=strange", "tag=%ed%a0%80"):
+    for query in ("search=%ff", "search=%00", "status=strange", "tag=%ed%a0%80"):
         assert admin.get(f"{BASE}?{query}").status_code == 400, query
     for query in ("search=%27%20or%20%271%27=%271", "search=%25_", "owner=%5C", "tag=%7B%7D,%22"):
         assert admin.get(f"{BASE}?{query}").status_code == 200, query
@@ -204,6 +204,17 @@ def raw(stack, data):
             return answer
 
 
+def status_of(answer):
+    return int(answer.split(None, 2)[1]) if answer.startswith(b"HTTP/") else 400
+
+
+def test_escapes_that_clients_would_mend(stack):
+    for query in ("search=%", "search=%zz", "search=%4"):
+        answer = raw(stack, f"GET /api/v1/workflows?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+                     f"X-API-Key: {stack.key}\r\n\r\n".encode())
+        assert status_of(answer) == 400, (query, answer)
+
+
 def test_requests_that_are_none(stack):
     for data in (b"GARBAGE\r\n\r\n", b"GET /api/v1/workflows HTTP/1.1\r\n\r\n",
                  b"GET /api/v1/%zz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
@@ -211,6 +222,5 @@ def test_requests_that_are_none(stack):
                  b"POST /api/v1/workflows HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n",
                  b"GET /api/v1/../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"):
         answer = raw(stack, data)
-        status = int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/") else 400
-        assert 400 <= status < 500, (data, answer[:300])
+        assert 400 <= status_of(answer) < 500, (data, answer[:300])
         assert b"<html" not in answer.lower(), (data, answer[:600])

@@ -81,6 +81,9 @@ def check(stack, receiver, runs):
     check_journal(stack, runs[0], runs[-1])
     keys = collections.Counter(r.headers["idempotency-key"] for p in ("/first", "/second")
                                for r in receiver.of(p))
+    # calls of an engine killed in an earlier test may still come in
+    ours = set(runs)
+    keys = {k: n for k, n in keys.items() if int(k.split("/")[0]) in ours}
     assert set(keys) == {f"{run}/{step}/0" for run in runs for step in ("first", "second")}
     done = stack.rows("select step, count(*) as n from millrace.journal where kind = 'step.completed' "
                       f"and run_id between {runs[0]} and {runs[-1]} group by 1")

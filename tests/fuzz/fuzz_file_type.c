@@ -30,8 +30,8 @@ static void check_text(struct mr_str in)
 
 	if (clean.p != NULL &&
 	    (!mr_str_is_utf8(clean) || memchr(clean.p, '\0', clean.len) != NULL ||
-		mr_text_words(clean) > clean.len ||
-		!mr_str_is_utf8(mr_text_cut(clean, clean.len / 2))))
+	        mr_text_words(clean) > clean.len ||
+	        !mr_str_is_utf8(mr_text_cut(clean, clean.len / 2))))
 		abort();
 	a = mr_arena_free(a);
 }

@@ -88,6 +88,7 @@ def test_plain_http_on_the_tls_port_is_redirected(stack):
     assert answer.headers["Location"] == stack.url + "/health"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("version,works", [
     (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)])
 def test_tls_versions(stack, version, works):

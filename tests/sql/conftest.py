@@ -194,8 +194,9 @@ class Tenant:
     def one(self, name, order=None, /, **values):
         rows = self.run(name, order, **values)
         assert len(rows) == 1, f"{name}: {len(rows)} rows"
-        if isinstance(rows[0].get("items"), str):
-            rows[0]["items"] = json.loads(rows[0]["items"])
+        for column in ("items", "body"):
+            if isinstance(rows[0].get(column), str):
+                rows[0][column] = json.loads(rows[0][column])
         return rows[0]
 
     def workflow(self, name="w", steps=None, **more):

@@ -46,8 +46,8 @@ static ssize_t receive(struct connection *c, char *p, size_t n)
 static bool send_all(struct connection *c, const char *p, size_t n)
 {
 	while (n > 0) {
-		ssize_t w = c->ssl != NULL ? SSL_write(c->ssl, p, (int)n)
-					   : send(c->fd, p, n, MSG_NOSIGNAL);
+		ssize_t w =
+		    c->ssl != NULL ? SSL_write(c->ssl, p, (int)n) : send(c->fd, p, n, MSG_NOSIGNAL);
 
 		if (w <= 0)
 			return false;
@@ -57,12 +57,12 @@ static bool send_all(struct connection *c, const char *p, size_t n)
 	return true;
 }
 
-static bool answer(struct connection *c, const char *status, const char *headers,
-    const char *body, size_t len)
+static bool answer(
+    struct connection *c, const char *status, const char *headers, const char *body, size_t len)
 {
 	char head[1024];
-	int n = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n",
-	    status, len, headers);
+	int n = snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n", status,
+	    len, headers);
 
 	return send_all(c, head, (size_t)n) && send_all(c, body, len);
 }
@@ -75,7 +75,7 @@ static bool endless_body(struct connection *c)
 	if (!send_all(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 47))
 		return false;
 	while (send_all(c, "4000\r\n", 6) && send_all(c, block, sizeof(block)) &&
-	    send_all(c, "\r\n", 2))
+	       send_all(c, "\r\n", 2))
 		;
 	return false;
 }
@@ -121,7 +121,8 @@ static bool serve(struct connection *c, const char *method, const char *path, co
 		    "Content-Type: application/json\r\nX-Two: a\r\nX-Two: b\r\n", json,
 		    strcmp(method, "HEAD") == 0 ? 0 : sizeof(json) - 1);
 	if (strncmp(path, "/echo", 5) == 0)
-		return answer(c, "200 OK", "Content-Type: text/plain\r\n", request, strlen(request));
+		return answer(
+		    c, "200 OK", "Content-Type: text/plain\r\n", request, strlen(request));
 	if (strncmp(path, "/status/", 8) == 0) {
 		(void)snprintf(status, sizeof(status), "%ld Whatever", strtol(path + 8, NULL, 10));
 		return answer(c, status, "", "the reason", 10);
@@ -140,7 +141,7 @@ static bool serve(struct connection *c, const char *method, const char *path, co
 		return wait_for_end(c);
 	if (strcmp(path, "/large") == 0) /* says so, and would send it */
 		return send_all(c, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nx", 50) &&
-		    wait_for_end(c);
+		       wait_for_end(c);
 	if (strcmp(path, "/cut") == 0)
 		return send_all(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", 41) && false;
 	if (strcmp(path, "/binary") == 0)
@@ -148,8 +149,8 @@ static bool serve(struct connection *c, const char *method, const char *path, co
 	if (strcmp(path, "/latin1") == 0)
 		return answer(c, "200 OK", "X-Name: Gr\xfc\xdf\r\n", "Gr\xfc\xdf", 4);
 	if (strcmp(path, "/badjson") == 0)
-		return answer(c, "200 OK", "Content-Type: application/json\r\n",
-		    "{\"a\":1,\"a\":2}", 13);
+		return answer(
+		    c, "200 OK", "Content-Type: application/json\r\n", "{\"a\":1,\"a\":2}", 13);
 	if (strcmp(path, "/deep") == 0) {
 		char deep[4000];
 
@@ -296,7 +297,7 @@ static bool make_tls(struct http_server *s)
 	s->ctx = SSL_CTX_new(TLS_server_method());
 	if (key != NULL && x != NULL && f != NULL && s->ctx != NULL && sign(x, key))
 		ok = PEM_write_X509(f, x) == 1 && SSL_CTX_use_certificate(s->ctx, x) == 1 &&
-		    SSL_CTX_use_PrivateKey(s->ctx, key) == 1;
+		     SSL_CTX_use_PrivateKey(s->ctx, key) == 1;
 	if (f != NULL)
 		(void)fclose(f);
 	X509_free(x);
@@ -309,7 +310,8 @@ static bool make_tls(struct http_server *s)
 struct http_server *http_server_start(bool tls)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(in);
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -160,6 +160,8 @@ class Stack:
         if first:
             self.ports = dict(line.split("=") for line in
                               (self.state / "ports").read_text().splitlines())
+            # the receiver is ours, so these two stay as they are
+            self.environment.update({k: self.ports[k] for k in ("HOOK_PORT", "HOOKS_PORT")})
             self.receiver = Receiver(int(self.ports["HOOK_PORT"]), int(self.ports["HOOKS_PORT"]),
                                      self.state / "tls/receiver.pem", self.state / "tls/receiver.key")
             self.admin("tenant", "create", "--name", "default")

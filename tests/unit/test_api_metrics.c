@@ -55,7 +55,8 @@ static void test_sums_over_processes(void **state)
 	assert_int_equal(mr_api_metrics_get(m, MR_METRIC_API_CONNECTIONS_TOTAL), 32);
 	assert_int_equal(mr_api_metrics_get(m, MR_METRIC_API_CONNECTIONS), 6);
 	assert_true(holds(m, "\nmillrace_api_connections_total 32\n"));
-	assert_true(holds(m, "\nhttp_requests_total{method=\"GET\",route=\"/a/{id}\",status=\"200\"} 3\n"));
+	assert_true(
+	    holds(m, "\nhttp_requests_total{method=\"GET\",route=\"/a/{id}\",status=\"200\"} 3\n"));
 	mr_api_metrics_clear_gauges(m, 3);
 	assert_int_equal(mr_api_metrics_get(m, MR_METRIC_API_CONNECTIONS), 3);
 	assert_int_equal(mr_api_metrics_get(m, MR_METRIC_API_CONNECTIONS_TOTAL), 32);

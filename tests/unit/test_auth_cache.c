@@ -10,8 +10,12 @@ static void digest_of(unsigned n, unsigned char ret[MR_SHA256_LEN])
 
 static struct mr_principal *principal(int64_t id)
 {
-	const struct mr_principal p = { .id = id, .tenant_id = 1, .name = MR_STR("somebody"), .kind = MR_STR("api_key"),
-		.roles_text = MR_STR("{editor}"), .groups_text = MR_STR("{}") };
+	const struct mr_principal p = { .id = id,
+		.tenant_id = 1,
+		.name = MR_STR("somebody"),
+		.kind = MR_STR("api_key"),
+		.roles_text = MR_STR("{editor}"),
+		.groups_text = MR_STR("{}") };
 
 	return mr_principal_create(&p);
 }
@@ -99,8 +103,10 @@ static void words(void **state)
 	(void)state;
 	assert_int_equal(mr_words_from_array(mr_str("{admin}"), mr_scopes_add),
 	    MR_SCOPE_ADMIN | MR_SCOPE_WORKFLOW_MANAGEMENT | MR_SCOPE_READ_ONLY);
-	assert_int_equal(mr_words_from_array(mr_str("{\"read-only\",nonsense}"), mr_scopes_add), MR_SCOPE_READ_ONLY);
-	assert_int_equal(mr_words_from_array(mr_str("{operator}"), mr_roles_add), MR_ROLE_OPERATOR | MR_ROLE_VIEWER);
+	assert_int_equal(mr_words_from_array(mr_str("{\"read-only\",nonsense}"), mr_scopes_add),
+	    MR_SCOPE_READ_ONLY);
+	assert_int_equal(mr_words_from_array(mr_str("{operator}"), mr_roles_add),
+	    MR_ROLE_OPERATOR | MR_ROLE_VIEWER);
 	assert_int_equal(mr_words_from_array(mr_str("{}"), mr_roles_add), 0);
 	assert_int_equal(mr_words_from_array(MR_STR_NONE, mr_roles_add), 0);
 	assert_string_equal(mr_scope_name(MR_SCOPE_ADMIN), "admin");

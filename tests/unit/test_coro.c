@@ -156,8 +156,8 @@ static void deep(void *ctx)
 	room[sizeof(room) - 1] = 'z';
 	(void)snprintf(text, sizeof(text), "%s %.3f %d", "deep", 1.5, 42);
 	mr_coro_yield();
-	t->intact = room[0] == 'a' && room[sizeof(room) - 1] == 'z' &&
-	    strcmp(text, "deep 1.500 42") == 0;
+	t->intact =
+	    room[0] == 'a' && room[sizeof(room) - 1] == 'z' && strcmp(text, "deep 1.500 42") == 0;
 	t->done = true;
 }
 

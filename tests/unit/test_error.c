@@ -42,7 +42,8 @@ static void errors_may_be_ignored(void **state)
 
 	(void)state;
 	assert_int_equal(mr_error_set(NULL, MR_E_IO, MR_ERR_INTERNAL, "x"), MR_E_IO);
-	assert_int_equal(mr_error_set(&err, MR_E_DENIED, MR_ERR_FORBIDDEN, "no %d", 1), MR_E_DENIED);
+	assert_int_equal(
+	    mr_error_set(&err, MR_E_DENIED, MR_ERR_FORBIDDEN, "no %d", 1), MR_E_DENIED);
 	assert_string_equal(err.detail, "no 1");
 }
 

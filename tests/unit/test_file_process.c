@@ -127,11 +127,18 @@ static int start(struct run *r, const char *json)
 	const struct mr_step_runner *runner = mr_step_runner(MR_STEP_FILE_PROCESS);
 	struct mr_arena *a = mr_arena_create(64u << 20);
 
-	*r = (struct run){ .x = { .host = &fx->host, .arena = a, .type = MR_STEP_FILE_PROCESS,
-			       .tenant_id = 3, .run_id = 5, .workflow_id = 4, .attempt = 1,
-			       .timeout_us = 60000000, .done = on_done, .ctx = r } };
+	*r = (struct run){ .x = { .host = &fx->host,
+		               .arena = a,
+		               .type = MR_STEP_FILE_PROCESS,
+		               .tenant_id = 3,
+		               .run_id = 5,
+		               .workflow_id = 4,
+		               .attempt = 1,
+		               .timeout_us = 60000000,
+		               .done = on_done,
+		               .ctx = r } };
 	assert_int_equal(mr_json_parse(a, mr_arena_str(a, mr_str(json)), &mr_json_limits_default,
-			     NULL, &r->x.config),
+	                     NULL, &r->x.config),
 	    0);
 	return runner->start(&r->x);
 }
@@ -247,7 +254,8 @@ static void make_pdf(const char *name, unsigned pages, const char *box, const ch
 	pdf_begin(&p);
 	pdf_object(&p, "<< /Type /Catalog /Pages 2 0 R >>", MR_STR_NONE);
 	p.offsets[p.len++] = p.b.len;
-	mr_buf_addf(&p.b, "2 0 obj\n<< /Type /Pages /Count %u /Kids [ %s] >>\nendobj\n", pages, kids);
+	mr_buf_addf(
+	    &p.b, "2 0 obj\n<< /Type /Pages /Count %u /Kids [ %s] >>\nendobj\n", pages, kids);
 	(void)snprintf(dict, sizeof(dict), "<< /Length %zu >>", strlen(content));
 	pdf_object(&p, dict, mr_str(content));
 	pdf_object(&p, resource, resource_stream);
@@ -273,7 +281,8 @@ static void run_program(const char *const *argv)
 	pid_t pid;
 	int status = -1;
 
-	assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, (char **)(uintptr_t)argv, environ), 0);
+	assert_int_equal(
+	    posix_spawn(&pid, argv[0], NULL, NULL, (char **)(uintptr_t)argv, environ), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
@@ -312,7 +321,8 @@ static void make_scanned_pdf(const char *name, unsigned pages)
 	    "<< /Type /XObject /Subtype /Image /Width 1240 /Height 1755 /ColorSpace /DeviceRGB "
 	    "/BitsPerComponent 8 /Filter /DCTDecode /Length %zu >>",
 	    n);
-	make_pdf(name, pages, A4, "q 595 0 0 842 0 0 cm /I1 Do Q", dict, (struct mr_str){ jpeg, n });
+	make_pdf(
+	    name, pages, A4, "q 595 0 0 842 0 0 cm /I1 Do Q", dict, (struct mr_str){ jpeg, n });
 }
 
 /* A zip with one part of SIZE bytes: HEAD, then FILL again and again. */
@@ -375,20 +385,23 @@ static void make_files(void)
 	cut_file("scan.png", "cut.png", 3000);
 	cut_file("letter.pdf", "cut-letter.pdf", 650);
 	put("tail.pdf", "%PDF-1.7\nthis is no PDF at all\n%%EOF\n");
-	put_bytes("tail.png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40\x08\0\0\0\0IEND", 33);
+	put_bytes(
+	    "tail.png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40\x08\0\0\0\0IEND", 33);
 	put("junk.pdf", "%PDF-1.7\nthis is no PDF at all\n");
 	make_docx("letter.docx", "word/document.xml", document, " ", strlen(document));
 	make_docx("text-bomb.docx", "word/document.xml", "<w:t>", "bomb ", 12u << 20);
 	make_docx("tag-bomb.docx", "word/document.xml", "<w:p ", "  ", 140u << 20);
 	make_docx("other.docx", "xl/workbook.xml", document, " ", strlen(document));
 	cut_file("letter.docx", "cut.docx", 60);
-	put("page.html", "<!doctype html><title>T</title><script>x()</script><p>Hi &amp; <b>bye</b>");
+	put("page.html",
+	    "<!doctype html><title>T</title><script>x()</script><p>Hi &amp; <b>bye</b>");
 	put("notes.txt", "\xef\xbb\xbfone two\r\nthree \xc3\xa4\n");
 	put("table.csv", "a,b\n1,2\n");
 	put("latin1.txt", "Gr\xfc\xdf Gott");
 	put("empty.txt", "");
 	put("evil.jpg", "MZ\x90 this is a program");
-	put_bytes("huge.png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x1f\x40\0\0\x1f\x40\x08\0\0\0\0....", 33);
+	put_bytes("huge.png",
+	    "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x1f\x40\0\0\x1f\x40\x08\0\0\0\0....", 33);
 }
 
 static int setup_group(void **state)
@@ -450,15 +463,16 @@ static const struct {
 	const char *type, *error; /* detected_type; what the first error says */
 } validations[] = {
 	{ "letter.pdf", "{}", true, "pdf", NULL },
-	{ "letter.pdf", "{\"allowed_types\": [\"pdf\", \"jpg\", \"png\"], \"max_size_mb\": 10}", true,
-	    "pdf", NULL },
+	{ "letter.pdf", "{\"allowed_types\": [\"pdf\", \"jpg\", \"png\"], \"max_size_mb\": 10}",
+	    true, "pdf", NULL },
 	{ "scan.jpg", "{\"allowed_types\": [\"jpeg\"]}", true, "jpg", NULL },
 	{ "scan.png", "{\"allowed_types\": [\".PNG\"]}", true, "png", NULL },
 	{ "scan.tif", "{\"allowed_types\": [\"image/tiff\"]}", true, "tiff", NULL },
 	{ "letter.docx", "{\"allowed_types\": \"pdf, docx\"}", true, "docx", NULL },
 	{ "table.csv", "{\"allowed_types\": [\"csv\"]}", true, "txt", NULL },
 	{ "page.html", "{\"allowed_types\": [\"html\"]}", true, "html", NULL },
-	{ "table.csv", "{\"allowed_types\": [\"pdf\"]}", false, "txt", "not among the allowed types: pdf" },
+	{ "table.csv", "{\"allowed_types\": [\"pdf\"]}", false, "txt",
+	    "not among the allowed types: pdf" },
 	{ "notes.txt", "{\"allowed_types\": [\"csv\"]}", false, "txt", "not among" },
 	{ "evil.jpg", "{\"allowed_types\": [\"jpg\"]}", false, "unknown", "not that of a jpg" },
 	{ "other.docx", "{}", false, "zip", "that of a zip file, not of a docx" },
@@ -473,7 +487,8 @@ static void check_validation(size_t i, bool may_fail)
 	struct run r;
 	struct mr_value *result;
 
-	(void)snprintf(config, sizeof(config), "{\"action\": \"validate\", \"file_id\": \"file_7\"%s%s%s",
+	(void)snprintf(config, sizeof(config),
+	    "{\"action\": \"validate\", \"file_id\": \"file_7\"%s%s%s",
 	    may_fail ? "" : ", \"fail_on_invalid\": false",
 	    validations[i].config[1] == '}' ? "" : ", ", validations[i].config + 1);
 	run(&r, validations[i].file, config);
@@ -545,7 +560,8 @@ static void check_text(size_t i)
 	struct mr_str content;
 	struct run r;
 
-	(void)snprintf(config, sizeof(config), "{\"action\": \"%s\", \"file_id\": 7}", texts[i].action);
+	(void)snprintf(
+	    config, sizeof(config), "{\"action\": \"%s\", \"file_id\": 7}", texts[i].action);
 	run(&r, texts[i].file, config);
 	if (!r.x.ok)
 		fail_msg("%s: %.*s", texts[i].file, MR_STR_ARG(r.x.error_message));
@@ -596,7 +612,8 @@ static const struct {
 	{ "notes.txt", "\"action\": \"ocr_extract\"", "validation", "Only PDF" },
 	{ "scan.png", "\"action\": \"extract\"", "validation", "use the action ocr_extract" },
 	{ "latin1.txt", "\"action\": \"extract\"", "validation", "UTF-8" },
-	{ "scan.png", "\"action\": \"ocr_extract\", \"language\": \"mi\"", NULL, "no known language" },
+	{ "scan.png", "\"action\": \"ocr_extract\", \"language\": \"mi\"", NULL,
+	    "no known language" },
 	{ "scan.png", "\"action\": \"ocr_extract\", \"language\": [\"en\", \"ja\"]", "validation",
 	    "which has: " },
 	{ "scan.png", "\"action\": \"convert\"", NULL, "config.action" },
@@ -616,16 +633,16 @@ static void test_troubles(void **state)
 		char config[200];
 		struct run r;
 
-		(void)snprintf(config, sizeof(config), "{%s%s}", has_id ? "" : "\"file_id\": \"7\", ",
-		    troubles[i].config);
+		(void)snprintf(config, sizeof(config), "{%s%s}",
+		    has_id ? "" : "\"file_id\": \"7\", ", troubles[i].config);
 		use_file(troubles[i].file);
 		if (start(&r, config) == 0)
 			finish(&r);
 		else
 			assert_null(troubles[i].type); /* known at once */
 		if (r.x.ok || strstr(r.x.error_message.p, troubles[i].says) == NULL ||
-		    !mr_str_eqz(r.x.error_type,
-			troubles[i].type != NULL ? troubles[i].type : "validation"))
+		    !mr_str_eqz(
+		        r.x.error_type, troubles[i].type != NULL ? troubles[i].type : "validation"))
 			fail_msg("%s %s: %.*s: %.*s", troubles[i].file, config,
 			    MR_STR_ARG(r.x.error_type), MR_STR_ARG(r.x.error_message));
 		assert_false(r.x.retryable);
@@ -643,7 +660,8 @@ static void test_ids(void **state)
 		char config[100];
 		struct run r;
 
-		(void)snprintf(config, sizeof(config), "{\"action\": \"validate\", \"file_id\": %s}", bad[i]);
+		(void)snprintf(
+		    config, sizeof(config), "{\"action\": \"validate\", \"file_id\": %s}", bad[i]);
 		if (start(&r, config) != MR_E_INVALID)
 			fail_msg("%s", bad[i]);
 		assert_str(r.x.error_type, "validation");
@@ -729,11 +747,15 @@ static void test_timeout(void **state)
 	mr_step_runner(MR_STEP_FILE_PROCESS)->abort(&r.x);
 	while (db.unit != NULL)
 		(void)uv_run(&fx->loop, UV_RUN_ONCE);
-	r = (struct run){ .x = { .host = &fx->host, .arena = mr_arena_create(1 << 20),
-			      .tenant_id = 3, .timeout_us = 80000, .done = on_done, .ctx = &r } };
-	assert_int_equal(mr_json_parse(r.x.arena,
-			     MR_STR("{\"action\": \"ocr_extract\", \"file_id\": 7}"),
-			     &mr_json_limits_default, NULL, &r.x.config),
+	r = (struct run){ .x = { .host = &fx->host,
+		              .arena = mr_arena_create(1 << 20),
+		              .tenant_id = 3,
+		              .timeout_us = 80000,
+		              .done = on_done,
+		              .ctx = &r } };
+	assert_int_equal(
+	    mr_json_parse(r.x.arena, MR_STR("{\"action\": \"ocr_extract\", \"file_id\": 7}"),
+	        &mr_json_limits_default, NULL, &r.x.config),
 	    0);
 	assert_int_equal(mr_step_runner(MR_STEP_FILE_PROCESS)->start(&r.x), 0);
 	finish(&r);
@@ -821,10 +843,13 @@ static void test_small_arena(void **state)
 	(void)state;
 	use_file("letter.pdf");
 	for (size_t max = 2000; max < 20000; max += 1000) {
-		r = (struct run){ .x = { .host = &fx->host, .arena = mr_arena_create(max),
-				      .timeout_us = 10000000, .done = on_done, .ctx = &r } };
+		r = (struct run){ .x = { .host = &fx->host,
+			              .arena = mr_arena_create(max),
+			              .timeout_us = 10000000,
+			              .done = on_done,
+			              .ctx = &r } };
 		if (mr_json_parse(r.x.arena, mr_str(config), &mr_json_limits_default, NULL,
-			&r.x.config) == 0 &&
+		        &r.x.config) == 0 &&
 		    mr_step_runner(MR_STEP_FILE_PROCESS)->start(&r.x) == 0)
 			finish(&r);
 		end(&r);

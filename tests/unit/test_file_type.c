@@ -22,8 +22,19 @@ static struct mr_file_view view_of(struct mr_str *s)
 
 /* A zip of one stored, empty part: its directory is all that is looked at. */
 #define ZIP(name)                                                                                  \
-	"PK\3\4" "PK\1\2" "0000000000000000" "00000000" "\x11\0" "\0\0" "\0\0" "00000000" "0000"   \
-	name "PK\5\6" "\0\0\0\0\1\0\1\0" "\0\0\0\0" "\x04\0\0\0" "\0\0"
+	"PK\3\4"                                                                                   \
+	"PK\1\2"                                                                                   \
+	"0000000000000000"                                                                         \
+	"00000000"                                                                                 \
+	"\x11\0"                                                                                   \
+	"\0\0"                                                                                     \
+	"\0\0"                                                                                     \
+	"00000000"                                                                                 \
+	"0000" name "PK\5\6"                                                                       \
+	"\0\0\0\0\1\0\1\0"                                                                         \
+	"\0\0\0\0"                                                                                 \
+	"\x04\0\0\0"                                                                               \
+	"\0\0"
 
 static const struct {
 	struct mr_str bytes;
@@ -118,19 +129,27 @@ static const struct {
 	{ MR_MARKUP_HTML, "x<script>var a = '<p>';</script>y", "xy" },
 	{ MR_MARKUP_HTML, "x<STYLE>p{}</STYLE >y</p>", "xy\n" },
 	{ MR_MARKUP_HTML, "x<script>a</scripty>b</script>y", "xy" },
-	{ MR_MARKUP_HTML, "&lt;b&gt; &amp;amp; &#65;&#x42; &euro; &nope; &", "<b> &amp; AB \xe2\x82\xac &nope; &" },
-	{ MR_MARKUP_HTML, "&#0;&#xD800;&#x110000;&#99999999999;", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+	{ MR_MARKUP_HTML, "&lt;b&gt; &amp;amp; &#65;&#x42; &euro; &nope; &",
+	    "<b> &amp; AB \xe2\x82\xac &nope; &" },
+	{ MR_MARKUP_HTML, "&#0;&#xD800;&#x110000;&#99999999999;",
+	    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 	{ MR_MARKUP_HTML, "a<!-- <p>x --->b", "ab" },
 	{ MR_MARKUP_HTML, "a<img alt=\"x>y\" src='>'>b", "ab" },
 	{ MR_MARKUP_HTML, "1 < 2 and 3 </ 4", "1 < 2 and 3 </ 4" },
 	{ MR_MARKUP_HTML, "<td>1</td><td>2</td>", "1 2" },
 	{ MR_MARKUP_HTML, "<?xml version=\"1.0\"?><!DOCTYPE html>z", "z" },
 	{ MR_MARKUP_HTML, "open <a href=\"", "open" },
-	{ MR_MARKUP_DOCX, "<w:p><w:r><w:t>One</w:t><w:tab/><w:t xml:space=\"preserve\"> two</w:t></w:r></w:p>",
+	{ MR_MARKUP_DOCX,
+	    "<w:p><w:r><w:t>One</w:t><w:tab/><w:t xml:space=\"preserve\"> two</w:t></w:r></w:p>",
 	    "One\t two\n" },
-	{ MR_MARKUP_DOCX, "<w:pPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr><w:t>x</w:t>", "x" },
-	{ MR_MARKUP_DOCX, "<w:instrText>PAGE</w:instrText><w:delText>gone</w:delText><w:t/>y<w:t>z</w:t>", "z" },
-	{ MR_MARKUP_DOCX, "<mc:AlternateContent><mc:Choice><w:t>a</w:t></mc:Choice><mc:Fallback><w:t>a</w:t></mc:Fallback></mc:AlternateContent><w:t>b</w:t>", "ab" },
+	{ MR_MARKUP_DOCX, "<w:pPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr><w:t>x</w:t>",
+	    "x" },
+	{ MR_MARKUP_DOCX,
+	    "<w:instrText>PAGE</w:instrText><w:delText>gone</w:delText><w:t/>y<w:t>z</w:t>", "z" },
+	{ MR_MARKUP_DOCX,
+	    "<mc:AlternateContent><mc:Choice><w:t>a</w:t></mc:Choice><mc:Fallback><w:t>a</w:t></"
+	    "mc:Fallback></mc:AlternateContent><w:t>b</w:t>",
+	    "ab" },
 	{ MR_MARKUP_DOCX, "<w:t>&lt;x&gt;<![CDATA[<y>]]]]></w:t>", "<x><y>]]" },
 	{ MR_MARKUP_DOCX, "<w:r><w:br/></w:r><w:p/>", "\n\n" },
 };
@@ -148,7 +167,7 @@ static void test_markup(void **state)
 			mr_markup_init(&m, markups[i].kind, &b);
 			for (size_t at = 0; at < in.len; at += step)
 				mr_markup_feed(&m, (struct mr_str){ in.p + at,
-					at + step < in.len ? step : in.len - at });
+				                       at + step < in.len ? step : in.len - at });
 			mr_markup_end(&m);
 			if (!mr_str_eqz(mr_buf_str(&b), markups[i].out))
 				fail_msg("case %zu: %s", i, mr_buf_str(&b).p);
@@ -175,10 +194,23 @@ static void test_markup_limit(void **state)
 static const struct {
 	const char *in, *out; /* NULL: refused */
 } languages[] = {
-	{ "en", "eng" }, { "EN", "eng" }, { "English", "eng" }, { "eng", "eng" }, { "de", "deu" },
-	{ "en-GB", "eng" }, { "pt_BR", "por" }, { "en,de", "eng+deu" }, { "en + fr", "eng+fra" },
-	{ "chi_sim", "chi_sim" }, { "xyz", "xyz" }, { "", NULL }, { "en,", NULL },
-	{ "../etc/passwd", NULL }, { "e n", NULL }, { "x", NULL }, { "-l", NULL },
+	{ "en", "eng" },
+	{ "EN", "eng" },
+	{ "English", "eng" },
+	{ "eng", "eng" },
+	{ "de", "deu" },
+	{ "en-GB", "eng" },
+	{ "pt_BR", "por" },
+	{ "en,de", "eng+deu" },
+	{ "en + fr", "eng+fra" },
+	{ "chi_sim", "chi_sim" },
+	{ "xyz", "xyz" },
+	{ "", NULL },
+	{ "en,", NULL },
+	{ "../etc/passwd", NULL },
+	{ "e n", NULL },
+	{ "x", NULL },
+	{ "-l", NULL },
 	{ "abcdefghijklmnopqrstuvwxyz", NULL },
 };
 
@@ -190,8 +222,7 @@ static void test_languages(void **state)
 	for (size_t i = 0; i < MR_ARRAY_LEN(languages); i++) {
 		bool ok = mr_file_languages(mr_str(languages[i].in), out);
 
-		if (ok != (languages[i].out != NULL) ||
-		    (ok && strcmp(out, languages[i].out) != 0))
+		if (ok != (languages[i].out != NULL) || (ok && strcmp(out, languages[i].out) != 0))
 			fail_msg("%s gives %s", languages[i].in, out);
 	}
 }
@@ -214,9 +245,12 @@ static const struct {
 } texts[] = {
 	{ MR_STR(""), "", 0 },
 	{ MR_STR("one two\r\n\tthree\f"), "one two\n\tthree", 3 },
-	{ MR_STR("a\0b\x01" "c\x7f d"), "abc d", 2 },
+	{ MR_STR("a\0b\x01"
+	         "c\x7f d"),
+	    "abc d", 2 },
 	{ MR_STR("\xff\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 1 },
-	{ MR_STR("x\xc2\xa0y\xe2\x80\x83z\xe3\x80\x80w"), "x\xc2\xa0y\xe2\x80\x83z\xe3\x80\x80w", 4 },
+	{ MR_STR("x\xc2\xa0y\xe2\x80\x83z\xe3\x80\x80w"), "x\xc2\xa0y\xe2\x80\x83z\xe3\x80\x80w",
+	    4 },
 	{ MR_STR("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 1 },
 };
 

@@ -25,7 +25,8 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	(void)setenv("SSL_CERT_FILE", "/dev/null", 1); /* the system's authorities take time to read */
+	(void)setenv(
+	    "SSL_CERT_FILE", "/dev/null", 1); /* the system's authorities take time to read */
 	f->plain = http_server_start(false);
 	f->tls = http_server_start(true);
 	if (f->plain == NULL || f->tls == NULL || uv_loop_init(&f->loop) != 0)
@@ -71,8 +72,8 @@ static void on_done(struct mr_http_request *r)
 	c->done++;
 }
 
-static void prepare(struct call *c, const char *method, const char *base, unsigned port,
-    const char *path)
+static void prepare(
+    struct call *c, const char *method, const char *base, unsigned port, const char *path)
 {
 	*c = (struct call){ .done = 0 };
 	if (port != 0)
@@ -151,7 +152,8 @@ static void test_methods(void **state)
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
 		struct call c;
 
-		prepare(&c, cases[i].method, "http://127.0.0.1", http_server_port(f->plain), "/echo");
+		prepare(
+		    &c, cases[i].method, "http://127.0.0.1", http_server_port(f->plain), "/echo");
 		if (cases[i].body != NULL)
 			c.r.body = mr_str(cases[i].body);
 		assert_int_equal(mr_http_start(f->client, &c.r), 0);
@@ -245,10 +247,10 @@ static void test_queue(void **state)
 }
 
 static const char *const forbidden[] = { "http://127.0.0.1:1/", "http://localhost:1/",
-	"http://[::1]:1/", "http://[::ffff:127.0.0.1]:1/", "http://0x7f.1:1/", "http://2130706433:1/",
-	"http://017700000001:1/", "http://0:1/", "http://127.1:1/", "http://10.0.0.1/",
-	"http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/", "http://[::]:1/",
-	"http://[64:ff9b::7f00:1]/", "http://192.168.0.1:22/" };
+	"http://[::1]:1/", "http://[::ffff:127.0.0.1]:1/", "http://0x7f.1:1/",
+	"http://2130706433:1/", "http://017700000001:1/", "http://0:1/", "http://127.1:1/",
+	"http://10.0.0.1/", "http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/",
+	"http://[::]:1/", "http://[64:ff9b::7f00:1]/", "http://192.168.0.1:22/" };
 
 static void test_guard(void **state)
 {

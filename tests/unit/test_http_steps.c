@@ -23,7 +23,8 @@ static int setup(void **state)
 {
 	(void)state;
 	fx = calloc(1, sizeof(*fx));
-	(void)setenv("SSL_CERT_FILE", "/dev/null", 1); /* the system's authorities take time to read */
+	(void)setenv(
+	    "SSL_CERT_FILE", "/dev/null", 1); /* the system's authorities take time to read */
 	fx->server = http_server_start(false);
 	if (fx->server == NULL || uv_loop_init(&fx->loop) != 0)
 		return -1;
@@ -81,12 +82,21 @@ static void make_config(struct run *r, const char *json)
 
 static int start(struct run *r, enum mr_step_type type, const char *json)
 {
-	*r = (struct run){ .x = { .host = &fx->host, .arena = mr_arena_create(16u << 20),
-			       .type = type, .idempotency_key = MR_STR("5/a \xc3\xa4/0"),
-			       .traceparent = MR_STR("00-11112222333344445555666677778888-1234567890abcdef-01"),
-			       .correlation_id = MR_STR("corr-1"), .tenant_id = 3, .run_id = 5,
-			       .workflow_id = 4, .step_name = MR_STR("call it"), .attempt = 1,
-			       .timeout_us = 0, .done = on_done, .ctx = r } };
+	*r = (struct run){ .x = { .host = &fx->host,
+		               .arena = mr_arena_create(16u << 20),
+		               .type = type,
+		               .idempotency_key = MR_STR("5/a \xc3\xa4/0"),
+		               .traceparent = MR_STR(
+		                   "00-11112222333344445555666677778888-1234567890abcdef-01"),
+		               .correlation_id = MR_STR("corr-1"),
+		               .tenant_id = 3,
+		               .run_id = 5,
+		               .workflow_id = 4,
+		               .step_name = MR_STR("call it"),
+		               .attempt = 1,
+		               .timeout_us = 0,
+		               .done = on_done,
+		               .ctx = r } };
 	make_config(r, json);
 	return mr_step_runner(type)->start(&r->x);
 }
@@ -167,14 +177,19 @@ static const struct {
 } sent[] = {
 	{ "{'url': '@/echo'}",
 	    { "GET /echo HTTP/1.1", "User-Agent: millrace/", "X-Request-ID: corr-1",
-		"traceparent: 00-1111" }, "Idempotency-Key" },
+	        "traceparent: 00-1111" },
+	    "Idempotency-Key" },
 	{ "{'url': '@/echo', 'method': 'post'}",
-	    { "POST /echo", "Idempotency-Key: 5/a %C3%A4/0\r\n", "Content-Length: 0" }, "Content-Type" },
-	{ "{'url': '@/echo', 'method': 'POST', 'headers': {'Idempotency-Key': 'mine', 'X-N': 5, 'X-No': null}}",
+	    { "POST /echo", "Idempotency-Key: 5/a %C3%A4/0\r\n", "Content-Length: 0" },
+	    "Content-Type" },
+	{ "{'url': '@/echo', 'method': 'POST', 'headers': {'Idempotency-Key': 'mine', 'X-N': 5, "
+	  "'X-No': null}}",
 	    { "Idempotency-Key: mine", "X-N: 5" }, "X-No" },
-	{ "{'url': '@/echo', 'method': 'DELETE'}", { "DELETE /echo", "Idempotency-Key: 5/a" }, NULL },
+	{ "{'url': '@/echo', 'method': 'DELETE'}", { "DELETE /echo", "Idempotency-Key: 5/a" },
+	    NULL },
 	{ "{'url': '@/echo', 'data': {'a': [1, 2.5, 'x']}}",
-	    { "POST /echo", "Content-Type: application/json", "\r\n\r\n{\"a\":[1,2.5,\"x\"]}" }, NULL },
+	    { "POST /echo", "Content-Type: application/json", "\r\n\r\n{\"a\":[1,2.5,\"x\"]}" },
+	    NULL },
 	{ "{'url': '@/echo', 'json': 'text'}", { "\r\n\r\n\"text\"", "application/json" }, NULL },
 	{ "{'url': '@/echo', 'method': 'PUT', 'data': 'plain'}",
 	    { "PUT /echo", "Content-Type: text/plain; charset=utf-8", "\r\n\r\nplain" }, NULL },
@@ -189,10 +204,12 @@ static const struct {
 	    { "Authorization: Bearer tok\r\n" }, NULL },
 	{ "{'url': '@/echo', 'auth': {'type': 'basic', 'username': 'Al', 'password': 'open:x'}}",
 	    { "Authorization: Basic QWw6b3Blbjp4\r\n" }, NULL },
-	{ "{'url': '@/echo', 'auth': {'type': 'api_key', 'value': 'k1'}}", { "X-API-Key: k1\r\n" }, NULL },
+	{ "{'url': '@/echo', 'auth': {'type': 'api_key', 'value': 'k1'}}", { "X-API-Key: k1\r\n" },
+	    NULL },
 	{ "{'url': '@/echo', 'auth': {'type': 'api_key', 'header': 'X-Key', 'value': 'k1'}}",
 	    { "X-Key: k1\r\n" }, NULL },
-	{ "{'url': '@/echo', 'auth': {'type': 'api_key', 'in': 'query', 'name': 'key', 'value': 'a b'}}",
+	{ "{'url': '@/echo', 'auth': {'type': 'api_key', 'in': 'query', 'name': 'key', 'value': 'a "
+	  "b'}}",
 	    { "GET /echo?key=a%20b HTTP" }, NULL },
 	{ "{'url': '@/echo', 'auth': {'type': 'none'}}", { "GET /echo" }, "Authorization" },
 };
@@ -260,10 +277,13 @@ static void test_failures(void **state)
 
 static void test_expected(void **state)
 {
-	static const char *const fine[] = { "{'url': '@/status/503', 'expected_status': [200, 503]}",
+	static const char *const fine[] = {
+		"{'url': '@/status/503', 'expected_status': [200, 503]}",
 		"{'url': '@/status/404', 'expected_status': 404}",
 		"{'url': '@/status/206', 'expected_status': []}", "{'url': '@/status/299'}",
-		"{'url': '@/redirect/302//json', 'follow_redirects': true, 'expected_status': [200]}" };
+		"{'url': '@/redirect/302//json', 'follow_redirects': true, 'expected_status': "
+		"[200]}"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(fine); i++) {
@@ -306,7 +326,8 @@ static const char *const invalid[] = {
 	"{'url': '@/', 'auth': {'type': 'basic'}}",
 	"{'url': '@/', 'auth': {'type': 'basic', 'username': 'a:b'}}",
 	"{'url': '@/', 'auth': {'type': 'api_key'}}",
-	"{'url': '@/', 'auth': {'type': 'bearer', 'token': 'x'}, 'headers': {'authorization': 'y'}}",
+	"{'url': '@/', 'auth': {'type': 'bearer', 'token': 'x'}, 'headers': {'authorization': "
+	"'y'}}",
 	"{'url': '@/', 'expected_status': 'all'}",
 	"{'url': '@/', 'timeout': 'soon'}",
 	"{'url': '@/', 'timeout': 0}",
@@ -335,8 +356,11 @@ static void test_small_arena(void **state)
 {
 	(void)state;
 	for (size_t max = 6000; max < 30000; max += 500) {
-		struct run r = { .x = { .host = &fx->host, .arena = mr_arena_create(max),
-				     .type = MR_STEP_HTTP_REQUEST, .done = on_done, .ctx = &r } };
+		struct run r = { .x = { .host = &fx->host,
+			             .arena = mr_arena_create(max),
+			             .type = MR_STEP_HTTP_REQUEST,
+			             .done = on_done,
+			             .ctx = &r } };
 
 		make_config(&r, "{'url': '@/json', 'data': {'a': 1}}");
 		if (mr_step_runner(MR_STEP_HTTP_REQUEST)->start(&r.x) == 0)
@@ -359,7 +383,8 @@ static void test_abort(void **state)
 		mr_step_runner(MR_STEP_HTTP_REQUEST)->abort(&r.x);
 		end(&r);
 		assert_int_equal(r.done, 0);
-		assert_int_equal(start(&r, MR_STEP_NOTIFICATION, "{'type': 'log', 'message': 'x'}"), 0);
+		assert_int_equal(
+		    start(&r, MR_STEP_NOTIFICATION, "{'type': 'log', 'message': 'x'}"), 0);
 		mr_step_runner(MR_STEP_NOTIFICATION)->abort(&r.x);
 		end(&r);
 		(void)uv_run(&fx->loop, UV_RUN_NOWAIT);
@@ -374,9 +399,10 @@ static void test_webhook(void **state)
 	char *last;
 
 	(void)state;
-	assert_int_equal(start(&r, MR_STEP_NOTIFICATION,
-			     "{'type': 'webhook', 'webhook_url': '@/echo', 'message': 'It is \\u00e4 done', "
-			     "'data': {'extra': 1, 'message': 'no'}, 'headers': {'X-H': 'v'}}"),
+	assert_int_equal(
+	    start(&r, MR_STEP_NOTIFICATION,
+	        "{'type': 'webhook', 'webhook_url': '@/echo', 'message': 'It is \\u00e4 done', "
+	        "'data': {'extra': 1, 'message': 'no'}, 'headers': {'X-H': 'v'}}"),
 	    0);
 	finish(&r);
 	assert_true(r.x.ok);
@@ -387,7 +413,7 @@ static void test_webhook(void **state)
 	assert_non_null(strstr(last, "X-H: v"));
 	assert_non_null(strstr(last, "Idempotency-Key: 5/a"));
 	assert_int_equal(mr_json_parse(r.x.arena, mr_str(strstr(last, "\r\n\r\n") + 4),
-			     &mr_json_limits_default, NULL, &body),
+	                     &mr_json_limits_default, NULL, &body),
 	    0);
 	assert_str(mr_value_get_str(&body, "event_type"), "notification");
 	assert_str(mr_value_get_str(&body, "message"), "It is \xc3\xa4 done");
@@ -402,8 +428,8 @@ static void test_webhook(void **state)
 
 static void test_notification_ends(void **state)
 {
-	static const char *const bad[] = { "{'type': 'pigeon'}", "{'type': 'webhook'}", "{'type': 5}",
-		"{'type': 'webhook', 'webhook_url': 'nowhere'}" };
+	static const char *const bad[] = { "{'type': 'pigeon'}", "{'type': 'webhook'}",
+		"{'type': 5}", "{'type': 'webhook', 'webhook_url': 'nowhere'}" };
 	struct run r;
 
 	(void)state;
@@ -432,11 +458,29 @@ static void test_durations(void **state)
 		const char *text;
 		int64_t us; /* -1: none */
 	} cases[] = {
-		{ "250ms", 250000 }, { "2s", 2000000 }, { "5m", 300000000 }, { "1h30m", 5400000000 },
-		{ "1.5s", 1500000 }, { "3", 3000000 }, { "PT5M", 300000000 }, { "PT1H0.5S", 3600500000 },
-		{ "P1D", 86400000000 }, { "P1DT1S", 86401000000 }, { "", -1 }, { "s", -1 }, { "5x", -1 },
-		{ "-5s", -1 }, { "P", -1 }, { "PT", -1 }, { "P5M", -1 }, { "1.s", -1 }, { "1..5s", -1 },
-		{ "99999999999999999999s", -1 }, { "2y", -1 }, { "400d", -1 }, { "1s 2s", -1 },
+		{ "250ms", 250000 },
+		{ "2s", 2000000 },
+		{ "5m", 300000000 },
+		{ "1h30m", 5400000000 },
+		{ "1.5s", 1500000 },
+		{ "3", 3000000 },
+		{ "PT5M", 300000000 },
+		{ "PT1H0.5S", 3600500000 },
+		{ "P1D", 86400000000 },
+		{ "P1DT1S", 86401000000 },
+		{ "", -1 },
+		{ "s", -1 },
+		{ "5x", -1 },
+		{ "-5s", -1 },
+		{ "P", -1 },
+		{ "PT", -1 },
+		{ "P5M", -1 },
+		{ "1.s", -1 },
+		{ "1..5s", -1 },
+		{ "99999999999999999999s", -1 },
+		{ "2y", -1 },
+		{ "400d", -1 },
+		{ "1s 2s", -1 },
 	};
 
 	(void)state;
@@ -455,7 +499,8 @@ static void test_table(void **state)
 	for (int t = 0; t < MR_STEP_TYPE_COUNT; t++) {
 		const struct mr_step_runner *r = mr_step_runner((enum mr_step_type)t);
 
-		if (t != MR_STEP_HTTP_REQUEST && t != MR_STEP_NOTIFICATION && t != MR_STEP_FILE_PROCESS) {
+		if (t != MR_STEP_HTTP_REQUEST && t != MR_STEP_NOTIFICATION &&
+		    t != MR_STEP_FILE_PROCESS) {
 			assert_null(r);
 			continue;
 		}

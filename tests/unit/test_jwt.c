@@ -12,7 +12,8 @@
 
 static void base64url(struct mr_buf *b, const char *p, size_t len)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 	for (size_t i = 0; i < len; i += 3) {
 		unsigned v = (unsigned)(unsigned char)p[i] << 16;
@@ -25,7 +26,8 @@ static void base64url(struct mr_buf *b, const char *p, size_t len)
 	}
 }
 
-static struct mr_str token(struct mr_arena *a, const char *header, const char *claims, const char *key)
+static struct mr_str token(
+    struct mr_arena *a, const char *header, const char *claims, const char *key)
 {
 	unsigned char mac[MR_SHA256_LEN];
 	struct mr_str text;
@@ -45,8 +47,10 @@ static struct mr_str token(struct mr_arena *a, const char *header, const char *c
 
 static int check(struct mr_arena *a, struct mr_str text)
 {
-	const struct mr_issuer issuer = { .issuer = MR_STR("i"), .audience = MR_STR("a"),
-		.algorithm = MR_STR("HS256"), .key = MR_STR(KEY) };
+	const struct mr_issuer issuer = { .issuer = MR_STR("i"),
+		.audience = MR_STR("a"),
+		.algorithm = MR_STR("HS256"),
+		.key = MR_STR(KEY) };
 	struct mr_jwt jwt;
 	struct mr_error err;
 	int r = mr_jwt_parse(a, text, &jwt, &err);
@@ -62,9 +66,12 @@ static void tokens(void **state)
 		const char *story;
 	} cases[] = {
 		{ PLAIN, GOOD, KEY, true, "a good token" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":[\"x\",\"a\"],\"sub\":\"s\",\"exp\":1800000100.5}", KEY, true, "aud as a list" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1799999980}", KEY, true, "expired within the leeway" },
-		{ PLAIN, GOOD, "another key that is long enough too", false, "signed with another key" },
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":[\"x\",\"a\"],\"sub\":\"s\",\"exp\":1800000100.5}",
+		    KEY, true, "aud as a list" },
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1799999980}", KEY,
+		    true, "expired within the leeway" },
+		{ PLAIN, GOOD, "another key that is long enough too", false,
+		    "signed with another key" },
 		{ "{\"alg\":\"none\"}", GOOD, KEY, false, "alg none" },
 		{ "{\"alg\":\"HS512\"}", GOOD, KEY, false, "another algorithm" },
 		{ "{\"alg\":\"RS256\"}", GOOD, KEY, false, "algorithm confusion" },
@@ -74,23 +81,37 @@ static void tokens(void **state)
 		{ "{\"alg\":\"HS256\",\"x5u\":\"https://evil/\"}", GOOD, KEY, false, "x5u" },
 		{ "{\"alg\":\"none\",\"alg\":\"HS256\"}", GOOD, KEY, false, "alg twice" },
 		{ "[]", GOOD, KEY, false, "a header that is no object" },
-		{ PLAIN, "{\"iss\":\"j\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1800000100}", KEY, false, "another issuer" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"b\",\"sub\":\"s\",\"exp\":1800000100}", KEY, false, "another audience" },
-		{ PLAIN, "{\"iss\":\"i\",\"sub\":\"s\",\"exp\":1800000100}", KEY, false, "no audience" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"exp\":1800000100}", KEY, false, "no subject" },
+		{ PLAIN, "{\"iss\":\"j\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1800000100}", KEY,
+		    false, "another issuer" },
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"b\",\"sub\":\"s\",\"exp\":1800000100}", KEY,
+		    false, "another audience" },
+		{ PLAIN, "{\"iss\":\"i\",\"sub\":\"s\",\"exp\":1800000100}", KEY, false,
+		    "no audience" },
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"exp\":1800000100}", KEY, false,
+		    "no subject" },
 		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\"}", KEY, false, "no exp" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":\"1800000100\"}", KEY, false, "exp as text" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1799999970}", KEY, false, "expired" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1800000100,\"nbf\":1800000050}", KEY, false, "not yet" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1800000100,\"iat\":1800000050}", KEY, false, "from the future" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1,\"exp\":1800000100}", KEY, false, "exp twice" },
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":\"1800000100\"}", KEY,
+		    false, "exp as text" },
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1799999970}", KEY,
+		    false, "expired" },
+		{ PLAIN,
+		    "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1800000100,\"nbf\":"
+		    "1800000050}",
+		    KEY, false, "not yet" },
+		{ PLAIN,
+		    "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1800000100,\"iat\":"
+		    "1800000050}",
+		    KEY, false, "from the future" },
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1,\"exp\":1800000100}",
+		    KEY, false, "exp twice" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
 		struct mr_arena *a = mr_arena_create(1 << 20);
 
-		if ((check(a, token(a, cases[i].header, cases[i].claims, cases[i].key)) == 0) != cases[i].ok)
+		if ((check(a, token(a, cases[i].header, cases[i].claims, cases[i].key)) == 0) !=
+		    cases[i].ok)
 			fail_msg("%s", cases[i].story);
 		a = mr_arena_free(a);
 	}
@@ -109,12 +130,13 @@ static void broken_texts(void **state)
 	assert_true(check(a, mr_str("a.b")) < 0);
 	assert_true(check(a, mr_str("a.b.c.d")) < 0);
 	assert_true(check(a, mr_str("..")) < 0);
-	assert_true(check(a, mr_arena_printf(a, "%s=", good.p)) < 0);    /* padding */
-	assert_true(check(a, mr_arena_printf(a, "%s.x", good.p)) < 0);   /* a fourth part */
+	assert_true(check(a, mr_arena_printf(a, "%s=", good.p)) < 0);  /* padding */
+	assert_true(check(a, mr_arena_printf(a, "%s.x", good.p)) < 0); /* a fourth part */
 	assert_true(check(a, (struct mr_str){ good.p, good.len - 1 }) < 0);
 	(void)long_one.p; /* only its length is looked at */
 	assert_true(check(a, long_one) < 0);
-	/* 32 bytes end in a digit with two spare bits: another text of the same bytes is no token */
+	/* 32 bytes end in a digit with two spare bits: another text of the same bytes is no token
+	 */
 	changed[good.len - 1] = (char)(changed[good.len - 1] + 1);
 	assert_true(check(a, mr_str(changed)) < 0);
 	a = mr_arena_free(a);

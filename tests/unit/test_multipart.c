@@ -87,8 +87,9 @@ static void check(const char *type, struct mr_str body, int result, const char *
 	}
 }
 
-#define PART(disposition, body) "--AaB03x\r\nContent-Disposition: " disposition "\r\n\r\n" body "\r\n"
-#define END                     "--AaB03x--\r\n"
+#define PART(disposition, body)                                                                    \
+	"--AaB03x\r\nContent-Disposition: " disposition "\r\n\r\n" body "\r\n"
+#define END "--AaB03x--\r\n"
 
 static void test_bodies(void **state)
 {
@@ -98,39 +99,53 @@ static void test_bodies(void **state)
 		const char *want;
 	} cases[] = {
 		{ "one file", TYPE,
-		    MR_STR("--AaB03x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n"
-			   "Content-Type: text/plain\r\n\r\nhello\r\n--AaB03x--\r\n"),
+		    MR_STR("--AaB03x\r\nContent-Disposition: form-data; name=\"file\"; "
+		           "filename=\"a.txt\"\r\n"
+		           "Content-Type: text/plain\r\n\r\nhello\r\n--AaB03x--\r\n"),
 		    "[file|a.txt|text/plain:hello]" },
 		{ "a field and a file", TYPE,
-		    MR_STR(PART("form-data; name=\"note\"", "x=1") PART("form-data; name=file; filename=b", "B") END),
+		    MR_STR(PART("form-data; name=\"note\"", "x=1")
+		            PART("form-data; name=file; filename=b", "B") END),
 		    "[note|-|:x=1][file|b|:B]" },
-		{ "empty parts", TYPE, MR_STR(PART("form-data; name=a", "") PART("form-data; name=\"\"", "") END),
+		{ "empty parts", TYPE,
+		    MR_STR(PART("form-data; name=a", "") PART("form-data; name=\"\"", "") END),
 		    "[a|-|:][|-|:]" },
 		{ "no parts", TYPE, MR_STR(END), "" },
 		{ "preamble and epilogue", TYPE,
-		    MR_STR("ignore me\r\n\r\n" PART("form-data; name=a", "1") END "and me --AaB03x\r\n"), "[a|-|:1]" },
+		    MR_STR("ignore me\r\n\r\n" PART("form-data; name=a", "1") END
+		        "and me --AaB03x\r\n"),
+		    "[a|-|:1]" },
 		{ "what looks like the boundary", TYPE,
 		    MR_STR(PART("form-data; name=a",
-			"\r\n\r\n--AaB03\r\n--AaB03y\r--AaB03x\n--AaB03x -AaB03x\r\r\n-\r\n--\r") END),
-		    "[a|-|:\r\n\r\n--AaB03\r\n--AaB03y\r--AaB03x\n--AaB03x -AaB03x\r\r\n-\r\n--\r]" },
+		        "\r\n\r\n--AaB03\r\n--AaB03y\r--AaB03x\n--AaB03x -AaB03x\r\r\n-\r\n--\r")
+		            END),
+		    "[a|-|:\r\n\r\n--AaB03\r\n--AaB03y\r--AaB03x\n--AaB03x "
+		    "-AaB03x\r\r\n-\r\n--\r]" },
 		{ "padding after the boundary", TYPE,
-		    MR_STR("--AaB03x \t \r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--AaB03x--"),
+		    MR_STR("--AaB03x \t \r\nContent-Disposition: form-data; "
+		           "name=a\r\n\r\n1\r\n--AaB03x--"),
 		    "[a|-|:1]" },
 		{ "escapes and other headers", TYPE,
 		    MR_STR("--AaB03x\r\nX-Other: 1\r\ncontent-disposition: FORM-DATA; "
-			   "name=\"a\\\"b\\\\c\\d\"; filename=\"C:\\x\\y.txt\"; size=3;\r\n"
-			   "CONTENT-TYPE:  a/b; charset=utf-8 \r\n\r\n1\r\n--AaB03x--"),
+		           "name=\"a\\\"b\\\\c\\d\"; filename=\"C:\\x\\y.txt\"; size=3;\r\n"
+		           "CONTENT-TYPE:  a/b; charset=utf-8 \r\n\r\n1\r\n--AaB03x--"),
 		    "[a\"b\\c\\d|C:\\x\\y.txt|a/b; charset=utf-8:1]" },
 		{ "extended file name", TYPE,
-		    MR_STR(PART("form-data; name=f; filename*=UTF-8''%e2%82%ac%20x; filename=\"e x\"", "1") END),
+		    MR_STR(
+		        PART("form-data; name=f; filename*=UTF-8''%e2%82%ac%20x; filename=\"e x\"",
+		            "1") END),
 		    "[f|\xe2\x82\xac x|:1]" },
 		{ "extended file name after the plain one", TYPE,
-		    MR_STR(PART("form-data; name=f; filename=\"e x\"; filename*=utf-8''%E2%82%AC", "1") END),
+		    MR_STR(PART("form-data; name=f; filename=\"e x\"; filename*=utf-8''%E2%82%AC",
+		        "1") END),
 		    "[f|\xe2\x82\xac|:1]" },
-		{ "empty file name", TYPE, MR_STR(PART("form-data; name=f; filename=\"\"", "1") END), "[f||:1]" },
-		{ "quoted boundary", "Multipart/Form-Data; charset=x; boundary=\"a b'()+_,-./:=?c\"; x=y",
-		    MR_STR("--a b'()+_,-./:=?c\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n"
-			   "--a b'()+_,-./:=?c--"),
+		{ "empty file name", TYPE,
+		    MR_STR(PART("form-data; name=f; filename=\"\"", "1") END), "[f||:1]" },
+		{ "quoted boundary",
+		    "Multipart/Form-Data; charset=x; boundary=\"a b'()+_,-./:=?c\"; x=y",
+		    MR_STR(
+		        "--a b'()+_,-./:=?c\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n"
+		        "--a b'()+_,-./:=?c--"),
 		    "[a|-|:1]" },
 		{ "NUL bytes", TYPE, MR_STR(PART("form-data; name=a", "1\0002") END), NULL },
 	};
@@ -152,34 +167,47 @@ static void test_malformed(void **state)
 		{ "ends after the boundary", MR_STR("--AaB03x") },
 		{ "half an end", MR_STR("--AaB03x-") },
 		{ "ends in headers", MR_STR("--AaB03x\r\nContent-Disp") },
-		{ "ends in data", MR_STR("--AaB03x\r\nContent-Disposition: form-data; name=a\r\n\r\nabc") },
+		{ "ends in data",
+		    MR_STR("--AaB03x\r\nContent-Disposition: form-data; name=a\r\n\r\nabc") },
 		{ "last boundary missing", MR_STR(PART("form-data; name=a", "1") "--AaB03x\r\n") },
 		{ "boundary with a tail", MR_STR("--AaB03xy\r\n") },
 		{ "dash and no dash", MR_STR("--AaB03x-x") },
 		{ "CR without LF", MR_STR("--AaB03x\rx") },
 		{ "no headers", MR_STR("--AaB03x\r\n\r\n1\r\n" END) },
 		{ "no disposition", MR_STR("--AaB03x\r\nContent-Type: a/b\r\n\r\n1\r\n" END) },
-		{ "two dispositions", MR_STR("--AaB03x\r\nContent-Disposition: form-data; name=a\r\n"
-					     "Content-Disposition: form-data; name=b\r\n\r\n1\r\n" END) },
+		{ "two dispositions",
+		    MR_STR("--AaB03x\r\nContent-Disposition: form-data; name=a\r\n"
+		           "Content-Disposition: form-data; name=b\r\n\r\n1\r\n" END) },
 		{ "attachment", MR_STR(PART("attachment; name=a", "1") END) },
 		{ "no name", MR_STR(PART("form-data; filename=a", "1") END) },
 		{ "name twice", MR_STR(PART("form-data; name=a; name=b", "1") END) },
-		{ "filename twice", MR_STR(PART("form-data; name=a; filename=a; filename=b", "1") END) },
-		{ "filename* twice", MR_STR(PART("form-data; name=a; filename*=utf-8''a; filename*=utf-8''b", "1") END) },
-		{ "filename* of another charset", MR_STR(PART("form-data; name=a; filename*=latin1''a", "1") END) },
-		{ "filename* with half an escape", MR_STR(PART("form-data; name=a; filename*=utf-8''%4", "1") END) },
-		{ "filename* with NUL", MR_STR(PART("form-data; name=a; filename*=utf-8''%00", "1") END) },
+		{ "filename twice",
+		    MR_STR(PART("form-data; name=a; filename=a; filename=b", "1") END) },
+		{ "filename* twice",
+		    MR_STR(PART("form-data; name=a; filename*=utf-8''a; filename*=utf-8''b", "1")
+		            END) },
+		{ "filename* of another charset",
+		    MR_STR(PART("form-data; name=a; filename*=latin1''a", "1") END) },
+		{ "filename* with half an escape",
+		    MR_STR(PART("form-data; name=a; filename*=utf-8''%4", "1") END) },
+		{ "filename* with NUL",
+		    MR_STR(PART("form-data; name=a; filename*=utf-8''%00", "1") END) },
 		{ "name not UTF-8", MR_STR(PART("form-data; name=\"\xff\"", "1") END) },
 		{ "quote not closed", MR_STR(PART("form-data; name=\"a", "1") END) },
 		{ "no semicolon", MR_STR(PART("form-data name=a", "1") END) },
 		{ "no equals sign", MR_STR(PART("form-data; name", "1") END) },
 		{ "no value", MR_STR(PART("form-data; name=", "1") END) },
-		{ "header without colon", MR_STR("--AaB03x\r\nContent-Disposition\r\n\r\n1\r\n" END) },
-		{ "header with a space", MR_STR("--AaB03x\r\nContent-Disposition : form-data; name=a\r\n\r\n1\r\n" END) },
-		{ "folded header", MR_STR("--AaB03x\r\nContent-Disposition: form-data;\r\n name=a\r\n\r\n1\r\n" END) },
-		{ "header with a bare LF", MR_STR("--AaB03x\r\nX: y\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n" END) },
+		{ "header without colon",
+		    MR_STR("--AaB03x\r\nContent-Disposition\r\n\r\n1\r\n" END) },
+		{ "header with a space",
+		    MR_STR(
+		        "--AaB03x\r\nContent-Disposition : form-data; name=a\r\n\r\n1\r\n" END) },
+		{ "folded header", MR_STR("--AaB03x\r\nContent-Disposition: form-data;\r\n "
+		                          "name=a\r\n\r\n1\r\n" END) },
+		{ "header with a bare LF", MR_STR("--AaB03x\r\nX: y\nContent-Disposition: "
+		                                  "form-data; name=a\r\n\r\n1\r\n" END) },
 		{ "encoded", MR_STR("--AaB03x\r\nContent-Disposition: form-data; name=a\r\n"
-				    "Content-Transfer-Encoding: base64\r\n\r\n1\r\n" END) },
+		                    "Content-Transfer-Encoding: base64\r\n\r\n1\r\n" END) },
 	};
 
 	(void)state;
@@ -196,7 +224,9 @@ static void test_content_types(void **state)
 		{ "multipart/form-data; boundary=a", 0 },
 		{ "multipart/form-data;boundary=a", 0 },
 		{ "multipart/form-data ; boundary=\"a\" ;", 0 },
-		{ "multipart/form-data; boundary=0123456789012345678901234567890123456789012345678901234567890123456789", 0 },
+		{ "multipart/form-data; "
+		  "boundary=0123456789012345678901234567890123456789012345678901234567890123456789",
+		    0 },
 		{ "", MR_E_INVALID },
 		{ "multipart/form-data", MR_E_INVALID },
 		{ "multipart/form-data;", MR_E_INVALID },
@@ -207,7 +237,10 @@ static void test_content_types(void **state)
 		{ "multipart/form-data; boundary=\"a \"", MR_E_INVALID },
 		{ "multipart/form-data; boundary=\"a\r\nb\"", MR_E_INVALID },
 		{ "multipart/form-data; boundary=a; boundary=b", MR_E_INVALID },
-		{ "multipart/form-data; boundary=01234567890123456789012345678901234567890123456789012345678901234567890", MR_E_INVALID },
+		{ "multipart/form-data; "
+		  "boundary="
+		  "01234567890123456789012345678901234567890123456789012345678901234567890",
+		    MR_E_INVALID },
 		{ "multipart/form-data boundary=a", MR_E_INVALID },
 	};
 
@@ -215,7 +248,8 @@ static void test_content_types(void **state)
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
 		struct mr_multipart m;
 
-		assert_int_equal(mr_multipart_init(&m, mr_str(cases[i].type), &ops, NULL), cases[i].result);
+		assert_int_equal(
+		    mr_multipart_init(&m, mr_str(cases[i].type), &ops, NULL), cases[i].result);
 	}
 	assert_true(mr_multipart_is(MR_STR(" multipart/FORM-data ;x")));
 	assert_false(mr_multipart_is(MR_STR("application/json")));
@@ -263,7 +297,8 @@ static void test_limits(void **state)
 
 static void test_callbacks_can_end_it(void **state)
 {
-	static const struct mr_str body = MR_STR(PART("form-data; name=a", "1") PART("form-data; name=b", "2") END);
+	static const struct mr_str body =
+	    MR_STR(PART("form-data; name=a", "1") PART("form-data; name=b", "2") END);
 
 	(void)state;
 	for (unsigned n = 1; n <= 6; n++) {

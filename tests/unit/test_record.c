@@ -25,10 +25,12 @@ static void add(struct bytes *b, const void *p, size_t len)
 	b->len += len;
 }
 
-static void add_record(struct bytes *b, unsigned type, unsigned id, const void *p, size_t len, unsigned padding)
+static void add_record(
+    struct bytes *b, unsigned type, unsigned id, const void *p, size_t len, unsigned padding)
 {
-	const unsigned char header[8] = { 1, (unsigned char)type, (unsigned char)(id >> 8), (unsigned char)id,
-		(unsigned char)(len >> 8), (unsigned char)len, (unsigned char)padding, 0 };
+	const unsigned char header[8] = { 1, (unsigned char)type, (unsigned char)(id >> 8),
+		(unsigned char)id, (unsigned char)(len >> 8), (unsigned char)len,
+		(unsigned char)padding, 0 };
 	static const unsigned char zeros[256];
 
 	add(b, header, 8);
@@ -38,12 +40,14 @@ static void add_record(struct bytes *b, unsigned type, unsigned id, const void *
 
 static void add_begin(struct bytes *b, unsigned id, unsigned role, unsigned flags)
 {
-	const unsigned char body[8] = { (unsigned char)(role >> 8), (unsigned char)role, (unsigned char)flags };
+	const unsigned char body[8] = { (unsigned char)(role >> 8), (unsigned char)role,
+		(unsigned char)flags };
 
 	add_record(b, FCGI_BEGIN_REQUEST, id, body, 8, 0);
 }
 
-static void add_text(struct bytes *b, unsigned type, unsigned id, const char *text, unsigned padding)
+static void add_text(
+    struct bytes *b, unsigned type, unsigned id, const char *text, unsigned padding)
 {
 	add_record(b, type, id, text, strlen(text), padding);
 }
@@ -92,8 +96,10 @@ static void put_stream(struct seen *s, char stream, struct mr_str data)
 
 static void put_event(struct seen *s, const struct mr_fcgi_event *e)
 {
-	static const char marks[] = { [MR_FCGI_BEGIN] = 'B', [MR_FCGI_PARAMS_END] = 'P',
-		[MR_FCGI_STDIN_END] = 'I', [MR_FCGI_ABORT] = 'A' };
+	static const char marks[] = { [MR_FCGI_BEGIN] = 'B',
+		[MR_FCGI_PARAMS_END] = 'P',
+		[MR_FCGI_STDIN_END] = 'I',
+		[MR_FCGI_ABORT] = 'A' };
 	static const char hex[] = "0123456789abcdef";
 
 	if (e->kind == MR_FCGI_PARAMS || e->kind == MR_FCGI_STDIN) {
@@ -254,7 +260,7 @@ static void test_second_request_is_refused(void **state)
 	add_begin(&in, 3, FCGI_RESPONDER, 0);
 	add_text(&in, FCGI_STDIN, 1, "", 0);
 	check(&in, "Ba{01030002000800000000000001000000}P"
-		   "a{01030003000800000000000001000000}I");
+	           "a{01030003000800000000000001000000}I");
 }
 
 static void test_other_roles(void **state)
@@ -276,13 +282,15 @@ static void test_get_values(void **state)
 {
 	static struct bytes in;
 	static const char asked[] = "\x0f\0FCGI_MPXS_CONNS\x0e\0FCGI_MAX_CONNS\x05\0OTHER"
-				    "\x0d\0FCGI_MAX_REQS\x0d\0FCGI_MAX_REQS";
+	                            "\x0d\0FCGI_MAX_REQS\x0d\0FCGI_MAX_REQS";
 
 	(void)state;
 	in.len = 0;
 	add_record(&in, FCGI_GET_VALUES, 0, asked, sizeof(asked) - 1, 6);
-	check(&in, "a{010a0000003700000e03464347495f4d41585f434f4e4e533130300d03464347495f4d41585f5245515331"
-		   "30300f01464347495f4d5058535f434f4e4e5330}");
+	check(&in,
+	    "a{"
+	    "010a0000003700000e03464347495f4d41585f434f4e4e533130300d03464347495f4d41585f5245515331"
+	    "30300f01464347495f4d5058535f434f4e4e5330}");
 	in.len = 0;
 	add_record(&in, FCGI_GET_VALUES, 0, "", 0, 0);
 	check(&in, "a{010a000000000000}");
@@ -403,9 +411,10 @@ static void test_malformed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
-		const unsigned char header[8] = { (unsigned char)cases[i].version, (unsigned char)cases[i].type,
-			(unsigned char)(cases[i].id >> 8), (unsigned char)cases[i].id,
-			(unsigned char)(cases[i].len >> 8), (unsigned char)cases[i].len, 0, 0 };
+		const unsigned char header[8] = { (unsigned char)cases[i].version,
+			(unsigned char)cases[i].type, (unsigned char)(cases[i].id >> 8),
+			(unsigned char)cases[i].id, (unsigned char)(cases[i].len >> 8),
+			(unsigned char)cases[i].len, 0, 0 };
 
 		in.len = 0;
 		if (cases[i].open)
@@ -457,7 +466,10 @@ static void test_pairs(void **state)
 		{ "value length missing", "\x80\0\0\1", 4, MR_E_INVALID, "" },
 		{ "name cut", "\2\0a", 3, MR_E_INVALID, "" },
 		{ "value cut", "\1\2ab", 4, MR_E_INVALID, "" },
-		{ "length beyond everything", "\xff\xff\xff\xff\xff\xff\xff\xff" "ab", 10, MR_E_INVALID, "" },
+		{ "length beyond everything",
+		    "\xff\xff\xff\xff\xff\xff\xff\xff"
+		    "ab",
+		    10, MR_E_INVALID, "" },
 		{ "too many", "\0\0\0\0\0\0\0\0\0\0", 10, MR_E_LIMIT, "" },
 	};
 
@@ -526,7 +538,8 @@ static size_t unframe(const unsigned char *p, size_t len, unsigned id, unsigned 
 
 static void check_answer(size_t body_len)
 {
-	static const char head[] = "Status: 200\r\nContent-Type: application/json\r\nContent-Length: ";
+	static const char head[] =
+	    "Status: 200\r\nContent-Type: application/json\r\nContent-Length: ";
 	struct mr_answer a;
 	struct mr_request r = { .status = 200, .out_content_type = MR_STR("application/json") };
 	size_t cap = body_len + body_len / 1000 + 1000, len = 0, n;
@@ -556,7 +569,8 @@ static void check_answer(size_t body_len)
 			len += bufs[i].len;
 			piece += bufs[i].len;
 		}
-		assert_true(piece <= MR_ANSWER_RECORDS * (MR_FCGI_RECORD_MAX + 8) + MR_FCGI_END_LEN);
+		assert_true(
+		    piece <= MR_ANSWER_RECORDS * (MR_FCGI_RECORD_MAX + 8) + MR_FCGI_END_LEN);
 	}
 	n = unframe(wire, len, 513, got);
 	assert_memory_equal(got, head, sizeof(head) - 1);
@@ -573,8 +587,8 @@ static void check_answer(size_t body_len)
 
 static void test_answers_of_every_size(void **state)
 {
-	static const size_t sizes[] = { 0, 1, 100, 65440, 65450, 65460, 65528, 65536, 131056, 262112, 262200,
-		300000, 1000000 };
+	static const size_t sizes[] = { 0, 1, 100, 65440, 65450, 65460, 65528, 65536, 131056,
+		262112, 262200, 300000, 1000000 };
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(sizes); i++)

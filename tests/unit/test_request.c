@@ -17,7 +17,8 @@ static struct mr_worker worker;
 
 static void add_length(struct mr_buf *b, size_t n)
 {
-	const char four[4] = { (char)(0x80 | (n >> 24 & 0x7f)), (char)(n >> 16), (char)(n >> 8), (char)n };
+	const char four[4] = { (char)(0x80 | (n >> 24 & 0x7f)), (char)(n >> 16), (char)(n >> 8),
+		(char)n };
 
 	if (n < 128)
 		mr_buf_addc(b, (char)n);
@@ -55,9 +56,10 @@ static struct mr_job *make_job(const char *const *params)
 
 static void test_what_nginx_sends(void **state)
 {
-	struct mr_job *x = JOB("REQUEST_METHOD", "POST", "DOCUMENT_URI", "/api/v1/a b", "REQUEST_URI",
-	    "/api/v1/a%20b?x=%31", "QUERY_STRING", "x=%31", "CONTENT_TYPE", "application/json", "CONTENT_LENGTH",
-	    "5", "REMOTE_ADDR", "10.1.2.3", "HTTP_IF_MATCH", "\"1\"", "HTTP_X_API_KEY", "k", "HTTP_EMPTY", "");
+	struct mr_job *x = JOB("REQUEST_METHOD", "POST", "DOCUMENT_URI", "/api/v1/a b",
+	    "REQUEST_URI", "/api/v1/a%20b?x=%31", "QUERY_STRING", "x=%31", "CONTENT_TYPE",
+	    "application/json", "CONTENT_LENGTH", "5", "REMOTE_ADDR", "10.1.2.3", "HTTP_IF_MATCH",
+	    "\"1\"", "HTTP_X_API_KEY", "k", "HTTP_EMPTY", "");
 	const struct mr_request *r = &x->r;
 
 	(void)state;
@@ -92,7 +94,9 @@ static void test_header_names_are_bounded(void **state)
 
 	(void)state;
 	assert_int_equal(mr_job_prepare(x), 0);
-	assert_null(mr_request_header(&x->r, "a-name-that-is-much-longer-than-any-header-that-anybody-asks-for-here").p);
+	assert_null(mr_request_header(
+	    &x->r, "a-name-that-is-much-longer-than-any-header-that-anybody-asks-for-here")
+	                .p);
 	x = mr_job_free(x);
 }
 
@@ -126,7 +130,8 @@ static void test_paths(void **state)
 		struct mr_job *x = JOB("REQUEST_METHOD", "GET", "REQUEST_URI", cases[i].uri);
 
 		assert_int_equal(mr_job_prepare(x), 0);
-		assert_int_equal(x->refusal, cases[i].path != NULL ? MR_ERR_NONE : MR_ERR_BAD_REQUEST);
+		assert_int_equal(
+		    x->refusal, cases[i].path != NULL ? MR_ERR_NONE : MR_ERR_BAD_REQUEST);
 		assert_str(x->r.path, cases[i].path != NULL ? cases[i].path : "/");
 		x = mr_job_free(x);
 	}
@@ -134,7 +139,8 @@ static void test_paths(void **state)
 
 static void test_what_nginx_decoded_is_not_decoded_again(void **state)
 {
-	struct mr_job *x = JOB("REQUEST_METHOD", "GET", "REQUEST_URI", "/other", "DOCUMENT_URI", "/a%20b");
+	struct mr_job *x =
+	    JOB("REQUEST_METHOD", "GET", "REQUEST_URI", "/other", "DOCUMENT_URI", "/a%20b");
 
 	(void)state;
 	assert_int_equal(mr_job_prepare(x), 0);
@@ -152,7 +158,8 @@ static void test_what_nginx_decoded_is_not_decoded_again(void **state)
 
 static void test_methods(void **state)
 {
-	static const char *const known[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS" };
+	static const char *const known[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD",
+		"OPTIONS" };
 	static const char *const unknown[] = { "", "get", "TRACE", "GETX", "PROPFIND" };
 
 	(void)state;
@@ -179,7 +186,8 @@ static void test_broken_parameters(void **state)
 
 	(void)state;
 	assert_non_null(x);
-	mr_job_params(x, MR_STR("\x05\x05" "abc"));
+	mr_job_params(x, MR_STR("\x05\x05"
+	                        "abc"));
 	assert_int_equal(mr_job_prepare(x), MR_E_INVALID);
 	x = mr_job_free(x);
 }
@@ -230,8 +238,9 @@ static void test_bodies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
-		struct mr_job *x = JOB("REQUEST_METHOD", "POST", "DOCUMENT_URI", "/", "CONTENT_LENGTH",
-		    cases[i].length, "REQUEST_BODY_FILE", cases[i].file != NULL ? cases[i].file : "");
+		struct mr_job *x = JOB("REQUEST_METHOD", "POST", "DOCUMENT_URI", "/",
+		    "CONTENT_LENGTH", cases[i].length, "REQUEST_BODY_FILE",
+		    cases[i].file != NULL ? cases[i].file : "");
 
 		assert_int_equal(mr_job_prepare(x), 0);
 		for (size_t n = 0; n < cases[i].send; n++)
@@ -239,7 +248,8 @@ static void test_bodies(void **state)
 		mr_job_complete(x);
 		if (x->refusal != cases[i].refusal)
 			fail_msg("%s: %d", cases[i].name, x->refusal);
-		assert_int_equal(x->r.body.p != NULL, cases[i].send > 0 && cases[i].send <= BODY_MAX);
+		assert_int_equal(
+		    x->r.body.p != NULL, cases[i].send > 0 && cases[i].send <= BODY_MAX);
 		if (cases[i].file != NULL)
 			assert_str(x->r.body_file, cases[i].file);
 		x = mr_job_free(x);
@@ -257,7 +267,8 @@ static void test_answers(void **state)
 	mr_response_header(r, "Location", MR_STR("/a\r\nSet-Cookie: x=1\x01\x7f"));
 	mr_response_header(r, "ETag", MR_STR("\"1\""));
 	mr_response_header(r, "Empty", MR_STR_NONE);
-	assert_str(mr_buf_str(&r->out_headers), "Location: /a  Set-Cookie: x=1  \r\nETag: \"1\"\r\nEmpty: \r\n");
+	assert_str(mr_buf_str(&r->out_headers),
+	    "Location: /a  Set-Cookie: x=1  \r\nETag: \"1\"\r\nEmpty: \r\n");
 	mr_response_json(r, 201, MR_STR("{\"a\":1}"));
 	mr_response_json(r, 200, MR_STR("[]"));
 	assert_int_equal(r->status, 200);
@@ -292,7 +303,8 @@ static void count(void *p)
 
 static void test_nothing_is_left_for_the_next(void **state)
 {
-	struct mr_job *x = JOB("REQUEST_METHOD", "POST", "DOCUMENT_URI", "/a", "CONTENT_TYPE", "x/y");
+	struct mr_job *x =
+	    JOB("REQUEST_METHOD", "POST", "DOCUMENT_URI", "/a", "CONTENT_TYPE", "x/y");
 	unsigned released = 0;
 
 	(void)state;
@@ -328,8 +340,10 @@ static void test_memory_is_given_back(void **state)
 	(void)state;
 	assert_non_null(x);
 	for (unsigned i = 0; i < 1000; i++)
-		mr_job_body(x, MR_STR("0123456789012345678901234567890123456789012345678901234567890123456789"
-				      "0123456789012345678901234567890123456789012345678901234567890123456789"));
+		mr_job_body(x,
+		    MR_STR(
+		        "0123456789012345678901234567890123456789012345678901234567890123456789"
+		        "0123456789012345678901234567890123456789012345678901234567890123456789"));
 	assert_true(x->body.cap > 100000);
 	mr_job_reset(x);
 	assert_true(x->body.cap <= 65536);
@@ -346,8 +360,10 @@ static void test_without_memory(void **state)
 		mr_arena_fail_after(n);
 		x = mr_job_create(&worker, BODY_MAX);
 		if (x != NULL) {
-			mr_job_params(x, MR_STR("\x0b\x03" "REQUEST_URI/%41"));
-			assert_true(mr_job_prepare(x) <= 0); /* refused or not: it must only not crash */
+			mr_job_params(x, MR_STR("\x0b\x03"
+			                        "REQUEST_URI/%41"));
+			assert_true(
+			    mr_job_prepare(x) <= 0); /* refused or not: it must only not crash */
 		}
 		mr_arena_fail_after(0);
 		x = mr_job_free(x);

@@ -143,13 +143,12 @@ static void test_echo(void **state)
 
 /* Each line is something that must not work inside; the exit code must not be 0. */
 static const char *const refused[] = {
-	"exec 3<>/dev/tcp/127.0.0.1/22",                 /* dash has none, bash would */
+	"exec 3<>/dev/tcp/127.0.0.1/22", /* dash has none, bash would */
 	"perl -e 'use Socket; socket(S, PF_INET, SOCK_STREAM, 0) or exit 1'",
 	"perl -e 'use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0) or exit 1'",
 	"cat /etc/passwd",
 	"cat /proc/1/environ",
 	"ls /home",
-	"ls /work",
 	"echo x >/usr/x",
 	"echo x >/x",
 	"unshare -U true",
@@ -186,7 +185,8 @@ static void test_descriptors(void **state)
 
 	if (!works(f))
 		skip();
-	run_shell(f, &j, "for i in 3 4 5 6 7 8 9; do { true <&$i; } 2>/dev/null && echo $i; done; true");
+	run_shell(
+	    f, &j, "for i in 3 4 5 6 7 8 9; do { true <&$i; } 2>/dev/null && echo $i; done; true");
 	assert_int_equal(j.j.outcome, MR_SANDBOX_EXITED);
 	assert_str(mr_buf_str(&j.j.output), "");
 	mr_sandbox_job_done(&j.j);

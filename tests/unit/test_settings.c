@@ -40,7 +40,10 @@ static void good_file(void **state)
 
 	(void)state;
 	mr_faults_init(&f, a, 10);
-	assert_int_equal(load("# comment\n\n  engine_batch =  7 \nfile_store = \"/srv/a b\"\ncors_credentials=yes", &f, &s), 0);
+	assert_int_equal(load("# comment\n\n  engine_batch =  7 \nfile_store = \"/srv/a "
+	                      "b\"\ncors_credentials=yes",
+	                     &f, &s),
+	    0);
 	assert_int_equal(s->engine_batch, 7);
 	assert_string_equal(s->file_store, "/srv/a b");
 	assert_true(s->cors_credentials);
@@ -57,7 +60,9 @@ static void all_faults_at_once(void **state)
 
 	(void)state;
 	mr_faults_init(&f, a, 10);
-	assert_int_equal(load("engine_bach = 7\nengine_batch = many\nno sign\nlog_level = loud\ncors_credentials = 2\n", &f, &s),
+	assert_int_equal(load("engine_bach = 7\nengine_batch = many\nno sign\nlog_level = "
+	                      "loud\ncors_credentials = 2\n",
+	                     &f, &s),
 	    MR_E_INVALID);
 	assert_null(s);
 	assert_int_equal(f.count, 5);
@@ -103,7 +108,8 @@ static void rows_are_sorted(void **state)
 	for (size_t i = 0; i < mr_setting_rows_len; i++) {
 		assert_true(strlen(mr_setting_rows[i].doc) > 10);
 		if (i > 0)
-			assert_true(strcmp(mr_setting_rows[i - 1].name, mr_setting_rows[i].name) < 0);
+			assert_true(
+			    strcmp(mr_setting_rows[i - 1].name, mr_setting_rows[i].name) < 0);
 	}
 }
 

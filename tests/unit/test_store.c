@@ -70,7 +70,8 @@ static void test_writing(void **state)
 	assert_int_not_equal(access(f.path, F_OK), 0); /* not before it is whole */
 	assert_int_equal(mr_store_commit(&f), 0);
 	mr_store_end(&f);
-	assert_string_equal(f.sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+	assert_string_equal(
+	    f.sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
 	assert_int_equal(f.size, 5);
 	assert_true(mr_str_starts(mr_str(f.key), MR_STR("42/")));
 	assert_int_equal(strlen(f.key), 3 + 3 + 32);
@@ -126,7 +127,8 @@ static void test_empty(void **state)
 	assert_int_equal(mr_store_begin(&f, root, 1, 0), 0);
 	assert_int_equal(mr_store_commit(&f), 0);
 	mr_store_end(&f);
-	assert_string_equal(f.sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_string_equal(
+	    f.sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	assert_int_equal(mr_store_remove(root, mr_str(f.key)), 0);
 }
 
@@ -148,10 +150,11 @@ static void test_no_such_root(void **state)
 
 static void test_only_our_keys_are_removed(void **state)
 {
-	static const char *const keys[] = { "", "/etc/passwd", "1", "1/aa", "1/aa/", "../../etc/passwd",
-		"1/../0123456789abcdef0123456789abcdef", "x/01/0123456789abcdef0123456789abcdef",
-		"1/01/0123456789abcdef0123456789abcdeF", "1/01/0123456789abcdef0123456789abcde",
-		"1/01/0123456789abcdef0123456789abcdef0", "1/01/0123456789abcdef0123456789abcd/f",
+	static const char *const keys[] = { "", "/etc/passwd", "1", "1/aa", "1/aa/",
+		"../../etc/passwd", "1/../0123456789abcdef0123456789abcdef",
+		"x/01/0123456789abcdef0123456789abcdef", "1/01/0123456789abcdef0123456789abcdeF",
+		"1/01/0123456789abcdef0123456789abcde", "1/01/0123456789abcdef0123456789abcdef0",
+		"1/01/0123456789abcdef0123456789abcd/f",
 		"1/01/0123456789abcdef0123456789abcdef.tmp" };
 
 	(void)state;

@@ -162,7 +162,7 @@ static void failures(void **state)
 		    "! transformations[0] (flatten): flatten works on a list, not on a value of "
 		    "type map" },
 		{ "[{'type':'group','path':'data.items','by':'item'}]",
-		    "! transformations[0] (group): group can't group by a map" },
+		    "! transformations[0] (group): group can't group by a value of type map" },
 		{ "[{'type':'sort','path':'list'}]",
 		    "! transformations[0] (sort): no such overload: null compared with int" },
 		{ "[{'type':'aggregate','op':'sum','path':'data.items.s'}]",

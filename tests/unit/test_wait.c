@@ -33,7 +33,7 @@ struct visit {
 	struct mr_request r;
 	struct mr_wait *w;
 	int64_t run_id, timeout_ms;
-	unsigned times; /* how often it waits */
+	unsigned times;    /* how often it waits */
 	const char *early; /* a message between begin and wait; NULL: none */
 	unsigned waited, ended;
 	bool timed_out, done;

@@ -8,6 +8,8 @@ build() {
   if [ ! -x "$ROOT/configure" ]; then
     progress "autoreconf" "$DEV/log/autoreconf.log" autoreconf -fi "$ROOT" || return
   fi
+  # configure refuses to build elsewhere when the sources have a build of their own
+  [ ! -e "$ROOT/config.status" ] || die "there is a build in the source folder: run make distclean there first"
   mkdir -p "$dir"
   if [ ! -s "$dir/Makefile" ] || [ "$(cat "$dir/.arguments" 2>/dev/null)" != "$prefix $*" ]; then
     # install -C leaves a file alone that did not change, so a running program stays its own

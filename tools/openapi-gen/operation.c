@@ -17,6 +17,12 @@ static bool takes_body(const struct mr_route *r)
 	return r->in != MR_SCHEMA_NONE || r->in_file;
 }
 
+/* What writes takes an Idempotency-Key; POST alone needs one. */
+static bool is_repeatable(const struct mr_route *r)
+{
+	return r->method == MR_POST && r->sql != MR_SQL_NONE;
+}
+
 static struct json_object *typed(const char *type)
 {
 	struct json_object *o = json_object_new_object();
@@ -168,14 +174,23 @@ static void list_parameters(struct json_object *all, const struct mr_route *r)
 		parameter(all, "query", "search", "Only entries with this text.", typed("string"));
 }
 
+static bool takes_if_match(const struct mr_route *r)
+{
+	for (const enum mr_error_id *e = r->errors; e != NULL && *e != MR_ERR_NONE; e++) {
+		if (*e == MR_ERR_PRECONDITION_FAILED)
+			return true;
+	}
+	return r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE;
+}
+
 static void header_parameters(struct json_object *all, const struct mr_route *r)
 {
-	if (r->method == MR_POST)
+	if (is_repeatable(r))
 		parameter(all, "header", "Idempotency-Key",
 		    "The same key and content within 24 hours gives the stored answer, with "
 		    "Idempotency-Replayed: true.",
 		    typed("string"));
-	if (r->method != MR_POST && r->envelope == MR_ENVELOPE_ONE)
+	if (takes_if_match(r))
 		parameter(all, "header", "If-Match",
 		    "Only if the resource still has the version of this ETag.", typed("string"));
 	if (r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE)
@@ -317,7 +332,7 @@ static struct json_object *answer_headers(const struct mr_route *r)
 		header(all, "ETag", "Version and digest, for If-Match and If-None-Match.");
 	if (r->out.status == 201)
 		header(all, "Location", "Where the new resource is.");
-	if (r->method == MR_POST)
+	if (is_repeatable(r))
 		header(all, "Idempotency-Replayed", "true: the answer is a stored one.");
 	if (r->envelope == MR_ENVELOPE_BARE) {
 		header(all, "X-Total-Count", "Entries in all.");
@@ -358,7 +373,7 @@ static void errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
 		mark_all(seen, MR_ERRS(MR_ERR_BODY_TOO_LARGE, MR_ERR_MEDIA_TYPE_UNSUPPORTED));
 	if (r->in != MR_SCHEMA_NONE)
 		seen[MR_ERR_JSON_INVALID] = true;
-	if (r->method == MR_POST)
+	if (is_repeatable(r))
 		mark_all(seen, MR_ERRS(MR_ERR_IDEMPOTENCY_IN_PROGRESS, MR_ERR_IDEMPOTENCY_KEY_REUSED));
 	if (r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE)
 		seen[MR_ERR_PRECONDITION_FAILED] = true;

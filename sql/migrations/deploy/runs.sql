@@ -221,36 +221,37 @@ create function run_time_ms(r runs) returns bigint
 language sql stable parallel safe
 return (extract(epoch from coalesce(r.completed_at, now()) - r.started_at) * 1000)::bigint;
 
--- The run as every single answer shows it.
-create function run_body(r runs, workflow_name text) returns json
+-- The run as every single answer shows it: JSON, as text.
+create function run_body(r runs, workflow_name text) returns text
 language sql stable parallel safe
-return json_build_object(
-	'id', r.id,
-	'run_id', r.id,
-	'execution_id', r.id,
-	'workflow_id', r.workflow_id,
-	'workflow_definition_id', r.workflow_id,
-	'workflow_name', workflow_name,
-	'version', r.version,
-	'status', r.status,
-	'is_terminal', is_terminal(r.status),
-	'trigger_type', r.trigger_type,
-	'triggered_by', r.triggered_by,
-	'input_data', r.input,
-	'result_data', r.result,
-	'error', r.error,
-	'retry_count', r.retry_count,
-	'execution_time_ms', run_time_ms(r),
-	'progress', r.progress,
-	'priority', r.priority,
-	'created_at', ts(r.created_at),
-	'started_at', ts(r.started_at),
-	'completed_at', ts(r.completed_at),
-	'cancelled_at', ts(r.cancelled_at),
-	'cancelled_by', r.cancelled_by,
-	'wake_at', ts(r.wake_at),
-	'correlation_id', r.correlation_id,
-	'parent_run_id', r.parent_run_id);
+return concat(
+	'{"id":', r.id,
+	',"run_id":', r.id,
+	',"execution_id":', r.id,
+	',"workflow_id":', r.workflow_id,
+	',"workflow_definition_id":', r.workflow_id,
+	',"workflow_name":', quoted(workflow_name),
+	',"version":', r.version,
+	',"status":"', r.status,
+	'","is_terminal":', is_terminal(r.status)::text,
+	',"trigger_type":"', r.trigger_type,
+	'","triggered_by":', quoted(r.triggered_by),
+	',"input_data":', r.input,
+	',"result_data":', coalesce(r.result::text, 'null'),
+	',"error":', coalesce(r.error::text, 'null'),
+	',"retry_count":', r.retry_count,
+	',"execution_time_ms":', coalesce(run_time_ms(r)::text, 'null'),
+	',"progress":', r.progress,
+	',"priority":', r.priority,
+	',"created_at":', quoted(r.created_at),
+	',"started_at":', quoted(r.started_at),
+	',"completed_at":', quoted(r.completed_at),
+	',"cancelled_at":', quoted(r.cancelled_at),
+	',"cancelled_by":', quoted(r.cancelled_by),
+	',"wake_at":', quoted(r.wake_at),
+	',"correlation_id":', quoted(r.correlation_id),
+	',"parent_run_id":', coalesce(r.parent_run_id::text, 'null'),
+	'}');
 
 -- Grave enough for a list of lines of LEAST or graver.
 create function log_rank(level text) returns int

@@ -17,10 +17,21 @@ create function current_tenant() returns bigint
 language sql stable parallel safe
 return nullif(current_setting('app.tenant', true), '')::bigint;
 
--- RFC 3339 in UTC with Z, for JSON. Stable, not immutable, so that it is inlined.
+-- RFC 3339 in UTC with Z, for JSON. Half the price of to_char; the roles' DateStyle is ISO. Stable,
+-- not immutable, so that it is inlined.
 create function ts(t timestamptz) returns text
 language sql stable parallel safe
-return to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+return replace((t at time zone 'UTC')::text, ' ', 'T') || 'Z';
+
+-- JSON of a text or time that may be null, for lists: they are put together by concat(), which
+-- takes three quarters of the time of json_build_object().
+create function quoted(t text) returns text
+language sql stable parallel safe
+return coalesce(to_json(t)::text, 'null');
+
+create function quoted(t timestamptz) returns text
+language sql stable parallel safe
+return coalesce('"' || ts(t) || '"', 'null');
 
 -- Microseconds since 1970, as the programs count time, and back.
 create function us(t timestamptz) returns bigint
@@ -40,7 +51,7 @@ begin
 end
 $$;
 
-grant execute on function current_tenant(), ts(timestamptz), us(timestamptz), from_us(bigint),
+grant execute on function current_tenant(), ts(timestamptz), quoted(text), quoted(timestamptz), us(timestamptz), from_us(bigint),
 	bus_listen() to millrace_api, millrace_engine;
 
 commit;
