@@ -269,11 +269,14 @@ static int add_errors(struct render *r)
 
 		mr_buf_addf(r->out, "  location = /_errors/%u {\n    internal;\n", e->status);
 		mr_buf_addz(r->out, "    default_type application/problem+json;\n");
-		x = render_file(r, "snippets/headers.conf", DEPTH_MAX - 1);
+		/* 416 is found out late, when the headers of the file's location are in the answer
+		 */
+		x = e->status == 416 ? 0 : render_file(r, "snippets/headers.conf", DEPTH_MAX - 1);
 		if (x < 0)
 			return x;
-		mr_buf_addz(r->out, "    add_header X-Request-ID $mr_request_id always;\n"
-		                    "    add_header Cache-Control no-store always;\n");
+		if (e->status != 416)
+			mr_buf_addz(r->out, "    add_header X-Request-ID $mr_request_id always;\n");
+		mr_buf_addz(r->out, "    add_header Cache-Control no-store always;\n");
 		if (nginx_errors[i].more != NULL)
 			mr_buf_addf(r->out, "    add_header %s always;\n", nginx_errors[i].more);
 		add_problem(r->out, e);

@@ -24,13 +24,15 @@ void mr_account_tell_waiter(struct mr_held *h)
 static void count_run(struct mr_held *h)
 {
 	struct mr_metrics *m = h->engine->metrics;
-	struct mr_str type = h->definition != NULL ? h->definition->workflow_type : MR_STR("default");
+	struct mr_str type =
+	    h->definition != NULL ? h->definition->workflow_type : MR_STR("default");
 	char tenant[24];
 	int n = snprintf(tenant, sizeof(tenant), "%lld", (long long)h->tenant_id);
 
 	mr_metric_add(m, MR_METRIC_RUNS,
-	    MR_LABELS({ "workflow_type", type }, { "status", mr_str(mr_run_status_name(h->row.status)) },
-		{ "tenant", { tenant, (size_t)n } }),
+	    MR_LABELS({ "workflow_type", type },
+	        { "status", mr_str(mr_run_status_name(h->row.status)) },
+	        { "tenant", { tenant, (size_t)n } }),
 	    1);
 	if (h->row.ended_at_us > h->started_at_us && h->started_at_us > 0)
 		mr_metric_observe(m, MR_METRIC_RUN_DURATION, MR_LABELS({ "workflow_type", type }),
@@ -54,7 +56,9 @@ static void count_step(struct mr_held *h, const struct mr_fact *f, const char *o
 	if (f->duration_us < 0)
 		return;
 	mr_metric_add(m, MR_METRIC_ACTIONS,
-	    MR_LABELS({ "action_type", type }, { "latency_class", mr_str(mr_latency_class(f->duration_us)) }), 1);
+	    MR_LABELS({ "action_type", type },
+	        { "latency_class", mr_str(mr_latency_class(f->duration_us)) }),
+	    1);
 	mr_metric_observe(m, MR_METRIC_ACTION_DURATION, MR_LABELS({ "action_type", type }),
 	    (double)f->duration_us / US_PER_S);
 	mr_metric_observe(m, MR_METRIC_ACTION_DURATION_MS, MR_LABELS({ "action_type", type }),

@@ -10,6 +10,7 @@
 #include "engine/load.h"
 #include "engine/metrics.h"
 #include "engine/query.h"
+#include "engine/revive.h"
 #include "engine/run_row.h"
 #include "lib/log.h"
 
@@ -19,13 +20,15 @@
 
 struct mr_claim {
 	struct mr_engine *engine;
-	struct mr_query queries[2]; /* in turn: the next is sent before the rows of one are gone through */
+	struct mr_query
+	    queries[2]; /* in turn: the next is sent before the rows of one are gone through */
 	unsigned turn;
 	bool busy;
 	bool hold;
-	bool wanted; /* runs are believed to be queued */
+	bool wanted;    /* runs are believed to be queued */
 	size_t in_hand; /* rows of an answer that are not in the table yet */
 	int64_t limit;
+	int64_t asked_as; /* the engine's id in the claim under way */
 	uint64_t poll_at_ms;
 };
 
@@ -46,7 +49,7 @@ static bool may_claim(const struct mr_claim *c)
 	const struct mr_engine *e = c->engine;
 
 	return !c->busy && !c->hold && c->wanted && e->state == MR_ENGINE_RUNNING && e->id != 0 &&
-	    mr_ids_enough(e->ids) && mr_lease_holds(e->lease);
+	       mr_ids_enough(e->ids) && mr_lease_holds(e->lease);
 }
 
 void mr_claim_kick(struct mr_claim *c)
@@ -59,7 +62,8 @@ void mr_claim_kick(struct mr_claim *c)
 	if (c->limit <= 0)
 		return; /* a landed flush comes here again */
 	mr_query_begin(q);
-	/* losing a claim in a crash of the server does no harm: the flush that follows is durable */
+	/* losing a claim in a crash of the server does no harm: the flush that follows is durable
+	 */
 	mr_query_call(q, MR_SQL_ENGINE_ASYNC);
 	mr_query_call(q, MR_SQL_ENGINE_CLAIM);
 	mr_query_i64(q, "engine_id", c->engine->id);
@@ -70,6 +74,7 @@ void mr_claim_kick(struct mr_claim *c)
 	mr_query_i64(q, "engine_id", c->engine->id);
 	if (mr_query_submit(q) < 0)
 		return; /* without memory: the next tick tries again */
+	c->asked_as = c->engine->id;
 	c->busy = true;
 	c->wanted = false;
 	c->turn ^= 1;
@@ -107,7 +112,8 @@ void mr_claim_hold(struct mr_claim *c, bool hold)
 
 /* ---- the answer ---- */
 
-static void take_row(struct mr_claim *c, const struct mr_query *q, int row, const struct mr_run_columns *columns)
+static void take_row(
+    struct mr_claim *c, const struct mr_query *q, int row, const struct mr_run_columns *columns)
 {
 	struct mr_engine *e = c->engine;
 	const PGresult *r = mr_query_result(q, 1);
@@ -124,8 +130,9 @@ static void take_row(struct mr_claim *c, const struct mr_query *q, int row, cons
 	h->fresh = true;
 	h->definition = mr_definitions_get(e->definitions, h->workflow_id, h->version);
 	if (h->definition != NULL)
-		mr_load_go_fresh(h, mr_query_result(q, 2));
-	else if (mr_run_row_first(mr_query_result(q, 2), PQfnumber(mr_query_result(q, 2), "run_id"), h->id) >= 0)
+		mr_revive(h, NULL, mr_query_result(q, 2));
+	else if (mr_run_row_first(
+	             mr_query_result(q, 2), PQfnumber(mr_query_result(q, 2), "run_id"), h->id) >= 0)
 		mr_load_add(e->load, h); /* its commands would be gone by then */
 	else
 		mr_load_add_fresh(e->load, h);
@@ -161,6 +168,8 @@ static void answered(struct mr_query *q)
 		failed(c, q);
 		return; /* the poll tries again */
 	}
+	if (c->asked_as != c->engine->id)
+		return; /* the lease was lost meanwhile: they are not ours any more */
 	rows = PQntuples(mr_query_result(q, 1));
 	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMED, NULL, rows);
 	c->in_hand = (size_t)rows;
@@ -179,7 +188,8 @@ struct mr_claim *mr_claim_create(struct mr_engine *e)
 	if (c == NULL)
 		return NULL;
 	c->engine = e;
-	if (mr_query_init(&c->queries[0], e, answered) == 0 && mr_query_init(&c->queries[1], e, answered) == 0)
+	if (mr_query_init(&c->queries[0], e, answered) == 0 &&
+	    mr_query_init(&c->queries[1], e, answered) == 0)
 		return c;
 	return mr_claim_free(c);
 }

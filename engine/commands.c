@@ -62,7 +62,9 @@ static int read_data(struct mr_arena *a, struct mr_str text, struct mr_value *re
 
 static void act(struct mr_held *h, size_t kind, const struct mr_value *data)
 {
-	struct mr_run_event ev = { .kind = kinds[kind].event, .step = -1, .data = *data, .duration_us = -1 };
+	struct mr_run_event ev = {
+		.kind = kinds[kind].event, .step = -1, .data = *data, .duration_us = -1
+	};
 
 	mr_metric_add(h->engine->metrics, MR_METRIC_COMMANDS,
 	    MR_LABELS({ "kind", mr_str(kinds[kind].name) }), 1);
@@ -93,8 +95,8 @@ static void obey(struct mr_held *h, int64_t id, struct mr_str kind, struct mr_st
 
 void mr_commands_obey(struct mr_held *h, const PGresult *r)
 {
-	int run = PQfnumber(r, "run_id"), id = PQfnumber(r, "command_id"), kind = PQfnumber(r, "kind"),
-	    data = PQfnumber(r, "data");
+	int run = PQfnumber(r, "run_id"), id = PQfnumber(r, "command_id"),
+	    kind = PQfnumber(r, "kind"), data = PQfnumber(r, "data");
 
 	for (int i = mr_run_row_first(r, run, h->id); i >= 0 && i < PQntuples(r); i++) {
 		if (h->phase != MR_HELD_LIVE || mr_run_row_i64(r, i, run) != h->id)

@@ -118,7 +118,8 @@ struct mr_definition *mr_definition_unref(struct mr_definitions *d, struct mr_de
 
 /* ---- compiling ---- */
 
-static void set_problem(struct mr_definition *def, const struct mr_faults *faults, const char *otherwise)
+static void set_problem(
+    struct mr_definition *def, const struct mr_faults *faults, const char *otherwise)
 {
 	const struct mr_fault *f = faults->first;
 
@@ -179,8 +180,8 @@ static struct mr_definition *create(int64_t workflow_id, int version, struct mr_
 	return def;
 }
 
-struct mr_definition *mr_definitions_put(struct mr_definitions *d, int64_t workflow_id,
-    int version, struct mr_str name, struct mr_str text)
+struct mr_definition *mr_definitions_put(struct mr_definitions *d, int64_t workflow_id, int version,
+    struct mr_str name, struct mr_str text)
 {
 	struct mr_definition *def = create(workflow_id, version, name);
 	struct mr_definition **at = bucket(d, workflow_id, version);

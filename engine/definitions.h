@@ -31,11 +31,12 @@ struct mr_definition {
 struct mr_definitions *mr_definitions_create(size_t max) MR_MUST_CHECK;
 struct mr_definitions *mr_definitions_free(struct mr_definitions *d);
 /* With a reference for the caller, or NULL when it is not here. */
-struct mr_definition *mr_definitions_get(struct mr_definitions *d, int64_t workflow_id, int version);
+struct mr_definition *mr_definitions_get(
+    struct mr_definitions *d, int64_t workflow_id, int version);
 /* Compiles TEXT (absent: there is no such version, which is a problem like any other) and keeps
  * it. Without a reference. NULL without memory. */
-struct mr_definition *mr_definitions_put(struct mr_definitions *d, int64_t workflow_id,
-    int version, struct mr_str name, struct mr_str text);
+struct mr_definition *mr_definitions_put(struct mr_definitions *d, int64_t workflow_id, int version,
+    struct mr_str name, struct mr_str text);
 /* Gives a reference back; returns NULL. Takes NULL. */
 struct mr_definition *mr_definition_unref(struct mr_definitions *d, struct mr_definition *def);
 size_t mr_definitions_len(const struct mr_definitions *d);

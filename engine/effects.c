@@ -76,7 +76,7 @@ static struct mr_exec *find(struct mr_held *h, int64_t step_execution_id, unsign
 	struct mr_exec *exec = h->execs;
 
 	while (exec != NULL &&
-	    (exec->step_execution_id != step_execution_id || exec->x.attempt != attempt))
+	       (exec->step_execution_id != step_execution_id || exec->x.attempt != attempt))
 		exec = exec->next;
 	return exec;
 }
@@ -87,13 +87,16 @@ static int failure(struct mr_exec *exec, struct mr_value *ret)
 {
 	const struct mr_value *code = mr_value_get(&exec->x.error_data, "status_code");
 	bool data = exec->x.error_data.kind != MR_VALUE_NULL;
-	struct mr_map *m = mr_map_create(exec->x.arena, (size_t)2 + (code != NULL ? 1 : 0) + (data ? 1 : 0));
+	struct mr_map *m =
+	    mr_map_create(exec->x.arena, (size_t)2 + (code != NULL ? 1 : 0) + (data ? 1 : 0));
 	size_t n = 2;
 
 	if (m == NULL)
 		return -1;
-	m->members[0] = (struct mr_member){ mr_value_strz("type"), mr_value_str(exec->x.error_type) };
-	m->members[1] = (struct mr_member){ mr_value_strz("message"), mr_value_str(exec->x.error_message) };
+	m->members[0] =
+	    (struct mr_member){ mr_value_strz("type"), mr_value_str(exec->x.error_type) };
+	m->members[1] =
+	    (struct mr_member){ mr_value_strz("message"), mr_value_str(exec->x.error_message) };
 	if (code != NULL)
 		m->members[n++] = (struct mr_member){ mr_value_strz("status_code"), *code };
 	if (data)
@@ -145,17 +148,22 @@ static void on_done(struct mr_step_exec *x)
 	tell(exec);
 }
 
-void mr_effects_tell(struct mr_held *h)
+static struct mr_exec *first_ended(const struct mr_held *h)
 {
 	struct mr_exec *exec = h->execs;
 
-	while (exec != NULL) {
-		struct mr_exec *next = exec->next;
+	while (exec != NULL && exec->state != MR_EXEC_ENDED)
+		exec = exec->next;
+	return exec;
+}
 
-		if (exec->state == MR_EXEC_ENDED)
-			tell(exec);
-		exec = next;
-	}
+/* From the front each time: telling of one may abort others. */
+void mr_effects_tell(struct mr_held *h)
+{
+	struct mr_exec *exec;
+
+	while (h->phase == MR_HELD_LIVE && !h->leaving && (exec = first_ended(h)) != NULL)
+		tell(exec);
 }
 
 static void tell_ended(struct mr_held *h)
@@ -221,7 +229,8 @@ static bool begin(struct mr_exec *exec, const struct mr_effect *effect)
 		return false;
 	}
 	if (exec->runner == NULL) {
-		set_failure(exec, "internal", "This engine can't carry out this type of step.", false);
+		set_failure(
+		    exec, "internal", "This engine can't carry out this type of step.", false);
 		return false;
 	}
 	return exec->runner->start(&exec->x) == 0;
@@ -233,7 +242,8 @@ void mr_effect_start(struct mr_held *h, const struct mr_effect *effect)
 	struct mr_exec *exec;
 
 	if (fx->engine->state != MR_ENGINE_RUNNING)
-		return; /* it is journalled as started: whoever claims the run next carries it out */
+		return; /* it is journalled as started: whoever claims the run next carries it out
+		         */
 	if (find(h, effect->step_execution_id, effect->attempt) != NULL)
 		return; /* kept from before the run was read again */
 	exec = exec_create(h);
@@ -372,7 +382,8 @@ void mr_effects_leave_out(struct mr_held *h, struct mr_run_out *out, size_t from
 
 		if (find(h, effect->step_execution_id, effect->attempt) != NULL ||
 		    is_among(effect, out->effects, kept) ||
-		    (h->sent != NULL && is_among(effect, h->sent->out.effects, h->sent->out.effects_len)))
+		    (h->sent != NULL &&
+		        is_among(effect, h->sent->out.effects, h->sent->out.effects_len)))
 			continue;
 		out->effects[kept++] = *effect;
 	}

@@ -126,12 +126,14 @@ void mr_engine_drain(struct mr_engine *e)
 static void drain(struct mr_engine *e)
 {
 	uint64_t since = uv_now(e->loop) - e->drain_since_ms;
-	bool quiet = mr_flush_is_idle(e->flush) && mr_load_len(e->load) == 0 && !mr_claim_is_busy(e->claim);
+	bool quiet =
+	    mr_flush_is_idle(e->flush) && mr_load_len(e->load) == 0 && !mr_claim_is_busy(e->claim);
 
 	if (since >= DRAIN_LAST_MS && e->state == MR_ENGINE_ENDING) {
 		lease_ended(e); /* the database is away: the lease will run out */
 	} else if (e->state == MR_ENGINE_DRAINING &&
-	    ((quiet && (mr_effects_in_flight(e->effects) == 0 || since >= DRAIN_MS)) || since >= DRAIN_LAST_MS)) {
+	           ((quiet && (mr_effects_in_flight(e->effects) == 0 || since >= DRAIN_MS)) ||
+	               since >= DRAIN_LAST_MS)) {
 		e->state = MR_ENGINE_ENDING;
 		mr_lease_end(e->lease, lease_ended);
 	}
@@ -142,7 +144,8 @@ static void drain(struct mr_engine *e)
 void mr_engine_registered(struct mr_engine *e, int64_t id)
 {
 	e->id = id;
-	mr_log(MR_LOG_INFO, "engine registered", MR_F_N("engine_id", id), MR_F_Z("address", mr_lease_host(e->lease)));
+	mr_log(MR_LOG_INFO, "engine registered", MR_F_N("engine_id", id),
+	    MR_F_Z("address", mr_lease_host(e->lease)));
 	if (e->state == MR_ENGINE_REGISTERING)
 		e->state = MR_ENGINE_RUNNING;
 	mr_ids_fill(e->ids);
@@ -151,7 +154,8 @@ void mr_engine_registered(struct mr_engine *e, int64_t id)
 
 void mr_engine_lost(struct mr_engine *e)
 {
-	mr_log(MR_LOG_ERROR, "lease lost", MR_F_N("engine_id", e->id), MR_F_N("runs", mr_runs_len(e->runs)));
+	mr_log(MR_LOG_ERROR, "lease lost", MR_F_N("engine_id", e->id),
+	    MR_F_N("runs", mr_runs_len(e->runs)));
 	drop_all(e);
 	e->id = 0;
 	if (e->state == MR_ENGINE_RUNNING)
@@ -260,6 +264,22 @@ int mr_engine_open(struct mr_engine *e, uv_loop_t *loop, const struct mr_setting
 	e->tick.data = e;
 	(void)uv_timer_init(loop, &e->tick); /* these always succeed */
 	(void)uv_timer_start(&e->tick, on_tick, 0, TICK_MS);
+	return 0;
+}
+
+int mr_engine_reload(struct mr_engine *e, const struct mr_settings *settings)
+{
+	struct mr_error err = { .detail = "" };
+
+	if (e->state >= MR_ENGINE_CLOSING)
+		return MR_E_CANCELLED;
+	if (mr_http_client_reload(e->host.http, settings, &err) < 0) {
+		mr_log(MR_LOG_ERROR, "settings refused", MR_F_Z("detail", err.detail));
+		return MR_E_INVALID;
+	}
+	if (mr_env_reload(&e->env, settings->engine_env_allowed) < 0)
+		return MR_E_NOMEM;
+	e->settings = e->host.settings = settings;
 	return 0;
 }
 

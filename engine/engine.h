@@ -63,17 +63,20 @@ struct mr_engine {
 	struct mr_housekeeping *housekeeping;
 	struct mr_metrics *metrics;
 	uv_timer_t tick;
-	uint64_t commands_at_ms;   /* loop time; when commands are asked for next */
-	uint64_t drain_since_ms;   /* loop time of SIGTERM */
-	unsigned closing;          /* parts that have not closed yet */
+	uint64_t commands_at_ms; /* loop time; when commands are asked for next */
+	uint64_t drain_since_ms; /* loop time of SIGTERM */
+	unsigned closing;        /* parts that have not closed yet */
 };
 
 /* Connects and starts everything; E is the caller's and zeroed. Then run the loop. */
-int mr_engine_open(struct mr_engine *e, uv_loop_t *loop, const struct mr_settings *settings)
-    MR_MUST_CHECK;
+int mr_engine_open(
+    struct mr_engine *e, uv_loop_t *loop, const struct mr_settings *settings) MR_MUST_CHECK;
 /* SIGTERM: claims no more, lets effects end for a few seconds, writes what is known, gives the
  * rest back, and closes; the loop then ends by itself. Harmless when called again. */
 void mr_engine_drain(struct mr_engine *e);
+/* SIGHUP: SETTINGS hold from now on, and the old ones may be freed. Negative when they are refused:
+ * then the old ones stay. */
+int mr_engine_reload(struct mr_engine *e, const struct mr_settings *settings) MR_MUST_CHECK;
 /* After the loop has ended. */
 void mr_engine_done(struct mr_engine *e);
 

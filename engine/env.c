@@ -77,6 +77,7 @@ int mr_env_init(struct mr_env *env, const char *allowed)
 {
 	int r;
 
+	env->former = NULL;
 	env->arena = mr_arena_create(ENV_MAX);
 	if (env->arena == NULL)
 		return MR_E_NOMEM;
@@ -88,7 +89,30 @@ int mr_env_init(struct mr_env *env, const char *allowed)
 
 void mr_env_done(struct mr_env *env)
 {
-	env->arena = mr_arena_free(env->arena);
+	while (env->arena != NULL) {
+		struct mr_env former = { .arena = NULL };
+
+		if (env->former != NULL)
+			former = *env->former;
+		(void)mr_arena_free(env->arena); /* with it env->former */
+		*env = former;
+	}
+}
+
+int mr_env_reload(struct mr_env *env, const char *allowed)
+{
+	struct mr_env fresh;
+
+	if (mr_env_init(&fresh, allowed) < 0)
+		return MR_E_NOMEM;
+	fresh.former = mr_arena_alloc(fresh.arena, sizeof(*fresh.former));
+	if (fresh.former == NULL) {
+		mr_env_done(&fresh);
+		return MR_E_NOMEM;
+	}
+	*fresh.former = *env;
+	*env = fresh;
+	return 0;
 }
 
 int mr_env_lookup(void *ctx, struct mr_arena *a, struct mr_str scope, struct mr_value *ret)

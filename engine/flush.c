@@ -95,7 +95,8 @@ static void take(struct mr_flush *f)
 	size_t facts = 0, bytes = 0;
 
 	f->taken_len = 0;
-	while (f->dirty_first != NULL && f->taken_len < RUNS_MAX && facts < FACTS_MAX && bytes < BYTES_MAX) {
+	while (f->dirty_first != NULL && f->taken_len < RUNS_MAX && facts < FACTS_MAX &&
+	       bytes < BYTES_MAX) {
 		struct mr_held *h = f->dirty_first;
 
 		mr_flush_remove(f, h);
@@ -139,7 +140,8 @@ static void put_params(struct mr_flush *f)
 	mr_query_i64(q, "engine_id", f->engine->id);
 	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++) {
 		if ((i == MR_ROWS_COMMAND && f->rows.commands == 0) ||
-		    (i == MR_ROWS_STATE && f->rows.states == 0) || (i == MR_ROWS_ENDED && f->rows.ended == 0))
+		    (i == MR_ROWS_STATE && f->rows.states == 0) ||
+		    (i == MR_ROWS_ENDED && f->rows.ended == 0))
 			continue; /* absent: the statement leaves that part out */
 		mr_query_ref(q, mr_rows_params[i], mr_buf_str(&f->rows.columns[i]));
 	}
@@ -290,8 +292,10 @@ static void failed(struct mr_flush *f)
 	bool data = q->unit.outcome == MR_PG_ERROR && mr_bisect_is_data(q->unit.sqlstate);
 
 	mr_metric_add(f->engine->metrics, MR_METRIC_FLUSH_FAILURES,
-	    MR_LABELS({ "reason", data ? MR_STR("data") : q->unit.outcome == MR_PG_ERROR
-			? mr_str(q->unit.sqlstate) : MR_STR("unavailable") }), 1);
+	    MR_LABELS({ "reason", data                             ? MR_STR("data")
+	                          : q->unit.outcome == MR_PG_ERROR ? mr_str(q->unit.sqlstate)
+	                                                           : MR_STR("unavailable") }),
+	    1);
 	mr_log(q->unit.outcome == MR_PG_ERROR ? MR_LOG_ERROR : MR_LOG_WARNING, "flush failed",
 	    MR_F_Z("sqlstate", q->unit.sqlstate), MR_F_Z("detail", q->unit.message),
 	    MR_F_N("runs", f->rows.runs));

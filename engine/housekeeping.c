@@ -195,7 +195,8 @@ void mr_housekeeping_tick(struct mr_housekeeping *k)
 {
 	uint64_t now = uv_now(k->engine->loop);
 
-	if (k->engine->id == 0 || k->engine->state != MR_ENGINE_RUNNING || !mr_pg_is_up(k->engine->pg))
+	if (k->engine->id == 0 || k->engine->state != MR_ENGINE_RUNNING ||
+	    !mr_pg_is_up(k->engine->pg))
 		return;
 	if (now >= k->takeover_at && !k->takeover.busy) {
 		k->takeover_at = later(k, TAKEOVER_MS);
@@ -222,8 +223,10 @@ struct mr_housekeeping *mr_housekeeping_create(struct mr_engine *e)
 	k->engine = e;
 	mr_buf_init(&k->list, LIST_MAX);
 	k->orphans_at = uv_now(e->loop) + RECONCILE_MS;
-	if (mr_query_init(&k->takeover, e, taken_over) == 0 && mr_query_init(&k->reconcile, e, reconciled) == 0 &&
-	    mr_query_init(&k->upkeep, e, kept_up) == 0 && mr_query_init(&k->orphans, e, orphans_freed) == 0)
+	if (mr_query_init(&k->takeover, e, taken_over) == 0 &&
+	    mr_query_init(&k->reconcile, e, reconciled) == 0 &&
+	    mr_query_init(&k->upkeep, e, kept_up) == 0 &&
+	    mr_query_init(&k->orphans, e, orphans_freed) == 0)
 		return k;
 	return mr_housekeeping_free(k);
 }

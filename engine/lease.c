@@ -29,9 +29,9 @@ struct mr_lease {
 	struct mr_query query;
 	struct mr_buf metrics;
 	char host[HOST_LEN];
-	int64_t sent_us;       /* monotonic; when what is under way was asked */
-	int64_t held_until_us; /* monotonic, by the most careful reckoning */
-	uint64_t next_ms;      /* loop time of the next renewal or try */
+	int64_t sent_us;                    /* monotonic; when what is under way was asked */
+	int64_t held_until_us;              /* monotonic, by the most careful reckoning */
+	uint64_t next_ms;                   /* loop time of the next renewal or try */
 	void (*ended)(struct mr_engine *e); /* set: the end is what is asked */
 };
 
@@ -58,7 +58,8 @@ static void find_host(struct mr_lease *l)
 	read_boot_id(boot);
 	if (stat("/proc/self/ns/pid", &ns) < 0)
 		memset(&ns, 0, sizeof(ns));
-	(void)snprintf(l->host, sizeof(l->host), "%s/%s/%llu", name, boot, (unsigned long long)ns.st_ino); /* fits */
+	(void)snprintf(l->host, sizeof(l->host), "%s/%s/%llu", name, boot,
+	    (unsigned long long)ns.st_ino); /* fits */
 }
 
 const char *mr_lease_host(const struct mr_lease *l)
@@ -73,7 +74,8 @@ static void write_metrics(struct mr_lease *l)
 	struct mr_engine *e = l->engine;
 
 	mr_metric_set(e->metrics, MR_METRIC_HELD, NULL, (double)mr_runs_len(e->runs));
-	mr_metric_set(e->metrics, MR_METRIC_EFFECTS_IN_FLIGHT, NULL, (double)mr_effects_in_flight(e->effects));
+	mr_metric_set(e->metrics, MR_METRIC_EFFECTS_IN_FLIGHT, NULL,
+	    (double)mr_effects_in_flight(e->effects));
 	mr_metric_set(e->metrics, MR_METRIC_LEASE_LEFT, NULL,
 	    (double)(l->held_until_us - mr_engine_mono_us(e)) / 1000000);
 	mr_buf_reset(&l->metrics);
@@ -84,7 +86,8 @@ static void put_register(struct mr_lease *l)
 {
 	struct mr_query *q = &l->query;
 	char name[HOST_LEN + 16];
-	int n = snprintf(name, sizeof(name), "%.*s.%ld", (int)strcspn(l->host, "/"), l->host, (long)getpid());
+	int n = snprintf(
+	    name, sizeof(name), "%.*s.%ld", (int)strcspn(l->host, "/"), l->host, (long)getpid());
 
 	mr_query_call(q, MR_SQL_ENGINE_REGISTER);
 	mr_query_text(q, "name", (struct mr_str){ name, (size_t)n });
@@ -103,7 +106,8 @@ static void put_renew(struct mr_lease *l)
 	mr_query_call(q, MR_SQL_ENGINE_RENEW);
 	mr_query_i64(q, "engine_id", l->engine->id);
 	mr_query_i64(q, "lease_ms", l->engine->settings->engine_lease_ms);
-	mr_query_ref(q, "metrics", mr_buf_failed(&l->metrics) ? MR_STR("{}") : mr_buf_str(&l->metrics));
+	mr_query_ref(
+	    q, "metrics", mr_buf_failed(&l->metrics) ? MR_STR("{}") : mr_buf_str(&l->metrics));
 }
 
 static void ask(struct mr_lease *l)
@@ -170,7 +174,8 @@ static void answered(struct mr_query *q)
 	} else {
 		confirmed(l);
 		if (e->id == 0)
-			mr_engine_registered(e, mr_pg_i64(mr_query_result(q, last), 0, "engine_id", 0));
+			mr_engine_registered(
+			    e, mr_pg_i64(mr_query_result(q, last), 0, "engine_id", 0));
 		mr_claim_kick(e->claim);
 	}
 }
@@ -179,7 +184,8 @@ static void after(struct mr_query *q)
 {
 	struct mr_lease *l = q->engine->lease;
 
-	if (l->ended != NULL && l->engine->state == MR_ENGINE_ENDING && q->unit.calls[0].stmt != MR_SQL_ENGINE_UNREGISTER)
+	if (l->ended != NULL && l->engine->state == MR_ENGINE_ENDING &&
+	    q->unit.calls[0].stmt != MR_SQL_ENGINE_UNREGISTER)
 		ask(l); /* a renewal was under way when the end came */
 }
 

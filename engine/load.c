@@ -1,16 +1,13 @@
 #include "engine/load.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/account.h"
-#include "engine/commands.h"
-#include "engine/effects.h"
 #include "engine/engine.h"
 #include "engine/flush.h"
 #include "engine/ids.h"
-#include "engine/metrics.h"
 #include "engine/query.h"
+#include "engine/revive.h"
 #include "engine/run_row.h"
 #include "engine/timers.h"
 #include "lib/log.h"
@@ -115,7 +112,8 @@ bool mr_load_is_busy(const struct mr_load *l)
 static struct mr_definition *definition_of(struct mr_load *l, struct mr_held *h)
 {
 	if (h->definition == NULL)
-		h->definition = mr_definitions_get(l->engine->definitions, h->workflow_id, h->version);
+		h->definition =
+		    mr_definitions_get(l->engine->definitions, h->workflow_id, h->version);
 	return h->definition;
 }
 
@@ -131,7 +129,8 @@ static void take(struct mr_load *l)
 		h->phase = MR_HELD_LOADING;
 		mr_timers_remove(l->engine->timers, h);
 		mr_flush_remove(l->engine->flush, h);
-		if (h->sent != NULL) { /* asked for again while it was read; after its flush, then */
+		if (h->sent !=
+		    NULL) { /* asked for again while it was read; after its flush, then */
 			h->reread = true;
 			continue;
 		}
@@ -202,212 +201,19 @@ static void put_back(struct mr_load *l)
 
 void mr_load_kick(struct mr_load *l)
 {
-	if (l->query.busy || l->first == NULL || l->engine->id == 0 || !mr_ids_enough(l->engine->ids) ||
-	    uv_is_active((uv_handle_t *)&l->retry))
+	if (l->query.busy || l->first == NULL || l->engine->id == 0 ||
+	    !mr_ids_enough(l->engine->ids) || uv_is_active((uv_handle_t *)&l->retry))
 		return;
 	mr_buf_reset(&l->ids);
 	mr_buf_reset(&l->workflow_ids);
 	mr_buf_reset(&l->versions);
 	take(l);
 	put_calls(l);
-	if (mr_buf_failed(&l->ids) || mr_buf_failed(&l->workflow_ids) || mr_buf_failed(&l->versions) ||
-	    mr_query_submit(&l->query) < 0) {
+	if (mr_buf_failed(&l->ids) || mr_buf_failed(&l->workflow_ids) ||
+	    mr_buf_failed(&l->versions) || mr_query_submit(&l->query) < 0) {
 		put_back(l);
 		retry_later(l);
 	}
-}
-
-/* ---- one run ---- */
-
-struct fact_columns {
-	int run_id, seq, kind, id, step, step_execution_id, attempt, at_us, duration_us, data;
-};
-
-static void fact_columns(const PGresult *r, struct fact_columns *c)
-{
-	c->run_id = PQfnumber(r, "run_id");
-	c->seq = PQfnumber(r, "seq");
-	c->kind = PQfnumber(r, "kind");
-	c->id = PQfnumber(r, "id");
-	c->step = PQfnumber(r, "step");
-	c->step_execution_id = PQfnumber(r, "step_execution_id");
-	c->attempt = PQfnumber(r, "attempt");
-	c->at_us = PQfnumber(r, "at_us");
-	c->duration_us = PQfnumber(r, "duration_us");
-	c->data = PQfnumber(r, "data");
-}
-
-static int read_json(struct mr_held *h, struct mr_str text, struct mr_value *ret)
-{
-	*ret = MR_NULL_VALUE;
-	if (text.p == NULL)
-		return 0;
-	text = mr_arena_str(h->arena, text);
-	if (text.p == NULL)
-		return MR_E_NOMEM;
-	return mr_json_parse(h->arena, text, &mr_run_json_limits, NULL, ret);
-}
-
-static int read_fact(struct mr_held *h, const PGresult *r, int row, const struct fact_columns *c,
-    struct mr_fact *fact)
-{
-	struct mr_str step = mr_run_row_text(r, row, c->step);
-	int kind = mr_fact_kind_by_name(mr_run_row_text(r, row, c->kind));
-
-	if (kind < 0)
-		return MR_E_INVALID;
-	*fact = (struct mr_fact){
-		.kind = (enum mr_fact_kind)kind,
-		.step = step.p == NULL ? -1 : mr_graph_find(h->definition->graph, step),
-		.attempt = (unsigned)mr_run_row_i64(r, row, c->attempt),
-		.step_execution_id = mr_run_row_i64(r, row, c->step_execution_id),
-		.id = mr_run_row_i64(r, row, c->id),
-		.seq = (unsigned)mr_run_row_i64(r, row, c->seq),
-		.at_us = mr_run_row_i64(r, row, c->at_us),
-		.duration_us = PQgetisnull(r, row, c->duration_us) ? -1 : mr_run_row_i64(r, row, c->duration_us),
-	};
-	return read_json(h, mr_run_row_text(r, row, c->data), &fact->data);
-}
-
-static int fold_row(struct mr_held *h, const PGresult *r, int row, const struct fact_columns *c)
-{
-	struct mr_value snapshot;
-	struct mr_fact fact;
-	int e;
-
-	if (mr_str_eqz(mr_run_row_text(r, row, c->kind), "state")) {
-		e = read_json(h, mr_run_row_text(r, row, c->data), &snapshot);
-		return e < 0 ? e : mr_run_restore(h->run, &snapshot);
-	}
-	e = read_fact(h, r, row, c, &fact);
-	return e < 0 ? e : mr_run_apply(h->run, &fact);
-}
-
-/* Snapshot and journal of H: its state. */
-static int fold(struct mr_held *h, const PGresult *r)
-{
-	struct fact_columns c;
-	int row, rows = PQntuples(r), e;
-
-	fact_columns(r, &c);
-	row = mr_run_row_first(r, c.run_id, h->id);
-	for (; row >= 0 && row < rows && mr_run_row_i64(r, row, c.run_id) == h->id; row++) {
-		e = fold_row(h, r, row, &c);
-		if (e < 0)
-			return e;
-	}
-	return 0;
-}
-
-static void wake(struct mr_held *h)
-{
-	struct mr_run_event ev = { .kind = MR_RUN_EVENT_WAKE, .step = -1, .data = MR_NULL_VALUE, .duration_us = -1 };
-
-	mr_held_event(h, &ev);
-}
-
-static int error_data(struct mr_held *h, struct mr_value *ret)
-{
-	struct mr_map *m = mr_map_create(h->arena, 2);
-
-	if (m == NULL)
-		return MR_E_NOMEM;
-	m->members[0] = (struct mr_member){ mr_value_strz("type"), mr_value_strz(h->fail_type) };
-	m->members[1] = (struct mr_member){ mr_value_strz("message"), mr_value_strz(h->fail_message) };
-	if (mr_map_seal(h->arena, m) < 0)
-		return MR_E_NOMEM;
-	*ret = mr_value_map(m);
-	return 0;
-}
-
-static void fail_by_event(struct mr_held *h)
-{
-	struct mr_run_event ev = { .kind = MR_RUN_EVENT_FAIL, .step = -1, .duration_us = -1 };
-
-	if (error_data(h, &ev.data) < 0)
-		mr_held_fail(h, h->fail_type, h->fail_message);
-	else
-		mr_held_event(h, &ev);
-}
-
-/* What was under way goes on, or is started again once a flush has shown that H is still ours. */
-static void take_up_effects(struct mr_held *h)
-{
-	if (mr_held_restart_effects(h, true) < 0)
-		return;
-	if (mr_run_status(h->run) == MR_RUN_PAUSED)
-		h->pending->out.effects_len = 0; /* they begin again when it is resumed */
-	mr_effects_tell(h);
-}
-
-/* H has its state: commands first, so that nothing they forbid is begun. */
-static void go_live(struct mr_held *h, const PGresult *commands)
-{
-	h->phase = MR_HELD_LIVE;
-	if (h->fail_tries == MR_FAIL_BY_EVENT) {
-		fail_by_event(h);
-		return;
-	}
-	if (commands != NULL)
-		mr_commands_obey(h, commands);
-	if (h->phase == MR_HELD_LIVE && !h->fresh && !mr_run_is_terminal(mr_run_status(h->run)))
-		take_up_effects(h);
-	if (h->phase == MR_HELD_LIVE)
-		wake(h);
-	if (h->phase == MR_HELD_LIVE)
-		mr_held_touch(h);
-}
-
-/* The API wrote the first row of the journal, so a fresh run's is known without reading. */
-static int fold_created(struct mr_held *h)
-{
-	struct mr_fact fact = { .kind = MR_FACT_CREATED, .step = -1, .seq = 1, .at_us = h->created_at_us,
-		.duration_us = -1, .data = MR_NULL_VALUE };
-
-	return mr_run_apply(h->run, &fact);
-}
-
-static void fail_at_once(struct mr_held *h, const char *type, const char *message)
-{
-	mr_metric_add(h->engine->metrics, MR_METRIC_POISONED, NULL, 1);
-	h->fail_tries = MR_FAIL_BY_EVENT; /* this makes it the second: by hand */
-	mr_held_fail(h, type, message);
-}
-
-/* Definition and row are there. JOURNAL is NULL for a fresh run. */
-static void revive(struct mr_held *h, const PGresult *journal, const PGresult *commands)
-{
-	char why[200];
-	int r;
-
-	if (h->definition->graph == NULL && h->fail_tries < MR_FAIL_BY_HAND) {
-		size_t n = h->definition->problem.len < sizeof(why) - 1 ? h->definition->problem.len : sizeof(why) - 1;
-
-		memcpy(why, h->definition->problem.p, n);
-		why[n] = '\0';
-		fail_at_once(h, "validation", why);
-		return;
-	}
-	if (h->fail_tries == MR_FAIL_BY_HAND) {
-		if (mr_held_fail_by_hand(h) < 0)
-			mr_load_add(h->engine->load, h);
-		return;
-	}
-	r = mr_held_open(h);
-	if (r == 0)
-		r = journal != NULL ? fold(h, journal) : fold_created(h);
-	if (r < 0) {
-		fail_at_once(h, r == MR_E_INVALID ? "internal" : "limit",
-		    r == MR_E_INVALID ? "The run's history does not fit its definition."
-				      : "The run needs more memory than a run may have.");
-		return;
-	}
-	go_live(h, commands);
-}
-
-void mr_load_go_fresh(struct mr_held *h, const PGresult *commands)
-{
-	revive(h, NULL, commands);
 }
 
 /* ---- the answer ---- */
@@ -424,7 +230,8 @@ static void keep_definitions(struct mr_load *l, const PGresult *r)
 		if (def != NULL) /* asked for more than once */
 			(void)mr_definition_unref(d, def);
 		else
-			(void)mr_definitions_put(d, workflow_id, version, mr_pg_text(r, i, "workflow_name"),
+			(void)mr_definitions_put(d, workflow_id, version,
+			    mr_pg_text(r, i, "workflow_name"),
 			    mr_pg_text(r, i, "definition")); /* without memory: asked for again */
 	}
 }
@@ -481,7 +288,7 @@ static void take_answer(struct mr_load *l, struct mr_held *h, const PGresult *ow
 	if (!have_definition(l, h))
 		push(l, h);
 	else
-		revive(h, journal, commands);
+		mr_revive(h, journal, commands);
 }
 
 static void finish_batch(struct mr_load *l)

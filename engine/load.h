@@ -6,7 +6,6 @@
 #ifndef MR_ENGINE_LOAD_H
 #define MR_ENGINE_LOAD_H
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
@@ -23,9 +22,6 @@ void mr_load_close(struct mr_load *l, uv_close_cb closed);
 void mr_load_add(struct mr_load *l, struct mr_held *h);
 /* H is new and knows its row; only its definition may be missing. */
 void mr_load_add_fresh(struct mr_load *l, struct mr_held *h);
-/* H is new, knows its row and has its definition: it begins. COMMANDS is a result of
- * engine_commands, read after H was claimed. */
-void mr_load_go_fresh(struct mr_held *h, const PGresult *commands);
 void mr_load_remove(struct mr_load *l, struct mr_held *h);
 /* Begins when there is something to do and nothing under way. */
 void mr_load_kick(struct mr_load *l);

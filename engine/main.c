@@ -18,7 +18,9 @@ struct options {
 
 struct process {
 	struct mr_engine engine;
-	uv_signal_t terminate, interrupt;
+	const char *file;             /* of the settings */
+	struct mr_settings *settings; /* owned */
+	uv_signal_t terminate, interrupt, hangup;
 };
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -39,7 +41,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 static void tell_faults(const struct mr_faults *faults)
 {
 	for (const struct mr_fault *f = faults->first; f != NULL; f = f->next)
-		mr_log(MR_LOG_ERROR, "setting refused", MR_F_S("path", f->path), MR_F_S("detail", f->message));
+		mr_log(MR_LOG_ERROR, "setting refused", MR_F_S("path", f->path),
+		    MR_F_S("detail", f->message));
 }
 
 static struct mr_settings *read_settings(const char *file)
@@ -63,48 +66,71 @@ static struct mr_settings *read_settings(const char *file)
 	return settings;
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void use_log_level(const struct mr_settings *settings)
+{
+	int level = mr_log_level_parse(mr_str(settings->log_level));
+
+	mr_log_set_level(level >= 0 ? (enum mr_log_level)level : MR_LOG_INFO);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+	struct process *p = handle->data;
+	struct mr_settings *settings = read_settings(p->file);
+
+	(void)number;
+	if (settings == NULL || mr_engine_reload(&p->engine, settings) < 0) {
+		(void)mr_settings_free(settings); /* the old ones stay */
+		return;
+	}
+	p->settings = mr_settings_free(p->settings);
+	p->settings = settings;
+	use_log_level(settings);
+	mr_log(MR_LOG_INFO, "settings read again");
+}
+
+static void on_end(uv_signal_t *handle, int number)
 {
 	struct process *p = handle->data;
 
 	(void)number;
 	mr_engine_drain(&p->engine);
-	if (!uv_is_closing((uv_handle_t *)&p->terminate)) {
-		uv_close((uv_handle_t *)&p->terminate, NULL);
-		uv_close((uv_handle_t *)&p->interrupt, NULL);
-	}
+	if (uv_is_closing((uv_handle_t *)&p->terminate))
+		return;
+	uv_close((uv_handle_t *)&p->terminate, NULL);
+	uv_close((uv_handle_t *)&p->interrupt, NULL);
+	uv_close((uv_handle_t *)&p->hangup, NULL);
 }
 
-static void watch(struct process *p, uv_signal_t *handle, uv_loop_t *loop, int number)
+static void watch(
+    struct process *p, uv_signal_t *handle, uv_loop_t *loop, int number, uv_signal_cb fn)
 {
 	handle->data = p;
 	(void)uv_signal_init(loop, handle); /* both fail for an invalid number only */
-	(void)uv_signal_start(handle, on_signal, number);
+	(void)uv_signal_start(handle, fn, number);
 }
 
-static int run(const struct mr_settings *settings)
+static int run(struct process *p)
 {
-	static struct process p;
 	uv_loop_t loop;
-	int r;
 
 	if (uv_loop_init(&loop) != 0)
 		return 1;
 	(void)signal(SIGPIPE, SIG_IGN); /* a closed peer is an error of its write */
-	r = mr_engine_open(&p.engine, &loop, settings);
-	if (r < 0)
+	if (mr_engine_open(&p->engine, &loop, p->settings) < 0)
 		return 1; /* the process ends: nothing was begun */
-	watch(&p, &p.terminate, &loop, SIGTERM);
-	watch(&p, &p.interrupt, &loop, SIGINT);
+	watch(p, &p->terminate, &loop, SIGTERM, on_end);
+	watch(p, &p->interrupt, &loop, SIGINT, on_end);
+	watch(p, &p->hangup, &loop, SIGHUP, on_hangup);
 	(void)uv_run(&loop, UV_RUN_DEFAULT); /* until everything is closed */
-	mr_engine_done(&p.engine);
+	mr_engine_done(&p->engine);
 	return uv_loop_close(&loop) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
+	static struct process p;
 	struct options o = { .file = NULL };
-	struct mr_settings *settings;
 	int r;
 
 	mr_log_init("millrace-engine", MR_LOG_INFO);
@@ -112,12 +138,12 @@ int main(int argc, char **argv)
 		(void)fputs("usage: millrace-engine [-c FILE] [-t]\n", stderr);
 		return 2;
 	}
-	settings = read_settings(o.file);
-	if (settings == NULL)
+	p.file = o.file;
+	p.settings = read_settings(o.file);
+	if (p.settings == NULL)
 		return 1;
-	r = mr_log_level_parse(mr_str(settings->log_level));
-	mr_log_set_level(r >= 0 ? (enum mr_log_level)r : MR_LOG_INFO);
-	r = o.only_test ? 0 : run(settings);
-	settings = mr_settings_free(settings);
+	use_log_level(p.settings);
+	r = o.only_test ? 0 : run(&p);
+	p.settings = mr_settings_free(p.settings);
 	return r;
 }

@@ -31,15 +31,16 @@ static const struct {
 	double le[BUCKETS_MAX];
 } bucket_sets[] = {
 	[NONE] = { 0, { 0 } },
-	[SECONDS] = { 16, { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
-			       60, 300 } },
-	[MILLISECONDS] = { 14, { 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 60000 } },
+	[SECONDS] = { 16, { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+	                      30, 60, 300 } },
+	[MILLISECONDS] = { 14,
+	    { 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 60000 } },
 	[ROWS] = { 12, { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000 } },
 };
 
 struct series {
 	enum mr_metric id;
-	char *key; /* the labels as Prometheus writes them, without braces; owned */
+	char *key;    /* the labels as Prometheus writes them, without braces; owned */
 	double value; /* or the sum of a histogram */
 	uint64_t count;
 	uint64_t buckets[BUCKETS_MAX]; /* not cumulative */
@@ -201,13 +202,15 @@ static void write_number(struct mr_buf *b, double v)
 }
 
 /* "name_suffix{key,extra}": with comma and quotes as JSON wants them. */
-static void write_sample(struct mr_buf *b, const struct series *s, const char *suffix, const char *le)
+static void write_sample(
+    struct mr_buf *b, const struct series *s, const char *suffix, const char *le)
 {
 	char text[KEY_MAX + 128];
 	bool labels = s->key[0] != '\0' || le != NULL;
 	int n = snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s%s", rows[s->id].name, suffix,
 	    labels ? "{" : "", s->key, s->key[0] != '\0' && le != NULL ? "," : "",
-	    le != NULL ? "le=\"" : "", le != NULL ? le : "", le != NULL ? "\"" : "", labels ? "}" : "");
+	    le != NULL ? "le=\"" : "", le != NULL ? le : "", le != NULL ? "\"" : "",
+	    labels ? "}" : "");
 
 	if (b->p[b->len - 1] != '{')
 		mr_buf_addc(b, ',');

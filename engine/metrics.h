@@ -24,17 +24,19 @@ struct mr_label {
 	struct mr_str value;
 };
 #define MR_LABELS_MAX 3
-#define MR_LABELS(...) \
-	((const struct mr_label[]){ __VA_ARGS__ __VA_OPT__(, ) { NULL, MR_STR_NONE } })
+#define MR_LABELS(...)                                                                             \
+	((const struct mr_label[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, MR_STR_NONE } })
 
 struct mr_metrics;
 
 struct mr_metrics *mr_metrics_create(void) MR_MUST_CHECK;
 struct mr_metrics *mr_metrics_free(struct mr_metrics *m);
 /* Counters. LABELS may be NULL. */
-void mr_metric_add(struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double n);
+void mr_metric_add(
+    struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double n);
 /* Gauges. */
-void mr_metric_set(struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double v);
+void mr_metric_set(
+    struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double v);
 /* Histograms. */
 void mr_metric_observe(
     struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double v);

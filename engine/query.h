@@ -19,18 +19,18 @@ struct mr_engine;
 struct mr_query {
 	struct mr_pg_unit unit; /* outcome, sqlstate and message are the answer's */
 	struct mr_pg_call calls[MR_QUERY_CALLS];
-	struct mr_str *values; /* of the call that is being filled */
+	struct mr_str *values;  /* of the call that is being filled */
 	struct mr_arena *arena; /* owned; holds the values until the next begin */
 	struct mr_engine *engine;
-	void (*done)(struct mr_query *q); /* results are cleared after it */
+	void (*done)(struct mr_query *q);  /* results are cleared after it */
 	void (*after)(struct mr_query *q); /* when the query is free again; may be NULL */
-	bool busy; /* from submit until after done */
-	bool failed; /* no memory while it was filled */
+	bool busy;                         /* from submit until after done */
+	bool failed;                       /* no memory while it was filled */
 };
 
 /* DONE runs on the loop's thread after each submit, exactly once. */
-int mr_query_init(struct mr_query *q, struct mr_engine *e, void (*done)(struct mr_query *q))
-    MR_MUST_CHECK;
+int mr_query_init(
+    struct mr_query *q, struct mr_engine *e, void (*done)(struct mr_query *q)) MR_MUST_CHECK;
 void mr_query_done(struct mr_query *q);
 /* Starts anew; the query must not be busy. */
 void mr_query_begin(struct mr_query *q);

@@ -3,8 +3,8 @@
 #include "lib/error.h"
 #include "lib/pg.h"
 
-#define COLUMN_MAX ((size_t)512 * 1024 * 1024) /* PostgreSQL takes a value of 1 GB */
-#define COLUMN_KEEP ((size_t)4 * 1024 * 1024)  /* a larger one is given back after use */
+#define COLUMN_MAX  ((size_t)512 * 1024 * 1024) /* PostgreSQL takes a value of 1 GB */
+#define COLUMN_KEEP ((size_t)4 * 1024 * 1024)   /* a larger one is given back after use */
 
 const char *const mr_rows_params[MR_ROWS_COLUMNS] = {
 #define MR_ROWS_COLUMN(id, param) param,

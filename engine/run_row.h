@@ -18,8 +18,8 @@ struct mr_run_columns {
 
 void mr_run_columns(const PGresult *r, struct mr_run_columns *ret);
 /* Fills the row part of H; texts are copied into its arena. 0 or MR_E_NOMEM. */
-int mr_run_row_read(const PGresult *r, int row, const struct mr_run_columns *c, struct mr_held *h)
-    MR_MUST_CHECK;
+int mr_run_row_read(
+    const PGresult *r, int row, const struct mr_run_columns *c, struct mr_held *h) MR_MUST_CHECK;
 /* The first row whose COLUMN is ID, in a result that is ordered by it; -1: none. */
 int mr_run_row_first(const PGresult *r, int column, int64_t id);
 /* A column's number, 0 when it is NULL or not there. */

@@ -9,8 +9,8 @@
 #ifndef MR_ENGINE_RUNS_H
 #define MR_ENGINE_RUNS_H
 
-#include "engine/definitions.h"
 #include "engine/core/run.h"
+#include "engine/definitions.h"
 #include "engine/heap.h"
 #include "lib/arena.h"
 
@@ -28,7 +28,7 @@ struct mr_runs;
 
 /* What one or more advances decided. */
 struct mr_outcome {
-	struct mr_run_out out; /* its arena is owned */
+	struct mr_run_out out;                 /* its arena is owned */
 	int64_t commands[MR_OUTCOME_COMMANDS]; /* ids of those obeyed in it */
 	unsigned commands_len;
 	struct mr_outcome *next; /* in the list of free ones */
@@ -62,29 +62,30 @@ struct mr_held {
 	struct mr_str input, correlation_id, traceparent, waiter; /* in arena */
 	/* the state */
 	enum mr_held_phase phase;
-	struct mr_arena *arena; /* owned; all of the above texts and the run live in it */
+	struct mr_arena *arena;           /* owned; all of the above texts and the run live in it */
 	struct mr_definition *definition; /* reference, or NULL */
 	struct mr_run *run;               /* NULL while loading, and when it was failed by hand */
 	struct mr_outcome *pending;       /* decided, not yet sent; or NULL */
 	struct mr_outcome *sent;          /* in the flush under way; or NULL */
 	struct mr_run_row row;            /* that goes with sent */
 	struct mr_exec *execs;            /* list of effects under way or ended and not committed */
-	int64_t obeyed[MR_HELD_OBEYED]; /* a ring of the last commands' ids */
+	int64_t obeyed[MR_HELD_OBEYED];   /* a ring of the last commands' ids */
 	unsigned obeyed_at;
 	/* why the engine can't go on with it; set by mr_held_fail() */
 	unsigned fail_tries;
 	char fail_type[32], fail_message[200];
 	bool failed_by_hand; /* without the state machine: run is NULL, fail_* is the error */
 	/* who has it */
-	bool leaving; /* sent says that it is released: nothing more happens to it here */
-	bool reread;  /* to be read again as soon as sent has landed */
-	bool dropped; /* not in the table any more; freed when busy ends */
+	bool leaving;  /* sent says that it is released: nothing more happens to it here */
+	bool reread;   /* to be read again as soon as sent has landed */
+	bool dropped;  /* not in the table any more; freed when busy ends */
 	unsigned busy; /* flush and load that still point here */
 	bool landed;   /* scratch of the flush: its row came back */
 	int load_row;  /* scratch of the load: row of the result */
 	bool dirty;    /* in the list of those to flush */
 	bool queued;   /* in the list of those to load */
-	bool fresh;    /* while loading: its row is known and all of its journal; it needs no reading */
+	bool
+	    fresh; /* while loading: its row is known and all of its journal; it needs no reading */
 	struct mr_held *dirty_next, *dirty_prev;
 	struct mr_held *load_next;
 	struct mr_heap_node wake;

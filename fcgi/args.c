@@ -87,8 +87,8 @@ static void fault_id(struct mr_request *r, struct mr_str path, const char *prefi
 
 /* ---- path ---- */
 
-int mr_args_path(struct mr_request *r, const struct mr_route_vars *vars,
-    const struct mr_str *values)
+int mr_args_path(
+    struct mr_request *r, const struct mr_route_vars *vars, const struct mr_str *values)
 {
 	int rc = 0;
 
@@ -104,12 +104,12 @@ int mr_args_path(struct mr_request *r, const struct mr_route_vars *vars,
 				fault_id(r, v->name, v->id_prefix);
 		} else if (v->kind == MR_VAR_NUMBER) {
 			if (!all_digits(values[i]))
-				mr_fault_add(&r->faults, v->name, "number",
-				    "must be a number from 1");
+				mr_fault_add(
+				    &r->faults, v->name, "number", "must be a number from 1");
 			else if (!mr_str_u64(values[i], &number) || number > INT32_MAX)
 				one = MR_E_NOT_FOUND;
 		} else if (!mr_str_is_utf8(values[i]) ||
-		    (values[i].len > 0 && memchr(values[i].p, 0, values[i].len) != NULL)) {
+		           (values[i].len > 0 && memchr(values[i].p, 0, values[i].len) != NULL)) {
 			mr_fault_add(&r->faults, v->name, "utf8", "must be UTF-8 text");
 			r->path_vars[i] = MR_STR("");
 		}
@@ -170,8 +170,8 @@ static bool int_in_range(struct mr_str s, int64_t min, int64_t max, int64_t *ret
 static void fault_range(struct mr_request *r, struct mr_str name, int64_t min, int64_t max)
 {
 	if (max == INT64_MAX)
-		mr_fault_add(&r->faults, name, "range", "must be a whole number from %lld",
-		    (long long)min);
+		mr_fault_add(
+		    &r->faults, name, "range", "must be a whole number from %lld", (long long)min);
 	else
 		mr_fault_add(&r->faults, name, "range", "must be a whole number from %lld to %lld",
 		    (long long)min, (long long)max);
@@ -182,8 +182,8 @@ static void fault_words(struct mr_request *r, struct mr_str name, const char *co
 	struct mr_str all = MR_STR("");
 
 	for (; *words != NULL; words++) {
-		struct mr_str more = mr_arena_printf(r->arena, "%.*s%s%s", MR_STR_ARG(all),
-		    all.len > 0 ? ", " : "", *words);
+		struct mr_str more = mr_arena_printf(
+		    r->arena, "%.*s%s%s", MR_STR_ARG(all), all.len > 0 ? ", " : "", *words);
 
 		if (more.p != NULL)
 			all = more;
@@ -255,8 +255,18 @@ static struct mr_str check_value(struct mr_request *r, const struct mr_arg *arg,
 
 /* ---- the arguments of a list ---- */
 
-enum list_arg { LIMIT, OFFSET, PAGE, PAGE_SIZE, CURSOR, ORDERING, SORT_BY, SORT_ORDER, SEARCH,
-	LIST_ARGS };
+enum list_arg {
+	LIMIT,
+	OFFSET,
+	PAGE,
+	PAGE_SIZE,
+	CURSOR,
+	ORDERING,
+	SORT_BY,
+	SORT_ORDER,
+	SEARCH,
+	LIST_ARGS
+};
 
 static const char *const list_names[LIST_ARGS] = { "limit", "offset", "page", "page_size", "cursor",
 	"ordering", "sort_by", "sort_order", "search" };
@@ -288,7 +298,7 @@ static void fault_order(struct mr_request *r, struct mr_str path, const struct m
 		struct mr_str more;
 
 		if (order_find(list, mr_str(list->orders[i].name), list->orders[i].descending) !=
-			(int)i ||
+		        (int)i ||
 		    list->orders[i].descending)
 			continue;
 		more = mr_arena_printf(r->arena, "%.*s%s%s", MR_STR_ARG(all),
@@ -300,15 +310,15 @@ static void fault_order(struct mr_request *r, struct mr_str path, const struct m
 	    "must be one of: %.*s; with - before it the other way round", MR_STR_ARG(all));
 }
 
-static void read_order(struct mr_request *r, const struct mr_stmt *list, const struct mr_str *v,
-    struct mr_page *page)
+static void read_order(
+    struct mr_request *r, const struct mr_stmt *list, const struct mr_str *v, struct mr_page *page)
 {
 	struct mr_str name = v[ORDERING];
 	bool descending = false;
 	int i;
 
-	if (list->orders_len == 0 || (name.p == NULL && v[SORT_BY].p == NULL &&
-					 v[SORT_ORDER].p == NULL))
+	if (list->orders_len == 0 ||
+	    (name.p == NULL && v[SORT_BY].p == NULL && v[SORT_ORDER].p == NULL))
 		return;
 	if (name.p != NULL && (v[SORT_BY].p != NULL || v[SORT_ORDER].p != NULL)) {
 		mr_fault_add(&r->faults, MR_STR("ordering"), "conflict",
@@ -325,15 +335,16 @@ static void read_order(struct mr_request *r, const struct mr_stmt *list, const s
 	if (v[SORT_ORDER].p != NULL) {
 		descending = mr_str_ieqz(v[SORT_ORDER], "desc");
 		if (!descending && !mr_str_ieqz(v[SORT_ORDER], "asc"))
-			mr_fault_add(&r->faults, MR_STR("sort_order"), "enum",
-			    "must be asc or desc");
+			mr_fault_add(
+			    &r->faults, MR_STR("sort_order"), "enum", "must be asc or desc");
 	}
 	page->ordered = true;
 	i = order_find(list, name, descending);
 	if (i >= 0)
 		page->order = (unsigned)i;
 	else
-		fault_order(r, v[ORDERING].p != NULL ? MR_STR("ordering") : MR_STR("sort_by"), list);
+		fault_order(
+		    r, v[ORDERING].p != NULL ? MR_STR("ordering") : MR_STR("sort_by"), list);
 }
 
 static int64_t read_int(struct mr_request *r, const char *name, struct mr_str v, int64_t min,
@@ -349,8 +360,8 @@ static int64_t read_int(struct mr_request *r, const char *name, struct mr_str v,
 	return if_absent;
 }
 
-static void read_page(struct mr_request *r, const struct mr_stmt *list, const struct mr_str *v,
-    struct mr_page *page)
+static void read_page(
+    struct mr_request *r, const struct mr_stmt *list, const struct mr_str *v, struct mr_page *page)
 {
 	int64_t max = mr_page_max(r->route), limit, size, number;
 
@@ -363,8 +374,8 @@ static void read_page(struct mr_request *r, const struct mr_stmt *list, const st
 		    "is another name of limit; send only one of them");
 	page->limit = (unsigned)(limit != 0 ? limit : size != 0 ? size : mr_page_default(r->route));
 	if (number != 0 && v[OFFSET].p != NULL)
-		mr_fault_add(&r->faults, MR_STR("page"), "conflict",
-		    "can't be combined with offset");
+		mr_fault_add(
+		    &r->faults, MR_STR("page"), "conflict", "can't be combined with offset");
 	else if (number != 0)
 		page->offset = (number - 1) * page->limit;
 	page->cursor = v[CURSOR];
@@ -373,8 +384,8 @@ static void read_page(struct mr_request *r, const struct mr_stmt *list, const st
 		    "can't be combined with page or offset");
 	page->search = v[SEARCH].p != NULL && v[SEARCH].len > 0 ? v[SEARCH] : MR_STR_NONE;
 	if (page->search.len > 1000)
-		mr_fault_add(&r->faults, MR_STR("search"), "max_length",
-		    "must have at most 1000 bytes");
+		mr_fault_add(
+		    &r->faults, MR_STR("search"), "max_length", "must have at most 1000 bytes");
 	read_order(r, list, v, page);
 }
 
@@ -414,8 +425,8 @@ static void fault_unknown(struct mr_request *r, struct mr_str name, const struct
 		mr_fault_add(&r->faults, name, "unknown_argument",
 		    "is not an argument of this address; did you mean %s?", best);
 	else
-		mr_fault_add(&r->faults, name, "unknown_argument",
-		    "is not an argument of this address");
+		mr_fault_add(
+		    &r->faults, name, "unknown_argument", "is not an argument of this address");
 }
 
 static void fault_repeated(struct mr_request *r, struct mr_str name)
@@ -486,9 +497,8 @@ static int read_pairs(struct mr_request *r, struct reader *rd)
 		if (rc == MR_E_NOMEM)
 			return rc;
 		if (rc < 0)
-			mr_fault_add(&r->faults,
-			    mr_str_is_utf8(name) ? name : MR_STR("query"), "encoding",
-			    "must be percent-encoded UTF-8 without NUL");
+			mr_fault_add(&r->faults, mr_str_is_utf8(name) ? name : MR_STR("query"),
+			    "encoding", "must be percent-encoded UTF-8 without NUL");
 		else
 			take(r, rd, name, value);
 	}

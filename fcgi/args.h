@@ -13,9 +13,9 @@
 /* Which part of a list is asked for. */
 struct mr_page {
 	unsigned limit;
-	int64_t offset;      /* of the first entry; with a cursor only for the envelope */
-	unsigned order;      /* index into the statement's orders */
-	bool ordered;        /* asked for; else the statement's default */
+	int64_t offset;       /* of the first entry; with a cursor only for the envelope */
+	unsigned order;       /* index into the statement's orders */
+	bool ordered;         /* asked for; else the statement's default */
 	struct mr_str search; /* absent: none */
 	struct mr_str cursor; /* as sent; absent: none */
 	/* of a decoded cursor: the last entry of the page before; absent: none */
@@ -32,8 +32,8 @@ struct mr_page {
 int mr_id_parse(struct mr_str text, const char *prefix, struct mr_str *ret) MR_MUST_CHECK;
 
 /* "%41+b" → "A b". Refuses broken escapes, NUL and what is not UTF-8: MR_E_INVALID. */
-int mr_percent_decode(struct mr_arena *a, struct mr_str s, bool plus, struct mr_str *ret)
-    MR_MUST_CHECK;
+int mr_percent_decode(
+    struct mr_arena *a, struct mr_str s, bool plus, struct mr_str *ret) MR_MUST_CHECK;
 
 /* Fills r->path_vars from VALUES. MR_E_NOT_FOUND: an id that nothing can have. */
 int mr_args_path(struct mr_request *r, const struct mr_route_vars *vars,
@@ -44,8 +44,8 @@ int mr_args_path(struct mr_request *r, const struct mr_route_vars *vars,
  * when it was not sent, an array literal for repeatable ones. For lists also PAGE, with the
  * orders of LIST. Returns 0 or MR_E_NOMEM; what is wrong is in r->faults.
  */
-int mr_args_query(struct mr_request *r, const struct mr_stmt *list, struct mr_page *page)
-    MR_MUST_CHECK;
+int mr_args_query(
+    struct mr_request *r, const struct mr_stmt *list, struct mr_page *page) MR_MUST_CHECK;
 
 /* How many entries a page of this route has when nothing is said, and at most. */
 unsigned mr_page_default(const struct mr_route *route);

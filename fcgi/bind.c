@@ -235,7 +235,7 @@ static bool is_json(unsigned oid)
 static bool is_array(unsigned oid)
 {
 	return oid == OID_JSON_ARRAY || oid == OID_BOOL_ARRAY || oid == OID_INT4_ARRAY ||
-	    oid == OID_TEXT_ARRAY || oid == OID_INT8_ARRAY || oid == OID_TIMESTAMPTZ_ARRAY;
+	       oid == OID_TEXT_ARRAY || oid == OID_INT8_ARRAY || oid == OID_TIMESTAMPTZ_ARRAY;
 }
 
 static struct mr_str array_text(struct mr_request *r, const struct mr_list *l)
@@ -302,8 +302,8 @@ static struct mr_str default_value(const struct mr_bind *b, unsigned oid)
 	return s;
 }
 
-static struct mr_str body_value(struct mr_request *r, const struct mr_bind *b,
-    const struct mr_stmt_param *p)
+static struct mr_str body_value(
+    struct mr_request *r, const struct mr_bind *b, const struct mr_stmt_param *p)
 {
 	const struct mr_map *map = r->body_json.kind == MR_VALUE_MAP ? r->body_json.map : NULL;
 	struct mr_str name = mr_str(p->name);
@@ -361,7 +361,8 @@ int mr_bind_values(struct mr_request *r, const struct mr_bind_plan *plan,
 		if (values[i].p == NULL && !stmt->params[i].optional)
 			return MR_E_INVALID;
 		/* slices of the request: libpq reads a value up to its NUL */
-		if (values[i].p != NULL && (values[i] = mr_arena_str(r->arena, values[i])).p == NULL)
+		if (values[i].p != NULL &&
+		    (values[i] = mr_arena_str(r->arena, values[i])).p == NULL)
 			return MR_E_NOMEM;
 	}
 	*ret = values;

@@ -24,8 +24,8 @@ struct mr_bind_plan {
 /* The plan of STMT for requests of ROUTE, in ARENA. A name that nothing has stays NULL, unless a
  * handler gives it. NULL without memory. */
 const struct mr_bind_plan *mr_bind_plan(struct mr_arena *arena, const struct mr_schemas *schemas,
-    const struct mr_route *route, const struct mr_route_vars *vars, const struct mr_stmt *stmt)
-    MR_MUST_CHECK;
+    const struct mr_route *route, const struct mr_route_vars *vars,
+    const struct mr_stmt *stmt) MR_MUST_CHECK;
 
 /* The values of a request, in its arena; EXTRA goes first (ended by an absent name, or NULL).
  * 0, MR_E_NOMEM, or MR_E_INVALID when a value that may not be NULL is. */

@@ -53,8 +53,9 @@ static void abandon(struct mr_conn *c)
 	c->server->bodies -= c->body_counted;
 	c->body_counted = 0;
 	x->conn = NULL;
+	if (!x->r.aborted)
+		count(c, MR_METRIC_API_REQUESTS_ABORTED_TOTAL);
 	x->r.aborted = true;
-	count(c, MR_METRIC_API_REQUESTS_ABORTED_TOTAL);
 	if (x->r.on_abort != NULL)
 		x->r.on_abort(&x->r);
 }
@@ -163,7 +164,8 @@ static void begin_answer(struct mr_conn *c)
 	}
 	if (!mr_buf_failed(&x->r.out_body) && mr_answer_begin(&x->answer, &x->r, c->reader.id) == 0)
 		return;
-	mr_buf_reset(&x->r.out_headers);
+	mr_log(MR_LOG_ERROR, "answer too large", MR_F_S("path", x->r.path),
+	    MR_F_N("bytes", x->r.out_body.len));
 	mr_response_problem(
 	    &x->r, MR_ERR_INTERNAL, "%s", "The answer is larger than the server can send.");
 	if (mr_answer_begin(&x->answer, &x->r, c->reader.id) < 0)
@@ -221,13 +223,6 @@ static void observe(const struct mr_job *x)
 	unsigned route = r->route != NULL ? r->route->id : MR_METRIC_NO_ROUTE;
 
 	mr_api_metrics_http(r->worker->metrics, route, r->status, took_us);
-	if (r->status >= 500)
-		mr_log(MR_LOG_WARNING, "request failed", MR_F_N("status", r->status),
-		    MR_F_S("path", r->path),
-		    MR_F_Z("route", r->route != NULL ? r->route->path : ""),
-		    MR_F_N("duration_us", took_us),
-		    MR_F_S("correlation_id",
-		        r->correlation_id.p != NULL ? r->correlation_id : MR_STR("")));
 }
 
 /* Decided: sent, or dropped when the peer is gone. */

@@ -45,7 +45,7 @@ bool mr_traceparent_valid(struct mr_str s)
 	    (memcmp(s.p, "00", 2) == 0 && s.len != TRACEPARENT_LEN))
 		return false;
 	return lower_hex(s.p + 3, 32, false) && lower_hex(s.p + 36, 16, false) &&
-	    lower_hex(s.p + 53, 2, true);
+	       lower_hex(s.p + 53, 2, true);
 }
 
 static struct mr_str make_id(struct mr_arena *a)

@@ -4,7 +4,7 @@
 
 #include "lib/digest.h"
 
-#define SUM_LEN 12
+#define SUM_LEN  12
 #define TEXT_MAX 4096
 
 static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -36,11 +36,11 @@ static struct mr_str binding(struct mr_request *r)
 	    MR_STR_ARG(r->call->page.search));
 
 	for (unsigned i = 0; s.p != NULL && i < r->call->vars->len; i++)
-		s = mr_arena_printf(r->arena, "%.*s\x1f%.*s", MR_STR_ARG(s),
-		    MR_STR_ARG(r->path_vars[i]));
+		s = mr_arena_printf(
+		    r->arena, "%.*s\x1f%.*s", MR_STR_ARG(s), MR_STR_ARG(r->path_vars[i]));
 	for (size_t i = 0; s.p != NULL && i < r->query_args_len; i++)
-		s = mr_arena_printf(r->arena, "%.*s\x1f%.*s", MR_STR_ARG(s),
-		    MR_STR_ARG(r->query_args[i].value));
+		s = mr_arena_printf(
+		    r->arena, "%.*s\x1f%.*s", MR_STR_ARG(s), MR_STR_ARG(r->query_args[i].value));
 	return s;
 }
 

@@ -18,7 +18,6 @@ struct mr_cursor {
 /* In the request's arena; absent without memory. */
 struct mr_str mr_cursor_encode(struct mr_request *r, const struct mr_cursor *c);
 /* 0, MR_E_INVALID when it was not made by this list with these filters, MR_E_NOMEM. */
-int mr_cursor_decode(struct mr_request *r, struct mr_str text, struct mr_cursor *ret)
-    MR_MUST_CHECK;
+int mr_cursor_decode(struct mr_request *r, struct mr_str text, struct mr_cursor *ret) MR_MUST_CHECK;
 
 #endif

@@ -45,7 +45,8 @@ static int make_plans(struct mr_error *err)
 		plans[i] = mr_bind_plan(tables.arena, tables.schemas, route,
 		    mr_router_vars(tables.router, route), &mr_stmts[route->sql]);
 		if (plans[i] == NULL)
-			return mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for routes");
+			return mr_error_set(
+			    err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for routes");
 	}
 	tables.plans = plans;
 	return 0;
@@ -62,8 +63,8 @@ int mr_dispatch_init(struct mr_error *err)
 		return mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for routes");
 	rc = mr_router_create(tables.arena, mr_routes, mr_routes_len, &tables.router, err);
 	if (rc == 0)
-		rc = mr_schemas_create(tables.arena, mr_schema_texts, MR_SCHEMA_COUNT,
-		    &tables.schemas, err);
+		rc = mr_schemas_create(
+		    tables.arena, mr_schema_texts, MR_SCHEMA_COUNT, &tables.schemas, err);
 	if (rc == 0)
 		rc = make_plans(err);
 	if (rc < 0)
@@ -94,14 +95,14 @@ static bool find_route(struct mr_request *r)
 		return refuse(r, MR_ERR_ROUTE_NOT_FOUND);
 	if (r->method == MR_OPTIONS) {
 		r->status = 204;
-		mr_response_header(r, "Allow",
-		    (struct mr_str){ allow, mr_allow_text(match.allow, allow) });
+		mr_response_header(
+		    r, "Allow", (struct mr_str){ allow, mr_allow_text(match.allow, allow) });
 		return false;
 	}
 	if (match.route == NULL) {
 		(void)refuse(r, MR_ERR_METHOD_NOT_ALLOWED); /* the header comes after it */
-		mr_response_header(r, "Allow",
-		    (struct mr_str){ allow, mr_allow_text(match.allow, allow) });
+		mr_response_header(
+		    r, "Allow", (struct mr_str){ allow, mr_allow_text(match.allow, allow) });
 		return false;
 	}
 	r->route = match.route;
@@ -151,10 +152,10 @@ static bool identify(struct mr_request *r)
 
 static const char *role_name(unsigned role)
 {
-	return role == MR_ROLE_VIEWER ? "viewer" :
-	    role == MR_ROLE_OPERATOR  ? "operator" :
-	    role == MR_ROLE_EDITOR    ? "editor" :
-					"admin";
+	return role == MR_ROLE_VIEWER     ? "viewer"
+	       : role == MR_ROLE_OPERATOR ? "operator"
+	       : role == MR_ROLE_EDITOR   ? "editor"
+	                                  : "admin";
 }
 
 static void fault_roles(struct mr_request *r)
@@ -177,13 +178,14 @@ static void fault_roles(struct mr_request *r)
 /* The audit log has refused attempts too; the answer is the same when that fails. */
 static void note_refusal(struct mr_request *r)
 {
-	struct mr_str action = mr_arena_printf(r->arena, "%s %.*s", mr_method_name(r->method),
-	    MR_STR_ARG(r->path));
+	struct mr_str action =
+	    mr_arena_printf(r->arena, "%s %.*s", mr_method_name(r->method), MR_STR_ARG(r->path));
 	const struct mr_pair extra[] = {
 		{ MR_STR("entity_type"), mr_str(r->route->tag) },
 		{ MR_STR("entity_id"), MR_STR_NONE },
 		{ MR_STR("action"), action },
-		{ MR_STR("detail"), r->faults.first != NULL ? r->faults.first->message : MR_STR_NONE },
+		{ MR_STR("detail"),
+		    r->faults.first != NULL ? r->faults.first->message : MR_STR_NONE },
 		{ MR_STR_NONE, MR_STR_NONE },
 	};
 	const PGresult *result;
@@ -223,15 +225,16 @@ static bool read_address(struct mr_request *r)
 		mr_unit_answer_missing(r); /* an id that nothing can have */
 		return false;
 	}
-	call->is_list = r->route->envelope == MR_ENVELOPE_LIST ||
-	    r->route->envelope == MR_ENVELOPE_BARE;
+	call->is_list =
+	    r->route->envelope == MR_ENVELOPE_LIST || r->route->envelope == MR_ENVELOPE_BARE;
 	rc = mr_args_query(r, call->is_list ? stmt : NULL, &call->page);
 	if (rc == 0 && r->faults.count == 0 && call->is_list) {
 		unsigned asked = call->page.order;
 
 		rc = mr_envelope_cursor(r);
-		if (rc == MR_E_INVALID || (rc == 0 && (call->page.order >= stmt->orders_len ||
-				(call->page.ordered && call->page.order != asked))))
+		if (rc == MR_E_INVALID ||
+		    (rc == 0 && (call->page.order >= stmt->orders_len ||
+		                    (call->page.ordered && call->page.order != asked))))
 			return refuse(r, MR_ERR_CURSOR_INVALID);
 	}
 	return rc == 0 || refuse(r, MR_ERR_OVERLOADED);
@@ -253,7 +256,7 @@ static bool is_json_type(struct mr_str type)
 		return true; /* other parameters don't change what the text is */
 	charset = mr_str_trim(charset);
 	return mr_str_ieqz(charset, "utf-8") || mr_str_ieqz(charset, "\"utf-8\"") ||
-	    mr_str_ieqz(charset, "utf8") || mr_str_ieqz(charset, "us-ascii");
+	       mr_str_ieqz(charset, "utf8") || mr_str_ieqz(charset, "us-ascii");
 }
 
 /* nginx has spooled the body to a file. 0, or MR_E_LIMIT, MR_E_NOMEM, MR_E_IO. */
@@ -313,8 +316,8 @@ static bool parse_body(struct mr_request *r)
 	if (rc == MR_E_NOMEM)
 		return refuse(r, MR_ERR_BODY_TOO_LARGE); /* more values than a request may hold */
 	if (rc == MR_E_LIMIT && r->faults.count == before)
-		mr_fault_add(&r->faults, MR_STR(""), "limit",
-		    "must hold fewer values, less deeply nested");
+		mr_fault_add(
+		    &r->faults, MR_STR(""), "limit", "must hold fewer values, less deeply nested");
 	return refuse(r, MR_ERR_JSON_INVALID);
 }
 
@@ -397,8 +400,8 @@ static void tag(struct mr_request *r)
 	if (etag.len == 0)
 		return;
 	mr_response_header(r, "ETag", etag);
-	none_match = r->route->method == MR_GET ? mr_request_header(r, "If-None-Match") :
-						  MR_STR_NONE;
+	none_match =
+	    r->route->method == MR_GET ? mr_request_header(r, "If-None-Match") : MR_STR_NONE;
 	if (none_match.p == NULL || !mr_etag_none_match(none_match, etag))
 		return;
 	r->status = 304;
@@ -430,22 +433,23 @@ void mr_dispatch(struct mr_request *r)
 		mr_faults_init(&r->faults, r->arena, MR_FAULTS_MAX);
 	mr_correlation_begin(r);
 	(void)(find_route(r) && identify(r) && authorise(r) && read_address(r) && read_body(r) &&
-	    read_conditions(r) && run(r)); /* whichever ends it has decided the answer */
+	       read_conditions(r) && run(r)); /* whichever ends it has decided the answer */
 	finish(r);
 	r->call = NULL;
 }
 
 /* ---- for handlers ---- */
 
-int mr_dispatch_query(struct mr_request *r, unsigned stmt, const struct mr_pair *extra,
-    const PGresult **ret)
+int mr_dispatch_query(
+    struct mr_request *r, unsigned stmt, const struct mr_pair *extra, const PGresult **ret)
 {
 	return mr_unit_run(r, stmt, extra, ret);
 }
 
 void mr_dispatch_answer(struct mr_request *r, const PGresult *result)
 {
-	/* a list that has no row at all lacks what it is a list of; one with an error has it told */
+	/* a list that has no row at all lacks what it is a list of; one with an error has it told
+	 */
 	if (r->call->is_list && PQntuples(result) > 0 && mr_pg_text(result, 0, "error").p == NULL)
 		mr_envelope_list(r, result);
 	else

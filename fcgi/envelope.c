@@ -37,8 +37,8 @@ static int64_t total_of(const struct mr_page *page, const struct mr_list_row *ro
 	return row->total_estimate > row->total ? row->total_estimate : row->total;
 }
 
-static struct mr_str next_cursor(struct mr_request *r, const struct mr_list_row *row,
-    int64_t total, bool exact)
+static struct mr_str next_cursor(
+    struct mr_request *r, const struct mr_list_row *row, int64_t total, bool exact)
 {
 	const struct mr_page *page = &r->call->page;
 	struct mr_cursor c = {
@@ -53,8 +53,8 @@ static struct mr_str next_cursor(struct mr_request *r, const struct mr_list_row 
 	return row->next_id.p != NULL ? mr_cursor_encode(r, &c) : MR_STR_NONE;
 }
 
-static void write_native(struct mr_request *r, struct mr_str items, int64_t total, bool exact,
-    struct mr_str cursor)
+static void write_native(
+    struct mr_request *r, struct mr_str items, int64_t total, bool exact, struct mr_str cursor)
 {
 	const struct mr_page *page = &r->call->page;
 	struct mr_buf *b = &r->out_body;
@@ -96,8 +96,8 @@ static bool is_place(struct mr_str pair)
 /* The same address with another cursor. */
 static struct mr_str next_address(struct mr_request *r, struct mr_str cursor)
 {
-	struct mr_str s = mr_arena_printf(r->arena, "<%.*s?cursor=%.*s", MR_STR_ARG(r->path),
-	    MR_STR_ARG(cursor));
+	struct mr_str s =
+	    mr_arena_printf(r->arena, "<%.*s?cursor=%.*s", MR_STR_ARG(r->path), MR_STR_ARG(cursor));
 	struct mr_str rest = r->query;
 
 	while (s.p != NULL && rest.p != NULL && rest.len > 0) {
@@ -109,8 +109,8 @@ static struct mr_str next_address(struct mr_request *r, struct mr_str cursor)
 	return s.p != NULL ? mr_arena_printf(r->arena, "%.*s>; rel=\"next\"", MR_STR_ARG(s)) : s;
 }
 
-static void write_bare(struct mr_request *r, struct mr_str items, int64_t total, bool exact,
-    struct mr_str cursor)
+static void write_bare(
+    struct mr_request *r, struct mr_str items, int64_t total, bool exact, struct mr_str cursor)
 {
 	struct mr_str count = mr_arena_printf(r->arena, "%lld", (long long)total);
 

@@ -16,9 +16,9 @@ void mr_envelope_list(struct mr_request *r, const PGresult *row);
 
 /* What a list's row says. */
 struct mr_list_row {
-	struct mr_str items; /* JSON array; absent: none */
+	struct mr_str items;             /* JSON array; absent: none */
 	struct mr_str next_key, next_id; /* next_id absent: no more */
-	int64_t total;       /* < 0: not counted */
+	int64_t total;                   /* < 0: not counted */
 	int64_t total_estimate;
 };
 /* The part after reading the row; for tests. */

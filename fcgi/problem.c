@@ -49,13 +49,13 @@ static void write_details(struct mr_buf *b, const struct mr_faults *f)
 		mr_buf_addc(b, ']');
 	}
 	if (f->count > kept)
-		mr_buf_addf(b, "%s\"…\":[\"and %zu more faults\"]", kept > 0 ? "," : "",
-		    f->count - kept);
+		mr_buf_addf(
+		    b, "%s\"…\":[\"and %zu more faults\"]", kept > 0 ? "," : "", f->count - kept);
 	mr_buf_addc(b, '}');
 }
 
-void mr_problem_write(struct mr_buf *b, const struct mr_request *r, enum mr_error_id id,
-    struct mr_str detail)
+void mr_problem_write(
+    struct mr_buf *b, const struct mr_request *r, enum mr_error_id id, struct mr_str detail)
 {
 	const struct mr_error_row *row = &mr_error_rows[id];
 	/* a path that is no UTF-8 can't stand in JSON */
@@ -131,15 +131,16 @@ void mr_problem_details(struct mr_request *r, struct mr_str json)
 		const struct mr_member *m = &v.map->members[i];
 
 		if (m->value.kind == MR_VALUE_STRING)
-			mr_fault_add(&r->faults, m->key.s, "refused", "%.*s", MR_STR_ARG(m->value.s));
+			mr_fault_add(
+			    &r->faults, m->key.s, "refused", "%.*s", MR_STR_ARG(m->value.s));
 		if (m->value.kind != MR_VALUE_LIST)
 			continue;
 		for (size_t j = 0; j < m->value.list->len; j++) {
 			const struct mr_value *text = &m->value.list->items[j];
 
 			if (text->kind == MR_VALUE_STRING)
-				mr_fault_add(&r->faults, m->key.s, "refused", "%.*s",
-				    MR_STR_ARG(text->s));
+				mr_fault_add(
+				    &r->faults, m->key.s, "refused", "%.*s", MR_STR_ARG(text->s));
 		}
 	}
 }

@@ -11,8 +11,8 @@
 #define MR_FAULTS_MAX 100
 
 /* The body alone, for tests. */
-void mr_problem_write(struct mr_buf *b, const struct mr_request *r, enum mr_error_id id,
-    struct mr_str detail);
+void mr_problem_write(
+    struct mr_buf *b, const struct mr_request *r, enum mr_error_id id, struct mr_str detail);
 /* The faults that SQL reports as {path: [message, …]} join those of the request. */
 void mr_problem_details(struct mr_request *r, struct mr_str json);
 

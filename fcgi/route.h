@@ -34,7 +34,7 @@ enum mr_arg_type { MR_ARG_TEXT, MR_ARG_INT, MR_ARG_BOOL, MR_ARG_TIME, MR_ARG_ENU
 struct mr_arg {
 	const char *name;
 	enum mr_arg_type type;
-	const char *id_prefix; /* MR_ARG_ID: "wf" takes wf_12 beside 12 */
+	const char *id_prefix;     /* MR_ARG_ID: "wf" takes wf_12 beside 12 */
 	const char *const *values; /* MR_ARG_ENUM: allowed words, NULL-ended; any case is taken */
 	const char *doc;
 	int64_t min, max; /* MR_ARG_INT */
@@ -54,8 +54,9 @@ struct mr_route {
 	bool in_file;      /* the body is an upload, spooled by nginx */
 	struct {
 		unsigned status;
-		enum mr_schema schema; /* of a list: its entries'; the envelope is put around them */
-		const char *type;      /* NULL: application/json */
+		enum mr_schema
+		    schema;       /* of a list: its entries'; the envelope is put around them */
+		const char *type; /* NULL: application/json */
 	} out;
 	enum mr_sql sql; /* what carries the request out, or what .handler runs to do so */
 	/* for what SQL alone can't do. 0 when the answer is decided, else the worker answers 500 */

@@ -79,7 +79,7 @@ static bool is_variable(struct mr_str segment)
 static bool ends_in_id(struct mr_str name)
 {
 	return mr_str_eqz(name, "id") ||
-	    (name.len > 3 && memcmp(name.p + name.len - 3, "_id", 3) == 0);
+	       (name.len > 3 && memcmp(name.p + name.len - 3, "_id", 3) == 0);
 }
 
 static void describe(struct mr_var *v, struct mr_str name, struct mr_str before)
@@ -136,14 +136,15 @@ static int add_route(struct mr_router *r, unsigned i, struct mr_error *err)
 	struct node *n = &r->root;
 
 	if (rest.len < 2 || rest.p[0] != '/')
-		return mr_error_set(err, MR_E_INVALID, MR_ERR_INTERNAL, "%s: not a path", route->path);
+		return mr_error_set(
+		    err, MR_E_INVALID, MR_ERR_INTERNAL, "%s: not a path", route->path);
 	(void)mr_str_cut(&rest, '/'); /* nothing stands before the first slash */
 	while (rest.p != NULL) {
 		struct mr_str segment = mr_str_cut(&rest, '/');
 
 		if (segment.len == 0)
-			return mr_error_set(err, MR_E_INVALID, MR_ERR_INTERNAL, "%s: empty segment",
-			    route->path);
+			return mr_error_set(
+			    err, MR_E_INVALID, MR_ERR_INTERNAL, "%s: empty segment", route->path);
 		if (is_variable(segment)) {
 			if (vars->len == MR_PATH_VARS_MAX)
 				return mr_error_set(err, MR_E_LIMIT, MR_ERR_INTERNAL,
@@ -154,11 +155,12 @@ static int add_route(struct mr_router *r, unsigned i, struct mr_error *err)
 		before = segment;
 		n = grow(r, n, segment);
 		if (n == NULL)
-			return mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for routes");
+			return mr_error_set(
+			    err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for routes");
 	}
 	if (n->by_method[route->method] != NULL)
-		return mr_error_set(err, MR_E_CONFLICT, MR_ERR_INTERNAL, "%s %s: twice in the table",
-		    mr_method_name(route->method), route->path);
+		return mr_error_set(err, MR_E_CONFLICT, MR_ERR_INTERNAL,
+		    "%s %s: twice in the table", mr_method_name(route->method), route->path);
 	n->by_method[route->method] = route;
 	n->allow |= 1u << route->method;
 	if (route->method == MR_GET)
@@ -218,8 +220,8 @@ static const struct node *walk(const struct mr_router *r, struct mr_str path, st
 	return n;
 }
 
-void mr_router_match(const struct mr_router *r, enum mr_method method, struct mr_str path,
-    struct mr_match *ret)
+void mr_router_match(
+    const struct mr_router *r, enum mr_method method, struct mr_str path, struct mr_match *ret)
 {
 	const struct node *n;
 

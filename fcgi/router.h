@@ -37,8 +37,8 @@ int mr_router_create(struct mr_arena *arena, const struct mr_route *routes, unsi
     struct mr_router **ret, struct mr_error *err) MR_MUST_CHECK;
 /* One trailing slash is ignored; a literal segment goes before a variable, without going back.
  * The values point into PATH. Allocates nothing. */
-void mr_router_match(const struct mr_router *r, enum mr_method method, struct mr_str path,
-    struct mr_match *ret);
+void mr_router_match(
+    const struct mr_router *r, enum mr_method method, struct mr_str path, struct mr_match *ret);
 /* Of a row of the router's own table. */
 const struct mr_route_vars *mr_router_vars(const struct mr_router *r, const struct mr_route *route);
 

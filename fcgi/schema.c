@@ -6,8 +6,8 @@
 #include "fcgi/schema_private.h"
 #include "lib/clock.h"
 
-#define NESTED_MAX   8   /* alternatives inside alternatives */
-#define TRIAL_FAULTS 50  /* kept of an alternative that doesn't fit */
+#define NESTED_MAX   8                  /* alternatives inside alternatives */
+#define TRIAL_FAULTS 50                 /* kept of an alternative that doesn't fit */
 #define EXACT_DOUBLE 9007199254740992.0 /* 2^53 */
 
 /* A list or map whose entries are being checked. */
@@ -46,15 +46,15 @@ static bool is_plain(struct mr_str s)
 
 static struct mr_str path_member(struct mr_arena *a, struct mr_str path, struct mr_str name)
 {
-	const char *fmt = is_plain(name) ? (path.len > 0 ? "%.*s.%.*s" : "%.*s%.*s") :
-					   "%.*s[\"%.*s\"]";
+	const char *fmt =
+	    is_plain(name) ? (path.len > 0 ? "%.*s.%.*s" : "%.*s%.*s") : "%.*s[\"%.*s\"]";
 	struct mr_str s;
 
 	if (name.len > 100)
 		name.len = 100; /* of a member that nobody knows; the start names it well enough */
 	while (name.len > 0 && !mr_str_is_utf8(name))
 		name.len--;
-	/* not a literal: one of the three above, with the same arguments */
+		/* not a literal: one of the three above, with the same arguments */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	s = mr_arena_printf(a, fmt, MR_STR_ARG(path), MR_STR_ARG(name));
@@ -73,12 +73,13 @@ static struct mr_str path_of(const struct checker *c)
 		if (f->next == 0)
 			continue; /* nothing of it was begun: the fault is its own */
 		if (f->value->kind == MR_VALUE_LIST) {
-			more = mr_arena_printf(c->arena, "%.*s[%zu]", MR_STR_ARG(path), f->next - 1);
+			more =
+			    mr_arena_printf(c->arena, "%.*s[%zu]", MR_STR_ARG(path), f->next - 1);
 			if (more.p != NULL)
 				path = more;
 		} else {
-			path = path_member(c->arena, path,
-			    f->value->map->members[f->next - 1].key.s);
+			path =
+			    path_member(c->arena, path, f->value->map->members[f->next - 1].key.s);
 		}
 	}
 	return path;
@@ -142,9 +143,9 @@ static unsigned type_of(const struct mr_value *v)
 	case MR_VALUE_UINT:
 		return MR_TYPE_INTEGER | MR_TYPE_NUMBER;
 	case MR_VALUE_DOUBLE:
-		return fabs(v->d) < EXACT_DOUBLE && floor(v->d) == v->d ?
-			  MR_TYPE_INTEGER | MR_TYPE_NUMBER :
-			  MR_TYPE_NUMBER;
+		return fabs(v->d) < EXACT_DOUBLE && floor(v->d) == v->d
+		           ? MR_TYPE_INTEGER | MR_TYPE_NUMBER
+		           : MR_TYPE_NUMBER;
 	case MR_VALUE_LIST:
 		return MR_TYPE_ARRAY;
 	case MR_VALUE_MAP:
@@ -197,10 +198,11 @@ static void check_string(struct checker *c, const struct mr_schema_node *n, stru
 		fault(c, "format", MR_STR("must be an absolute http(s) URL"));
 	/* text is UTF-8: the reader of JSON saw to that */
 	if (n->pattern != NULL && pcre2_match(n->pattern, (PCRE2_SPTR)s.p, s.len, 0,
-				      PCRE2_NO_UTF_CHECK, n->match, c->s->limits) < 0)
-		fault(c, "pattern", n->message.p != NULL ?
-			n->message :
-			mr_arena_printf(c->arena, "must match %.*s", MR_STR_ARG(n->pattern_text)));
+	                              PCRE2_NO_UTF_CHECK, n->match, c->s->limits) < 0)
+		fault(c, "pattern",
+		    n->message.p != NULL ? n->message
+		                         : mr_arena_printf(c->arena, "must match %.*s",
+		                               MR_STR_ARG(n->pattern_text)));
 }
 
 static void check_range(struct checker *c, const struct mr_schema_node *n, const struct mr_value *v)
@@ -232,8 +234,7 @@ static bool check_words(struct checker *c, const struct mr_schema_node *n, const
 		return false;
 	for (size_t i = 0; i < n->words->len; i++) {
 		const struct mr_value *w = &n->words->items[i];
-		struct mr_str text =
-		    w->kind == MR_VALUE_STRING ? w->s : mr_json_text(c->arena, w);
+		struct mr_str text = w->kind == MR_VALUE_STRING ? w->s : mr_json_text(c->arena, w);
 		struct mr_str more = mr_arena_printf(c->arena, "%.*s%s%.*s", MR_STR_ARG(all),
 		    all.len > 0 ? ", " : "", MR_STR_ARG(text));
 
@@ -272,8 +273,8 @@ static struct mr_schema_prop *prop_find(const struct mr_schema_node *n, struct m
 	return NULL;
 }
 
-static void check_map_size(struct checker *c, const struct mr_schema_node *n,
-    const struct mr_map *map)
+static void check_map_size(
+    struct checker *c, const struct mr_schema_node *n, const struct mr_map *map)
 {
 	if (map->len < n->min_props)
 		fault_size(c, "min_properties", "least", n->min_props, "member", "members");
@@ -281,8 +282,8 @@ static void check_map_size(struct checker *c, const struct mr_schema_node *n,
 		fault_size(c, "max_properties", "most", n->max_props, "member", "members");
 }
 
-static void check_required(struct checker *c, const struct mr_schema_node *n,
-    const struct mr_value *v)
+static void check_required(
+    struct checker *c, const struct mr_schema_node *n, const struct mr_value *v)
 {
 	for (size_t i = 0; i < n->props_len; i++) {
 		if (n->props[i].required && mr_value_gets(v, n->props[i].name) == NULL && !full(c))
@@ -347,8 +348,8 @@ static void merge(struct checker *c, const struct mr_faults *from)
 		mr_fault_add(c->faults, f->path, f->code.p, "%.*s", MR_STR_ARG(f->message));
 }
 
-static void check_alternatives(struct checker *c, const struct mr_schema_node *n,
-    const struct mr_value *v)
+static void check_alternatives(
+    struct checker *c, const struct mr_schema_node *n, const struct mr_value *v)
 {
 	const struct mr_faults none = { .arena = NULL };
 	struct mr_faults near = none;
@@ -360,8 +361,11 @@ static void check_alternatives(struct checker *c, const struct mr_schema_node *n
 	}
 	for (size_t i = 0; i < n->alternatives_len; i++) {
 		struct mr_faults trial;
-		struct checker inner = { .s = c->s, .arena = c->arena, .faults = &trial,
-			.outer = c, .nested = c->nested + 1 };
+		struct checker inner = { .s = c->s,
+			.arena = c->arena,
+			.faults = &trial,
+			.outer = c,
+			.nested = c->nested + 1 };
 
 		mr_faults_init(&trial, c->arena, TRIAL_FAULTS);
 		if (check_from(&inner, n->alternatives[i], v) < 0)
@@ -377,12 +381,12 @@ static void check_alternatives(struct checker *c, const struct mr_schema_node *n
 		return;
 	if (fits > 1)
 		fault(c, "one_of", MR_STR("fits more than one of the allowed forms"));
-	else if (candidates == 1 && (n->message.p == NULL || v->kind == MR_VALUE_MAP ||
-					v->kind == MR_VALUE_LIST))
+	else if (candidates == 1 &&
+	         (n->message.p == NULL || v->kind == MR_VALUE_MAP || v->kind == MR_VALUE_LIST))
 		merge(c, &near);
 	else
-		fault(c, "one_of", n->message.p != NULL ?
-			n->message : MR_STR("has none of the allowed forms"));
+		fault(c, "one_of",
+		    n->message.p != NULL ? n->message : MR_STR("has none of the allowed forms"));
 }
 
 /* ---- the walk ---- */
@@ -408,17 +412,19 @@ static void check_one(struct checker *c, const struct mr_schema_node *n, const s
 				push(c, n, v);
 		} else if (v->kind == MR_VALUE_LIST) {
 			if (v->list->len < n->min_items)
-				fault_size(c, "min_items", "least", n->min_items, "entry", "entries");
+				fault_size(
+				    c, "min_items", "least", n->min_items, "entry", "entries");
 			if (v->list->len > n->max_items)
-				fault_size(c, "max_items", "most", n->max_items, "entry", "entries");
+				fault_size(
+				    c, "max_items", "most", n->max_items, "entry", "entries");
 			if (n->items != NULL && v->list->len <= n->max_items)
 				push(c, n, v);
 		}
 	}
 }
 
-static void check_member(struct checker *c, const struct mr_schema_node *n,
-    const struct mr_member *m)
+static void check_member(
+    struct checker *c, const struct mr_schema_node *n, const struct mr_member *m)
 {
 	const struct mr_schema_prop *p = prop_find(n, m->key.s);
 
@@ -464,8 +470,8 @@ int mr_schema_check(const struct mr_schemas *s, enum mr_schema id, const struct 
 	return faults->count > before ? MR_E_INVALID : 0;
 }
 
-bool mr_schema_member(const struct mr_schemas *s, enum mr_schema id, struct mr_str name,
-    struct mr_schema_member *ret)
+bool mr_schema_member(
+    const struct mr_schemas *s, enum mr_schema id, struct mr_str name, struct mr_schema_member *ret)
 {
 	const struct mr_schema_node *n = &s->roots[id];
 	const struct mr_schema_prop *p = NULL;

@@ -30,20 +30,21 @@ static const struct {
 
 static int bad(struct compiler *c, const char *keyword)
 {
-	return mr_error_set(c->err, MR_E_INVALID, MR_ERR_INTERNAL, "schema %s: %s is not valid",
-	    c->name, keyword);
+	return mr_error_set(
+	    c->err, MR_E_INVALID, MR_ERR_INTERNAL, "schema %s: %s is not valid", c->name, keyword);
 }
 
 static int no_memory(struct compiler *c)
 {
-	return mr_error_set(c->err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for schema %s", c->name);
+	return mr_error_set(
+	    c->err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for schema %s", c->name);
 }
 
-static int compile(struct compiler *c, const struct mr_value *v, struct mr_schema_node *n,
-    unsigned depth);
+static int compile(
+    struct compiler *c, const struct mr_value *v, struct mr_schema_node *n, unsigned depth);
 
-static int compile_new(struct compiler *c, const struct mr_value *v, struct mr_schema_node **ret,
-    unsigned depth)
+static int compile_new(
+    struct compiler *c, const struct mr_value *v, struct mr_schema_node **ret, unsigned depth)
 {
 	struct mr_schema_node *n = mr_arena_zalloc(c->s->arena, sizeof(*n));
 
@@ -64,8 +65,8 @@ static int read_type(struct compiler *c, const struct mr_value *v, struct mr_sch
 	return bad(c, "type");
 }
 
-static int read_props(struct compiler *c, const struct mr_value *v, struct mr_schema_node *n,
-    unsigned depth)
+static int read_props(
+    struct compiler *c, const struct mr_value *v, struct mr_schema_node *n, unsigned depth)
 {
 	if (v->kind != MR_VALUE_MAP)
 		return bad(c, "properties");
@@ -92,7 +93,7 @@ static int read_required(struct compiler *c, const struct mr_value *v, struct mr
 		size_t j = 0;
 
 		while (j < n->props_len && !(v->list->items[i].kind == MR_VALUE_STRING &&
-					       mr_str_eq(n->props[j].name, v->list->items[i].s)))
+		                               mr_str_eq(n->props[j].name, v->list->items[i].s)))
 			j++;
 		if (j == n->props_len)
 			return bad(c, "required");
@@ -101,8 +102,8 @@ static int read_required(struct compiler *c, const struct mr_value *v, struct mr
 	return 0;
 }
 
-static int read_alternatives(struct compiler *c, const struct mr_value *v,
-    struct mr_schema_node *n, unsigned depth)
+static int read_alternatives(
+    struct compiler *c, const struct mr_value *v, struct mr_schema_node *n, unsigned depth)
 {
 	if (v->kind != MR_VALUE_LIST || v->list->len == 0 || n->alternatives != NULL)
 		return bad(c, "oneOf or anyOf");
@@ -169,8 +170,7 @@ static int read_pattern(struct compiler *c, const struct mr_value *v, struct mr_
 	return 0;
 }
 
-static int read_size(struct compiler *c, const char *keyword, const struct mr_value *v,
-    size_t *ret)
+static int read_size(struct compiler *c, const char *keyword, const struct mr_value *v, size_t *ret)
 {
 	if (v->kind != MR_VALUE_INT || v->i < 0)
 		return bad(c, keyword);
@@ -195,8 +195,8 @@ static int read_format(const struct mr_value *v, struct mr_schema_node *n)
 	return 0;
 }
 
-static int read_words(struct compiler *c, const struct mr_value *v, bool one,
-    struct mr_schema_node *n)
+static int read_words(
+    struct compiler *c, const struct mr_value *v, bool one, struct mr_schema_node *n)
 {
 	struct mr_list *l;
 
@@ -215,8 +215,8 @@ static int read_words(struct compiler *c, const struct mr_value *v, bool one,
 }
 
 /* Limits that are numbers. 1: not one of these. */
-static int read_limit(struct compiler *c, struct mr_str k, const struct mr_value *v,
-    struct mr_schema_node *n)
+static int read_limit(
+    struct compiler *c, struct mr_str k, const struct mr_value *v, struct mr_schema_node *n)
 {
 	bool min = mr_str_eqz(k, "minimum") || mr_str_eqz(k, "exclusiveMinimum");
 	bool max = mr_str_eqz(k, "maximum") || mr_str_eqz(k, "exclusiveMaximum");
@@ -244,8 +244,8 @@ static int read_limit(struct compiler *c, struct mr_str k, const struct mr_value
 	return 1;
 }
 
-static int read_additional(struct compiler *c, const struct mr_value *v, struct mr_schema_node *n,
-    unsigned depth)
+static int read_additional(
+    struct compiler *c, const struct mr_value *v, struct mr_schema_node *n, unsigned depth)
 {
 	if (v->kind == MR_VALUE_BOOL) {
 		n->closed = !v->b;
@@ -254,8 +254,8 @@ static int read_additional(struct compiler *c, const struct mr_value *v, struct 
 	return compile_new(c, v, &n->additional, depth + 1);
 }
 
-static int read_all_of(struct compiler *c, const struct mr_value *v, struct mr_schema_node *n,
-    unsigned depth)
+static int read_all_of(
+    struct compiler *c, const struct mr_value *v, struct mr_schema_node *n, unsigned depth)
 {
 	if (v->kind != MR_VALUE_LIST || v->list->len != 1)
 		return bad(c, "allOf (of more or less than one schema)");
@@ -329,8 +329,8 @@ static int read_keyword(struct compiler *c, struct mr_str k, const struct mr_val
 	return bad(c, "a keyword");
 }
 
-static int compile(struct compiler *c, const struct mr_value *v, struct mr_schema_node *n,
-    unsigned depth)
+static int compile(
+    struct compiler *c, const struct mr_value *v, struct mr_schema_node *n, unsigned depth)
 {
 	const struct mr_value *required;
 	int r = 0;

@@ -28,8 +28,8 @@ struct mr_schema_prop {
 struct mr_schema_node {
 	unsigned types; /* 0: any */
 	bool nullable, read_only;
-	bool closed;     /* additionalProperties: false */
-	bool one_of;     /* exactly one of the alternatives, else at least one */
+	bool closed; /* additionalProperties: false */
+	bool one_of; /* exactly one of the alternatives, else at least one */
 	bool has_min, has_max, min_exclusive, max_exclusive;
 	enum mr_format format;
 	struct mr_schema_node *ref; /* another schema that must hold as well */

@@ -53,8 +53,8 @@ static size_t skip_value(struct mr_str t, size_t i)
 	return i;
 }
 
-const struct mr_str *mr_slice_members(struct mr_arena *a, struct mr_str text,
-    const struct mr_map *map)
+const struct mr_str *mr_slice_members(
+    struct mr_arena *a, struct mr_str text, const struct mr_map *map)
 {
 	struct mr_str *s = mr_arena_array(a, map->len, sizeof(*s));
 	size_t i = skip_space(text, 0);
@@ -79,8 +79,8 @@ const struct mr_str *mr_slice_members(struct mr_arena *a, struct mr_str text,
 	return s;
 }
 
-struct mr_str mr_slice_member(struct mr_arena *a, struct mr_str text, const struct mr_value *v,
-    const char *name)
+struct mr_str mr_slice_member(
+    struct mr_arena *a, struct mr_str text, const struct mr_value *v, const char *name)
 {
 	const struct mr_str *slices;
 

@@ -11,10 +11,10 @@
 
 /* The raw text of each member of the object TEXT, in order, as many as MAP has. NULL without
  * memory or when TEXT and MAP don't belong together. */
-const struct mr_str *mr_slice_members(struct mr_arena *a, struct mr_str text,
-    const struct mr_map *map);
+const struct mr_str *mr_slice_members(
+    struct mr_arena *a, struct mr_str text, const struct mr_map *map);
 /* The raw text of one member; absent when there is none. */
-struct mr_str mr_slice_member(struct mr_arena *a, struct mr_str text, const struct mr_value *v,
-    const char *name);
+struct mr_str mr_slice_member(
+    struct mr_arena *a, struct mr_str text, const struct mr_value *v, const char *name);
 
 #endif

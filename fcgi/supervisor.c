@@ -58,6 +58,7 @@ struct supervisor {
 	/* while new workers take over: what they run with, and what comes back if they fail */
 	struct mr_settings *before;
 	int64_t takeover_until_ms; /* 0: none is under way */
+	bool reload_wanted;        /* SIGHUP came and was not obeyed yet */
 	bool ending;
 };
 
@@ -324,11 +325,9 @@ static void reload(struct supervisor *s)
 {
 	struct mr_settings *new;
 
-	if (s->takeover_until_ms != 0 || s->ending || count(s, CHILD_DRAINING) > 0) {
-		mr_log(MR_LOG_WARNING, "settings not read again",
-		    MR_F_Z("reason", "the last change is under way"));
-		return;
-	}
+	if (s->takeover_until_ms != 0 || count(s, CHILD_DRAINING) > 0)
+		return; /* the last change is under way: this one comes after it */
+	s->reload_wanted = false;
 	new = mr_supervisor_settings(s->config);
 	if (new == NULL || keep_fixed(s->settings, new) < 0) {
 		mr_log(MR_LOG_ERROR, "new settings refused, the old ones stay",
@@ -453,13 +452,15 @@ static void serve(struct supervisor *s, const sigset_t *signals)
 		if (sig == SIGTERM || sig == SIGINT)
 			end(s);
 		else if (sig == SIGHUP)
-			reload(s);
+			s->reload_wanted = true;
 		reap(s);
 		watch_children(s);
 		if (s->takeover_until_ms != 0)
 			watch_takeover(s);
 		else if (!s->ending)
 			start_missing(s);
+		if (s->reload_wanted && !s->ending)
+			reload(s);
 		gauge(s);
 	}
 }

@@ -71,8 +71,8 @@ static void clear_result(void *p)
 	PQclear(p);
 }
 
-static int bind_call(struct mr_request *r, unsigned stmt, const struct mr_pair *extra,
-    struct mr_pg_call *call)
+static int bind_call(
+    struct mr_request *r, unsigned stmt, const struct mr_pair *extra, struct mr_pg_call *call)
 {
 	const struct mr_tables *t = mr_tables();
 	const struct mr_bind_plan *plan = t->plans[r->route->id];
@@ -106,8 +106,7 @@ static struct mr_str digest_of(struct mr_request *r, const struct mr_pair *extra
 /* Engines look at once; the message may be lost, they poll as well. */
 static void wake(struct mr_request *r, const PGresult *result)
 {
-	struct mr_str payload =
-	    PQntuples(result) > 0 ? mr_pg_text(result, 0, "wake") : MR_STR_NONE;
+	struct mr_str payload = PQntuples(result) > 0 ? mr_pg_text(result, 0, "wake") : MR_STR_NONE;
 
 	if (payload.len > 0 && mr_pg_text(result, 0, "error").p == NULL)
 		mr_bus_publish(r->worker->bus, MR_STR(MR_BUS_WAKE), payload);
@@ -128,8 +127,8 @@ static int failed(struct mr_request *r, const struct mr_pg_unit *u, struct mr_st
 	return MR_E_CONFLICT;
 }
 
-int mr_unit_run(struct mr_request *r, unsigned stmt, const struct mr_pair *extra,
-    const PGresult **ret)
+int mr_unit_run(
+    struct mr_request *r, unsigned stmt, const struct mr_pair *extra, const PGresult **ret)
 {
 	bool writes = (mr_stmts[stmt].flags & MR_STMT_WRITE) != 0;
 	bool keyed = writes && r->call->idempotency_key.p != NULL;
@@ -144,8 +143,8 @@ int mr_unit_run(struct mr_request *r, unsigned stmt, const struct mr_pair *extra
 	if (rc == 0)
 		rc = bind_call(r, stmt, extra, &calls[1]);
 	if (rc < 0) {
-		mr_response_problem(r, rc == MR_E_NOMEM ? MR_ERR_OVERLOADED : MR_ERR_INTERNAL, "%s",
-		    "");
+		mr_response_problem(
+		    r, rc == MR_E_NOMEM ? MR_ERR_OVERLOADED : MR_ERR_INTERNAL, "%s", "");
 		return rc;
 	}
 	mr_pg_await(r->worker->pg, &unit);
@@ -183,8 +182,8 @@ void mr_unit_answer_missing(struct mr_request *r)
 
 	while (e != NULL && *e != MR_ERR_NONE && mr_error_rows[*e].status != 404)
 		e++;
-	mr_response_problem(r, e != NULL && *e != MR_ERR_NONE ? *e : MR_ERR_ROUTE_NOT_FOUND, "%s",
-	    "");
+	mr_response_problem(
+	    r, e != NULL && *e != MR_ERR_NONE ? *e : MR_ERR_ROUTE_NOT_FOUND, "%s", "");
 }
 
 void mr_unit_answer(struct mr_request *r, const PGresult *row)

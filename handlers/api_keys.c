@@ -12,12 +12,12 @@
 #include "lib/digest.h"
 #include "sql/sql_ids.h"
 
-#define PREFIX_LEN  8
-#define SECRET_LEN  43 /* 256 bits */
-#define SHOWN_LEN   (4 + PREFIX_LEN)
-#define KEY_LEN     (SHOWN_LEN + 1 + SECRET_LEN)
-#define DRAW        64  /* random bytes at a time */
-#define DRAWS_MAX   100 /* one in 32 bytes is thrown away: two draws are nearly always enough */
+#define PREFIX_LEN 8
+#define SECRET_LEN 43 /* 256 bits */
+#define SHOWN_LEN  (4 + PREFIX_LEN)
+#define KEY_LEN    (SHOWN_LEN + 1 + SECRET_LEN)
+#define DRAW       64  /* random bytes at a time */
+#define DRAWS_MAX  100 /* one in 32 bytes is thrown away: two draws are nearly always enough */
 
 static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

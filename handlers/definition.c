@@ -12,8 +12,6 @@ static const struct {
 } sources[] = {
 	{ "workflow_config", true },
 	{ "definition", true },
-	{ "template_config", true },
-	{ "workflow_template", true },
 	{ "steps", false },
 	{ "process_steps", false },
 };
@@ -98,9 +96,9 @@ static bool is_unchanged(const struct reader *d, size_t s, const struct mr_value
 	if (sources[s].is_container)
 		return same(value, d->old_config);
 	return same(value, d->old_steps) ||
-	    (d->old_config != NULL &&
-		(same(value, mr_value_get(d->old_config, "steps")) ||
-		    same(value, mr_value_get(d->old_config, "process_steps"))));
+	       (d->old_config != NULL &&
+	           (same(value, mr_value_get(d->old_config, "steps")) ||
+	               same(value, mr_value_get(d->old_config, "process_steps"))));
 }
 
 /* The source to take from the body: its place in SOURCES, or -1 to keep the old one. */

@@ -32,7 +32,7 @@ bool mr_definition_touched(const struct mr_value *body);
  * MR_E_*.
  */
 int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct mr_str text,
-    const struct mr_definition_old *old, struct mr_faults *faults, struct mr_definition *ret)
-    MR_MUST_CHECK;
+    const struct mr_definition_old *old, struct mr_faults *faults,
+    struct mr_definition *ret) MR_MUST_CHECK;
 
 #endif

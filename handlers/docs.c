@@ -17,7 +17,8 @@ int mr_handler_openapi(struct mr_request *r)
 		return MR_E_NOMEM;
 	mr_response_header(r, "ETag", (struct mr_str){ etag, etag_len });
 	mr_response_header(r, "Cache-Control", MR_STR("public, max-age=300"));
-	if (none_match.p != NULL && mr_etag_none_match(none_match, (struct mr_str){ etag, etag_len }))
+	if (none_match.p != NULL &&
+	    mr_etag_none_match(none_match, (struct mr_str){ etag, etag_len }))
 		r->status = 304;
 	else
 		mr_response_json(r, 200, text);

@@ -25,11 +25,11 @@ int mr_handler_file_content(struct mr_request *r);
 int mr_handler_file_delete(struct mr_request *r);
 
 /* system.c */
-int mr_handler_health(struct mr_request *r);        /* GET /health, GET /api/v1/health */
-int mr_handler_ready(struct mr_request *r);         /* GET /health/ready */
-int mr_handler_metrics(struct mr_request *r);       /* GET /metrics: all tenants */
+int mr_handler_health(struct mr_request *r);         /* GET /health, GET /api/v1/health */
+int mr_handler_ready(struct mr_request *r);          /* GET /health/ready */
+int mr_handler_metrics(struct mr_request *r);        /* GET /metrics: all tenants */
 int mr_handler_tenant_metrics(struct mr_request *r); /* GET /api/v1/metrics */
-int mr_handler_status(struct mr_request *r);        /* GET /api/v1/status */
+int mr_handler_status(struct mr_request *r);         /* GET /api/v1/status */
 
 /* workflows.c */
 int mr_handler_workflow_create(struct mr_request *r);

@@ -27,24 +27,24 @@ static const char *const workflow_statuses[] = { "active", "inactive", "paused",
 static const char *const key_statuses[] = { "active", "expired", "revoked", NULL };
 static const char *const log_levels[] = { "debug", "info", "warning", "error", NULL };
 
-#define ARG_RUN_STATUS                                                                     \
-	{                                                                                  \
-		.name = "status", .type = MR_ARG_ENUM, .values = run_statuses, .many = true, \
-		.doc = "Only runs with this status."                                       \
+#define ARG_RUN_STATUS                                                                             \
+	{                                                                                          \
+		.name = "status", .type = MR_ARG_ENUM, .values = run_statuses, .many = true,       \
+		.doc = "Only runs with this status."                                               \
 	}
-#define ARG_LEVEL                                                                        \
-	{                                                                                \
-		.name = "level", .type = MR_ARG_ENUM, .values = log_levels,              \
-		.doc = "Only lines of this level or graver."                             \
+#define ARG_LEVEL                                                                                  \
+	{                                                                                          \
+		.name = "level", .type = MR_ARG_ENUM, .values = log_levels,                        \
+		.doc = "Only lines of this level or graver."                                       \
 	}
-#define ARG_STEP                                                              \
-	{                                                                     \
-		.name = "step", .type = MR_ARG_TEXT, .doc = "Only this step." \
+#define ARG_STEP                                                                                   \
+	{                                                                                          \
+		.name = "step", .type = MR_ARG_TEXT, .doc = "Only this step."                      \
 	}
-#define ARG_AFTER                                                                          \
-	{                                                                                  \
-		.name = "after", .type = MR_ARG_INT, .min = 0, .max = INT64_MAX,           \
-		.doc = "Only what follows the entry with this id."                         \
+#define ARG_AFTER                                                                                  \
+	{                                                                                          \
+		.name = "after", .type = MR_ARG_INT, .min = 0, .max = INT64_MAX,                   \
+		.doc = "Only what follows the entry with this id."                                 \
 	}
 
 const struct mr_route mr_routes[] = {

@@ -45,8 +45,8 @@ static struct mr_str on_upload(const struct mr_value *body)
 	if (config == NULL || !mr_str_eqz(mr_value_get_str(config, "type"), "file_upload"))
 		return MR_STR("false");
 	enabled = mr_value_get(config, "enabled");
-	return enabled == NULL || enabled->kind != MR_VALUE_BOOL || enabled->b ? MR_STR("true") :
-										  MR_STR("false");
+	return enabled == NULL || enabled->kind != MR_VALUE_BOOL || enabled->b ? MR_STR("true")
+	                                                                       : MR_STR("false");
 }
 
 /* The input of the run that a starting POST makes, and whether it is one. */
@@ -76,8 +76,8 @@ static bool starts(struct mr_request *r, struct mr_str *ret_input)
 }
 
 /* Answered when negative. */
-static int read_definition(struct mr_request *r, const struct mr_definition_old *old,
-    struct mr_definition *ret)
+static int read_definition(
+    struct mr_request *r, const struct mr_definition_old *old, struct mr_definition *ret)
 {
 	int rc = mr_definition_read(r->arena, &r->body_json, r->body, old, &r->faults, ret);
 
@@ -126,8 +126,8 @@ int mr_handler_workflow_validate(struct mr_request *r)
 	check_trigger(r);
 	if (read_definition(r, NULL, &d) < 0)
 		return 0;
-	body = mr_arena_printf(r->arena, "{\"valid\":true,\"steps\":%.*s,\"warnings\":[]}",
-	    MR_STR_ARG(d.steps));
+	body = mr_arena_printf(
+	    r->arena, "{\"valid\":true,\"steps\":%.*s,\"warnings\":[]}", MR_STR_ARG(d.steps));
 	if (body.p == NULL)
 		return MR_E_NOMEM;
 	mr_response_json(r, r->route->out.status, body);

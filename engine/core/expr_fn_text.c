@@ -180,6 +180,8 @@ int mr_fn_quote(struct mr_vm *vm, const struct mr_value *args, unsigned n, struc
 
 	if (args[0].kind != MR_VALUE_STRING)
 		return mr_vm_no_overload(vm, "strings.quote", args, n);
+	if (mr_vm_charge(vm, args[0].s.len / 8) < 0)
+		return MR_E_LIMIT;
 	mr_buf_init(&b, mr_arena_max(vm->arena));
 	mr_buf_addc(&b, '"');
 	for (size_t i = 0; i < args[0].s.len; i++) {

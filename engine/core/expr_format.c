@@ -7,7 +7,8 @@
 
 #include "engine/core/expr_private.h"
 
-#define PRECISION_MAX 50
+#define PRECISION_MAX   50
+#define FLOATING_CHARGE 40 /* hundreds of digits, for the largest */
 
 struct clause {
 	char letter;
@@ -147,6 +148,8 @@ static int write_floating(
 	if (!mr_value_is_number(v))
 		return wrong(vm, c->letter, v);
 	d = v->kind == MR_VALUE_INT ? (double)v->i : v->kind == MR_VALUE_UINT ? (double)v->u : v->d;
+	if (mr_vm_charge(vm, FLOATING_CHARGE) < 0)
+		return MR_E_LIMIT;
 	if (!isfinite(d))
 		write_double(b, d);
 	else if (c->letter == 'f')

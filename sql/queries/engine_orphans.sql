@@ -7,7 +7,7 @@ with freed as (
 	update runs
 	set owner_id = null, fence = fence + 1, queued = true
 	where owner_id = :engine_id
-		and id <> all (:held)
+		and id not in (select h.id from unnest(:held) as h (id))
 	returning id
 )
 select count(*) as released

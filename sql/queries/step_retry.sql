@@ -5,10 +5,11 @@
 -- flags:   write
 -- index:   journal_step_idx
 -- A step inside an action of a conditional is named "<conditional>/<step>": it begins with the conditional.
+-- "between", because an equality would be merged with the next one, and the index's condition lost.
 with begun as materialized (
 	select j.run_id, j.step
 	from journal j
-	where j.id = :step_execution_id
+	where j.id between :step_execution_id and :step_execution_id
 		and j.id = j.step_execution_id
 ), found as materialized (
 	select r.id, r.workflow_id, r.status, r.version, (
@@ -47,6 +48,13 @@ with begun as materialized (
 	where r.id = j.id
 		and j.error is null
 	returning r.id, r.seq, r.status, r.retry_count
+), discarded as (
+	-- commands that came too late for the run as it was
+	update run_commands c
+	set applied_at = now()
+	from retried r
+	where c.run_id = r.id
+		and c.applied_at is null
 ), journalled as (
 	insert into journal (id, tenant_id, run_id, seq, kind, at, data)
 	select nextval('journal_id_seq'), :tenant_id, r.id, r.seq, 'retried', clock_timestamp(), (

@@ -3,7 +3,7 @@
 -- params:  id int8
 -- returns: one (body text, version int8)
 -- flags:   read
--- index:   workflows_pkey
+-- index:   workflows_tenant_id_id_key
 -- The body is text, not json: its parts were checked when they were rendered.
 select '{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.rendered_definition || ',"latest_run":'
 	|| coalesce((

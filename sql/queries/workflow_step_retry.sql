@@ -55,6 +55,13 @@ with wanted as materialized (
 	where r.id = j.id
 		and j.error is null
 	returning r.id, r.seq, r.status, r.retry_count
+), discarded as (
+	-- commands that came too late for the run as it was
+	update run_commands c
+	set applied_at = now()
+	from retried r
+	where c.run_id = r.id
+		and c.applied_at is null
 ), journalled as (
 	insert into journal (id, tenant_id, run_id, seq, kind, at, data)
 	select nextval('journal_id_seq'), :tenant_id, r.id, r.seq, 'retried', clock_timestamp(), (

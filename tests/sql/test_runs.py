@@ -283,6 +283,16 @@ def test_retry(tenant, db, engine, how):
     assert tenant.one("step_retry", step_execution_id=ids[1])["error"] == "RUN_NOT_RETRYABLE"
 
 
+def test_retry_forgets_commands_that_came_too_late(tenant, engine):
+    w = tenant.workflow("w")["body"]["id"]
+    run = tenant.execute(w)
+    c = engine.claim()[run]
+    tenant.one("run_pause", id=run)
+    engine.finish({**c, "fence": c["fence"] + 1}, "failed")
+    tenant.one("run_retry", id=run)
+    assert run in engine.claim() and engine.commands() == ({}, [])
+
+
 def test_retry_refusals(tenant, engine):
     w = tenant.workflow("w")["body"]["id"]
     assert tenant.one("workflow_step_retry", id=w, step="b")["error"] == "RUN_NOT_RETRYABLE"
@@ -336,8 +346,8 @@ def test_list_filters(tenant):
     assert ids(triggered_by="root") == [b, a] and ids(triggered_by="nobody") == []
     assert ids(search="ALPH") == [a] and ids(search="spec") == [b]
     assert ids(status=["pending"], workflow_id=v) == [b] and ids(status=["failed"]) == []
-    assert tenant.run("run_list", **{"from": "2100-01-01T00:00:00Z"})[0]["items"] == []
-    assert len(tenant.run("run_list", to="2100-01-01T00:00:00Z")[0]["items"]) == 2
+    assert tenant.one("run_list", **{"from": "2100-01-01T00:00:00Z"})["items"] == []
+    assert len(tenant.one("run_list", to="2100-01-01T00:00:00Z")["items"]) == 2
     item = tenant.one("run_list")["items"][0]
     assert "input_data" not in item and item["workflow_name"] == "beta"
     assert tenant.one("workflow_executions", id=w)["items"][0]["input_data"] == {}

@@ -14,16 +14,22 @@ static const struct mr_arg args[] = {
 	{ .name = NULL },
 };
 
-static const struct mr_route route = { .path = "/api/v1/things", .args = args,
-	.envelope = MR_ENVELOPE_LIST };
+static const struct mr_route route = {
+	.path = "/api/v1/things", .args = args, .envelope = MR_ENVELOPE_LIST
+};
 
 static const struct mr_stmt_order orders[] = { { "created_at", true }, { "created_at", false },
 	{ "name", false }, { "name", true } };
 static const struct mr_stmt_param params[] = { { "search", 25, true } };
-static const struct mr_stmt list = { .name = "thing_list", .flags = MR_STMT_LIST, .params_len = 1,
-	.params = params, .orders_len = 4, .orders = orders };
-static const struct mr_stmt plain_list = { .name = "thing_list", .flags = MR_STMT_LIST,
-	.orders_len = 4, .orders = orders };
+static const struct mr_stmt list = { .name = "thing_list",
+	.flags = MR_STMT_LIST,
+	.params_len = 1,
+	.params = params,
+	.orders_len = 4,
+	.orders = orders };
+static const struct mr_stmt plain_list = {
+	.name = "thing_list", .flags = MR_STMT_LIST, .orders_len = 4, .orders = orders
+};
 
 static void values(void **state)
 {
@@ -39,10 +45,13 @@ static void values(void **state)
 		{ "owner=", "owner", NULL, "" },
 		{ "&&owner=x&", "owner", "x", "" },
 		{ "own%65r=x", "owner", "x", "" },
-		{ "owner=%ff", "owner", NULL, "owner: must be percent-encoded UTF-8 without NUL\n" },
-		{ "owner=%00", "owner", NULL, "owner: must be percent-encoded UTF-8 without NUL\n" },
+		{ "owner=%ff", "owner", NULL,
+		    "owner: must be percent-encoded UTF-8 without NUL\n" },
+		{ "owner=%00", "owner", NULL,
+		    "owner: must be percent-encoded UTF-8 without NUL\n" },
 		{ "owner=%4", "owner", NULL, "owner: must be percent-encoded UTF-8 without NUL\n" },
-		{ "owner=%zz", "owner", NULL, "owner: must be percent-encoded UTF-8 without NUL\n" },
+		{ "owner=%zz", "owner", NULL,
+		    "owner: must be percent-encoded UTF-8 without NUL\n" },
 		{ "owner=%ed%a0%80", "owner", NULL,
 		    "owner: must be percent-encoded UTF-8 without NUL\n" },
 		{ "owner=a&owner=b", "owner", "a", "owner: is given more than once\n" },
@@ -67,7 +76,8 @@ static void values(void **state)
 		{ "flag=maybe", "flag", NULL, "flag: must be true or false\n" },
 		{ "from=2025-01-31T12:00:00%2B01:00", "from", "2025-01-31T11:00:00Z", "" },
 		{ "from=yesterday", "from", NULL,
-		    "from: must be a time such as 2025-01-31T12:00:00Z (a + in an address is %2B)\n" },
+		    "from: must be a time such as 2025-01-31T12:00:00Z (a + in an address is "
+		    "%2B)\n" },
 		{ "workflow_id=12", "workflow_id", "12", "" },
 		{ "workflow_id=wf_12", "workflow_id", "12", "" },
 		{ "workflow_id=run_12", "workflow_id", NULL,

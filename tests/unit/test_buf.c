@@ -47,7 +47,7 @@ static void json_strings(void **state)
 
 	(void)state;
 	mr_buf_init(&b, 1000);
-	mr_buf_add_json(&b, (struct mr_str){ "a\"b\\c\n\x01\x7f\0z", 11 });
+	mr_buf_add_json(&b, (struct mr_str){ "a\"b\\c\n\x01\x7f\0z", 10 });
 	assert_str(mr_buf_str(&b), "\"a\\\"b\\\\c\\n\\u0001\\u007f\\u0000z\"");
 	mr_buf_done(&b);
 }

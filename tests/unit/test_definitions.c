@@ -2,7 +2,9 @@
 
 #include "tests/unit/test.h"
 
-#define GOOD MR_STR("{\"workflow_type\":\"etl\",\"steps\":[{\"name\":\"a\",\"type\":\"log\",\"config\":{\"message\":\"x\"}}]}")
+#define GOOD                                                                                       \
+	MR_STR("{\"workflow_type\":\"etl\",\"steps\":[{\"name\":\"a\",\"type\":\"log\","           \
+	       "\"config\":{\"message\":\"x\"}}]}")
 
 static void compiled_once(void **state)
 {
@@ -32,7 +34,8 @@ static void what_does_not_compile(void **state)
 	} rows[] = {
 		{ "no such version", NULL, "no such version" },
 		{ "not JSON", "{", "" },
-		{ "unknown type", "{\"steps\":[{\"name\":\"a\",\"type\":\"nonsense\"}]}", "nonsense" },
+		{ "unknown type", "{\"steps\":[{\"name\":\"a\",\"type\":\"nonsense\"}]}",
+		    "nonsense" },
 	};
 	struct mr_definitions *d = mr_definitions_create(10);
 

@@ -47,9 +47,13 @@ static void counters_and_labels(void **state)
 	v = written(m, a);
 	assert_true(sample(&v, "millrace_engine_claimed_total") == 7);
 	assert_true(sample(&v, "millrace_engine_held_runs") == 5);
-	assert_true(sample(&v, "workflow_execution_total{workflow_type=\"a\\\"b\",status=\"failed\"}") == 1);
-	assert_str(mr_value_get_str(mr_value_get(&v, "types"), "workflow_execution_total"), "counter");
-	assert_str(mr_value_get_str(mr_value_get(&v, "types"), "millrace_engine_held_runs"), "gauge");
+	assert_true(
+	    sample(&v, "workflow_execution_total{workflow_type=\"a\\\"b\",status=\"failed\"}") ==
+	    1);
+	assert_str(
+	    mr_value_get_str(mr_value_get(&v, "types"), "workflow_execution_total"), "counter");
+	assert_str(
+	    mr_value_get_str(mr_value_get(&v, "types"), "millrace_engine_held_runs"), "gauge");
 	a = mr_arena_free(a);
 	m = mr_metrics_free(m);
 }
@@ -89,7 +93,8 @@ static void too_many_series(void **state)
 	for (int i = 0; i < 6000; i++) {
 		int n = snprintf(name, sizeof(name), "type-%d", i);
 
-		mr_metric_add(m, MR_METRIC_RUNS, MR_LABELS({ "workflow_type", { name, (size_t)n } }), 1);
+		mr_metric_add(
+		    m, MR_METRIC_RUNS, MR_LABELS({ "workflow_type", { name, (size_t)n } }), 1);
 	}
 	v = written(m, a);
 	assert_true(sample(&v, "workflow_execution_total{workflow_type=\"type-0\"}") == 1);

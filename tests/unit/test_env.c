@@ -39,11 +39,30 @@ static void empty_list(void **state)
 	mr_env_done(&env);
 }
 
+/* A run that was evaluated before a reload still holds what it saw. */
+static void reloaded(void **state)
+{
+	struct mr_env env;
+	struct mr_value before, after;
+
+	(void)state;
+	assert_int_equal(setenv("MILLRACE_ENV_A", "one", 1), 0);
+	assert_int_equal(mr_env_init(&env, "A"), 0);
+	assert_int_equal(mr_env_lookup(&env, NULL, MR_STR("env"), &before), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mr_env_reload(&env, ""), 0);
+	assert_int_equal(mr_env_lookup(&env, NULL, MR_STR("env"), &after), 0);
+	assert_int_equal(after.map->len, 0);
+	assert_str(mr_value_get_str(&before, "A"), "one");
+	mr_env_done(&env);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_allowed),
 		cmocka_unit_test(empty_list),
+		cmocka_unit_test(reloaded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,12 @@
 #include "fcgi/cursor.h"
 #include "tests/unit/fake_request.h"
 
-static const struct mr_route native = { .path = "/api/v1/things", .envelope = MR_ENVELOPE_LIST,
-	.out = { 200, MR_SCHEMA_NONE, NULL } };
+static const struct mr_route native = {
+	.path = "/api/v1/things", .envelope = MR_ENVELOPE_LIST, .out = { 200, MR_SCHEMA_NONE, NULL }
+};
 static const struct mr_route bare = { .path = "/api/v1/things/{id}/parts",
-	.envelope = MR_ENVELOPE_BARE, .out = { 200, MR_SCHEMA_NONE, NULL } };
+	.envelope = MR_ENVELOPE_BARE,
+	.out = { 200, MR_SCHEMA_NONE, NULL } };
 
 static void native_envelope(void **state)
 {
@@ -35,7 +37,8 @@ static void native_envelope(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
-		const struct mr_list_row row = { .items = MR_STR("[1,2]"), .total = cases[i].total,
+		const struct mr_list_row row = { .items = MR_STR("[1,2]"),
+			.total = cases[i].total,
 			.total_estimate = cases[i].estimate };
 		struct fake_request f;
 
@@ -63,8 +66,11 @@ static struct mr_str between(struct mr_arena *a, struct mr_str s, const char *fr
 
 static void cursor_carries_place_and_total(void **state)
 {
-	const struct mr_list_row row = { .items = MR_STR("[1]"), .next_key = MR_STR("b;c\xc3\xa4"),
-		.next_id = MR_STR("77"), .total = 10001, .total_estimate = 50000 };
+	const struct mr_list_row row = { .items = MR_STR("[1]"),
+		.next_key = MR_STR("b;c\xc3\xa4"),
+		.next_id = MR_STR("77"),
+		.total = 10001,
+		.total_estimate = 50000 };
 	struct fake_request f;
 	struct mr_str cursor;
 
@@ -154,8 +160,9 @@ static void broken_cursors_are_refused(void **state)
 
 static void bare_arrays(void **state)
 {
-	struct mr_list_row row = { .items = MR_STR("[1]"), .total = 3, .next_id = MR_STR("9"),
-		.next_key = MR_STR("9") };
+	struct mr_list_row row = {
+		.items = MR_STR("[1]"), .total = 3, .next_id = MR_STR("9"), .next_key = MR_STR("9")
+	};
 	struct fake_request f;
 	struct mr_str headers;
 
@@ -179,7 +186,8 @@ static void bare_arrays(void **state)
 	row.items = MR_STR_NONE;
 	mr_envelope_write(&f.r, &row);
 	assert_str(mr_buf_str(&f.r.out_body), "[]");
-	assert_str(mr_buf_str(&f.r.out_headers), "X-Total-Count: 10001\r\nX-Total-Exact: false\r\n");
+	assert_str(
+	    mr_buf_str(&f.r.out_headers), "X-Total-Count: 10001\r\nX-Total-Exact: false\r\n");
 	fake_request_done(&f);
 }
 

@@ -34,7 +34,8 @@ static void none_match(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
-		if (mr_etag_none_match(mr_str(cases[i].header), MR_STR("\"3.ab\"")) != cases[i].match)
+		if (mr_etag_none_match(mr_str(cases[i].header), MR_STR("\"3.ab\"")) !=
+		    cases[i].match)
 			fail_msg("%s", cases[i].header);
 	}
 }

@@ -856,6 +856,35 @@ static void test_small_arena(void **state)
 	}
 }
 
+/* Each allocation from an arena fails in turn. */
+static void test_no_memory(void **state)
+{
+	static const char *const configs[] = { "{\"action\": \"extract\", \"file_id\": 7}",
+		"{\"action\": \"validate\", \"file_id\": 7, \"allowed_types\": \"pdf\"}",
+		"{\"action\": \"ocr_extract\", \"file_id\": 7, \"language\": [\"en\", \"ja\"]}" };
+
+	(void)state;
+	use_file("notes.txt");
+	for (unsigned long n = 0; n < 3 * 25; n++) {
+		struct run r = { .x = { .host = &fx->host,
+			             .arena = mr_arena_create(1 << 20),
+			             .timeout_us = 10000000,
+			             .done = on_done,
+			             .ctx = &r } };
+
+		assert_int_equal(mr_json_parse(r.x.arena, mr_str(configs[n % 3]),
+		                     &mr_json_limits_default, NULL, &r.x.config),
+		    0);
+		mr_arena_fail_after(n / 3 + 1);
+		if (mr_step_runner(MR_STEP_FILE_PROCESS)->start(&r.x) == 0)
+			finish(&r);
+		mr_arena_fail_after(0);
+		if (!r.x.ok && (r.x.error_type.len == 0 || r.x.error_message.len == 0))
+			fail_msg("allocation %lu of %s", n / 3 + 1, configs[n % 3]);
+		end(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -870,6 +899,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_small_arena),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, setup_group, teardown_group);

@@ -65,7 +65,8 @@ static void random_moves(void **state)
 		if (rand.next(rand.ctx) % 3 == 0)
 			mr_heap_remove(&h, node);
 		else
-			assert_int_equal(mr_heap_set(&h, node, (int64_t)(rand.next(rand.ctx) % 1000)), 0);
+			assert_int_equal(
+			    mr_heap_set(&h, node, (int64_t)(rand.next(rand.ctx) % 1000)), 0);
 		if (h.len == 0)
 			assert_null(mr_heap_first(&h));
 		else

@@ -371,6 +371,39 @@ static void test_small_arena(void **state)
 	}
 }
 
+/* Each allocation from the arena fails in turn. */
+static void test_no_memory(void **state)
+{
+	static const char *const configs[] = {
+		"{'url': '@/json', 'data': {'a': 1}, 'auth': {'type': 'basic', 'username': 'a', "
+		"'password': 'b'}}",
+		"{'url': '@/binary', 'query': {'a': 'b'}, 'form': {'c': ['d', 5]}, 'headers': "
+		"{'X-A': 5}}",
+		"{'url': '@/status/500'}",
+	};
+
+	(void)state;
+	for (unsigned long n = 1; n < 3 * 45; n++) {
+		struct run r = { .x = { .host = &fx->host,
+			             .arena = mr_arena_create(1 << 20),
+			             .type = MR_STEP_HTTP_REQUEST,
+			             .idempotency_key = MR_STR("k"),
+			             .done = on_done,
+			             .ctx = &r } };
+		int started;
+
+		make_config(&r, configs[n % 3]);
+		mr_arena_fail_after(n / 3 + 1);
+		started = mr_step_runner(MR_STEP_HTTP_REQUEST)->start(&r.x);
+		if (started == 0)
+			finish(&r);
+		mr_arena_fail_after(0);
+		if (!r.x.ok && (r.x.error_type.len == 0 || r.x.error_message.len == 0))
+			fail_msg("allocation %lu of %s", n / 3 + 1, configs[n % 3]);
+		end(&r);
+	}
+}
+
 static void test_abort(void **state)
 {
 	(void)state;
@@ -522,6 +555,7 @@ int main(void)
 		UNIT(test_expected),
 		UNIT(test_invalid),
 		UNIT(test_small_arena),
+		UNIT(test_no_memory),
 		UNIT(test_abort),
 		UNIT(test_webhook),
 		UNIT(test_notification_ends),

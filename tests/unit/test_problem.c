@@ -216,8 +216,8 @@ static void constraints_are_sorted(void **state)
 	(void)state;
 	for (unsigned i = 1; i < mr_constraints_len; i++)
 		assert_true(strcmp(mr_constraints[i - 1].name, mr_constraints[i].name) < 0);
-	assert_int_equal(mr_constraint_find("workflows_tenant_id_name_key")->error,
-	    MR_ERR_WORKFLOW_NAME_TAKEN);
+	assert_int_equal(
+	    mr_constraint_find("workflows_tenant_id_name_key")->error, MR_ERR_WORKFLOW_NAME_TAKEN);
 	assert_null(mr_constraint_find(""));
 }
 

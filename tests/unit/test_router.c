@@ -22,7 +22,8 @@ static int setup(void **state)
 {
 	(void)state;
 	arena = mr_arena_create(1u << 20);
-	return arena == NULL ? -1 : mr_router_create(arena, table, MR_ARRAY_LEN(table), &router, NULL);
+	return arena == NULL ? -1
+	                     : mr_router_create(arena, table, MR_ARRAY_LEN(table), &router, NULL);
 }
 
 static int teardown(void **state)
@@ -44,7 +45,8 @@ static void matches(void **state)
 	} cases[] = {
 		{ "plain", MR_GET, "/health", 0, "GET, HEAD, OPTIONS", { NULL } },
 		{ "deeper", MR_GET, "/health/ready", 1, "GET, HEAD, OPTIONS", { NULL } },
-		{ "trailing slash", MR_GET, "/workflows/", 2, "GET, HEAD, POST, OPTIONS", { NULL } },
+		{ "trailing slash", MR_GET, "/workflows/", 2, "GET, HEAD, POST, OPTIONS",
+		    { NULL } },
 		{ "two slashes", MR_GET, "/workflows//", -1, "OPTIONS", { NULL } },
 		{ "slash inside", MR_GET, "//workflows", -1, "OPTIONS", { NULL } },
 		{ "method", MR_POST, "/workflows", 3, "GET, HEAD, POST, OPTIONS", { NULL } },
@@ -113,10 +115,11 @@ static void bad_tables(void **state)
 		struct mr_route routes[2];
 		unsigned len;
 	} cases[] = {
-		{ "twice", { { .method = MR_GET, .path = "/a" }, { .method = MR_GET, .path = "/a" } },
-		    2 },
+		{ "twice",
+		    { { .method = MR_GET, .path = "/a" }, { .method = MR_GET, .path = "/a" } }, 2 },
 		{ "twice with other names",
-		    { { .method = MR_GET, .path = "/a/{id}" }, { .method = MR_GET, .path = "/a/{x}" } },
+		    { { .method = MR_GET, .path = "/a/{id}" },
+		        { .method = MR_GET, .path = "/a/{x}" } },
 		    2 },
 		{ "no slash", { { .method = MR_GET, .path = "a" } }, 1 },
 		{ "empty segment", { { .method = MR_GET, .path = "/a//b" } }, 1 },

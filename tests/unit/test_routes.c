@@ -58,7 +58,8 @@ static void rows_are_whole(void **state)
 			fail_msg("%s: no summary, tag or status", r->path);
 		if (r->sql == MR_SQL_NONE && r->handler == NULL)
 			fail_msg("%s: nothing carries it out", r->path);
-		if (r->sql >= mr_stmts_len || r->in >= MR_SCHEMA_COUNT || r->out.schema >= MR_SCHEMA_COUNT)
+		if (r->sql >= mr_stmts_len || r->in >= MR_SCHEMA_COUNT ||
+		    r->out.schema >= MR_SCHEMA_COUNT)
 			fail_msg("%s: no such statement or schema", r->path);
 		if (list != ((mr_stmts[r->sql].flags & MR_STMT_LIST) != 0) && r->sql != MR_SQL_NONE)
 			fail_msg("%s: lists and list statements go together", r->path);
@@ -87,9 +88,9 @@ static void statuses(void **state)
 			if (r->method == MR_POST && strcmp(end, later[j]) == 0)
 				want = 202;
 		}
-		if (r->method == MR_POST && (strcmp(end, "/workflows") == 0 ||
-						strcmp(end, "/files") == 0 ||
-						strcmp(end, "/api-keys") == 0))
+		if (r->method == MR_POST &&
+		    (strcmp(end, "/workflows") == 0 || strcmp(end, "/files") == 0 ||
+		        strcmp(end, "/api-keys") == 0))
 			want = 201;
 		if (r->out.status != want)
 			fail_msg("%s: %u, not %u", r->path, r->out.status, want);
@@ -101,8 +102,8 @@ static void scopes(void **state)
 	(void)state;
 	for (unsigned i = 0; i < mr_routes_len; i++) {
 		const struct mr_route *r = &mr_routes[i];
-		enum mr_scope want = r->method == MR_GET ? MR_SCOPE_READ_ONLY :
-							   MR_SCOPE_WORKFLOW_MANAGEMENT;
+		enum mr_scope want =
+		    r->method == MR_GET ? MR_SCOPE_READ_ONLY : MR_SCOPE_WORKFLOW_MANAGEMENT;
 
 		if (strstr(r->path, "api-keys") != NULL)
 			want = MR_SCOPE_ADMIN;
@@ -165,8 +166,8 @@ static void every_variable_and_argument_is_used(void **state)
 			if (mr_stmt_param_find(stmt, name) < 0)
 				fail_msg("%s: %s doesn't take \"%s\"", r->path, stmt->name, name);
 		}
-		for (unsigned a = 0; r->handler == NULL && r->args != NULL && r->args[a].name != NULL;
-		     a++) {
+		for (unsigned a = 0;
+		     r->handler == NULL && r->args != NULL && r->args[a].name != NULL; a++) {
 			int at = mr_stmt_param_find(stmt, r->args[a].name);
 
 			if (at < 0 || !stmt->params[at].optional)

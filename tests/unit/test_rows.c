@@ -19,14 +19,28 @@ static void fill(struct sample *s)
 	assert_non_null(data);
 	data->members[0] = (struct mr_member){ mr_value_strz("a\"b"), mr_value_strz("c\\d\n") };
 	assert_int_equal(mr_map_seal(s->arena, data), 0);
-	s->facts[0] = (struct mr_fact){ .kind = MR_FACT_STARTED, .step = -1, .id = 1001, .seq = 2,
-		.at_us = 5000000, .duration_us = -1, .data = MR_NULL_VALUE };
-	s->facts[1] = (struct mr_fact){ .kind = MR_FACT_LOG, .step = -1, .id = 1002, .seq = 3, .attempt = 1,
-		.step_execution_id = 1002, .at_us = 5000001, .duration_us = 0, .data = mr_value_map(data) };
+	s->facts[0] = (struct mr_fact){ .kind = MR_FACT_STARTED,
+		.step = -1,
+		.id = 1001,
+		.seq = 2,
+		.at_us = 5000000,
+		.duration_us = -1,
+		.data = MR_NULL_VALUE };
+	s->facts[1] = (struct mr_fact){ .kind = MR_FACT_LOG,
+		.step = -1,
+		.id = 1002,
+		.seq = 3,
+		.attempt = 1,
+		.step_execution_id = 1002,
+		.at_us = 5000001,
+		.duration_us = 0,
+		.data = mr_value_map(data) };
 	s->outcome.out.facts = s->facts;
 	s->outcome.out.facts_len = 2;
 	s->held = (struct mr_held){ .id = 42, .fence = 7, .fresh = true, .sent = &s->outcome };
-	s->held.row = (struct mr_run_row){ .status = MR_RUN_RUNNING, .base_seq = 1, .seq = 3, .progress = 50 };
+	s->held.row = (struct mr_run_row){
+		.status = MR_RUN_RUNNING, .base_seq = 1, .seq = 3, .progress = 50
+	};
 }
 
 static int set_up(void **state)
@@ -81,7 +95,8 @@ static void a_running_run(void **state)
 	assert_column(&r, MR_ROWS_J_DURATION, "{NULL,0}");
 	assert_column(&r, MR_ROWS_J_AT, "{5000000,5000001}");
 	/* JSON's own escapes, and those of an array element around them */
-	assert_column(&r, MR_ROWS_J_DATA, "{NULL,\"{\\\"a\\\\\\\"b\\\":\\\"c\\\\\\\\d\\\\n\\\"}\"}");
+	assert_column(
+	    &r, MR_ROWS_J_DATA, "{NULL,\"{\\\"a\\\\\\\"b\\\":\\\"c\\\\\\\\d\\\\n\\\"}\"}");
 	assert_int_equal(r.runs, 1);
 	assert_int_equal(r.facts, 2);
 	assert_int_equal(r.commands + r.states + r.ended, 0);

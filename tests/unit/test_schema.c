@@ -20,7 +20,8 @@ static const struct mr_schema_text texts[] = {
 	    "\"steps\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":3,"
 	    "\"items\":{\"$ref\":\"step.json\"}},"
 	    "\"tags\":{\"nullable\":true,\"x-message\":\"must be a list or a text\","
-	    "\"oneOf\":[{\"type\":\"array\",\"items\":{\"type\":\"string\"}},{\"type\":\"string\"}]},"
+	    "\"oneOf\":[{\"type\":\"array\",\"items\":{\"type\":\"string\"}},{\"type\":\"string\"}]"
+	    "},"
 	    "\"none\":{\"const\":null},"
 	    "\"labels\":{\"type\":\"object\",\"minProperties\":1,\"maxProperties\":2,"
 	    "\"additionalProperties\":{\"type\":\"string\"}},"
@@ -42,8 +43,8 @@ static int setup(void **state)
 {
 	(void)state;
 	arena = mr_arena_create(4u << 20);
-	return arena == NULL ? -1 :
-			       mr_schemas_create(arena, texts, MR_ARRAY_LEN(texts), &schemas, NULL);
+	return arena == NULL ? -1
+	                     : mr_schemas_create(arena, texts, MR_ARRAY_LEN(texts), &schemas, NULL);
 }
 
 static int teardown(void **state)
@@ -92,8 +93,10 @@ static void things(void **state)
 		{ "{\"name\":\"a\",\"at\":\"soon\"}",
 		    "at: must be a time such as 2025-01-31T12:00:00Z\n" },
 		{ "{\"name\":\"a\",\"url\":\"https://x/y\"}", "" },
-		{ "{\"name\":\"a\",\"url\":\"ftp://x/y\"}", "url: must be an absolute http(s) URL\n" },
-		{ "{\"name\":\"a\",\"url\":\"https://\"}", "url: must be an absolute http(s) URL\n" },
+		{ "{\"name\":\"a\",\"url\":\"ftp://x/y\"}",
+		    "url: must be an absolute http(s) URL\n" },
+		{ "{\"name\":\"a\",\"url\":\"https://\"}",
+		    "url: must be an absolute http(s) URL\n" },
 		{ "{\"name\":\"a\",\"code\":\"A\"}", "code: must match ^[a-z]+$\n" },
 		{ "{\"name\":\"a\",\"code\":\"a\\n\"}", "code: must match ^[a-z]+$\n" },
 		{ "{\"name\":\"a\",\"said\":\"y\"}", "said: must be an x\n" },
@@ -104,7 +107,8 @@ static void things(void **state)
 		{ "{\"name\":\"a\",\"completely\":1}", "completely: is not known here\n" },
 		{ "{\"name\":\"a\",\"a b\":1}", "[\"a b\"]: is not known here\n" },
 		{ "{\"name\":\"a\",\"steps\":[]}", "steps: must have at least 1 entry\n" },
-		{ "{\"name\":\"a\",\"steps\":[{},{},{},{}]}", "steps: must have at most 3 entries\n" },
+		{ "{\"name\":\"a\",\"steps\":[{},{},{},{}]}",
+		    "steps: must have at most 3 entries\n" },
 		{ "{\"name\":\"a\",\"steps\":[{},1,{\"config\":{\"url\":\"x\"}}]}",
 		    "steps[1]: must be an object\n"
 		    "steps[2].config.url: must be an absolute http(s) URL\n" },
@@ -119,7 +123,8 @@ static void things(void **state)
 		{ "{\"name\":\"a\",\"labels\":{\"x\":\"1\",\"y\":\"2\",\"z\":\"3\"}}",
 		    "labels: must have at most 2 members\n" },
 		{ "{\"name\":\"a\",\"inner\":null}", "" },
-		{ "{\"name\":\"a\",\"inner\":{\"config\":1}}", "inner.config: must be an object\n" },
+		{ "{\"name\":\"a\",\"inner\":{\"config\":1}}",
+		    "inner.config: must be an object\n" },
 		{ "{\"name\":\"a\",\"any\":[{\"x\":[1]}]}", "" },
 		/* all at once */
 		{ "{\"count\":0,\"colour\":\"x\",\"nam\":1}",
@@ -216,7 +221,8 @@ static void bad_schemas(void **state)
 
 static void each_allocation_fails(void **state)
 {
-	static const char json[] = "{\"nam\":1,\"steps\":[1,{\"config\":{\"url\":\"x\"}}],\"tags\":[2]}";
+	static const char json[] =
+	    "{\"nam\":1,\"steps\":[1,{\"config\":{\"url\":\"x\"}}],\"tags\":[2]}";
 
 	(void)state;
 	for (unsigned long n = 1; n < 60; n++) {

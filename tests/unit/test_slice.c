@@ -4,8 +4,8 @@
 
 static void members(void **state)
 {
-	static const char text[] =
-	    " {\"a\" : 1E2 , \"b\":-0,\"c\":{\"x\":[1, {\"}\":\"]\\\"\"}] } ,\"d\":\"q\\\\\",\"e\":true}\n";
+	static const char text[] = " {\"a\" : 1E2 , \"b\":-0,\"c\":{\"x\":[1, {\"}\":\"]\\\"\"}] } "
+	                           ",\"d\":\"q\\\\\",\"e\":true}\n";
 	static const char *const want[] = { "1E2", "-0", "{\"x\":[1, {\"}\":\"]\\\"\"}] }",
 		"\"q\\\\\"", "true" };
 	struct mr_arena *a = mr_arena_create(1u << 20);
@@ -25,7 +25,8 @@ static void members(void **state)
 
 static void foreign_text(void **state)
 {
-	static const char *const others[] = { "", "[", "{", "{\"a\"", "{\"a\":", "{1:2}", "{\"a\":1" };
+	static const char *const others[] = { "", "[", "{", "{\"a\"", "{\"a\":", "{1:2}",
+		"{\"a\":1" };
 	struct mr_arena *a = mr_arena_create(1u << 20);
 	struct mr_value v;
 

@@ -167,7 +167,10 @@ drift() {
     same deploy/millrace.conf.sample "$build/millrace-admin" settings --sample
   fi
   for g in "$build"/tools/openapi-gen/openapi-gen "$build"/openapi-gen; do
-    if [ -x "$g" ] && [ -e openapi.json ]; then same openapi.json "$g" --json; fi
+    if [ -x "$g" ]; then
+      same docs/reference/openapi.json "$g" --json
+      same docs/reference/errors.md "$g" --errors
+    fi
   done
 }
 

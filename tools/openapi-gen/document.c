@@ -58,18 +58,16 @@ static int adapt(struct json_object *root)
 
 		if (json_object_is_type(o, json_type_array)) {
 			for (size_t i = 0; i < json_object_array_length(o); i++)
-				(void)json_object_array_add(todo,
-				    json_object_get(json_object_array_get_idx(o, i)));
+				(void)json_object_array_add(
+				    todo, json_object_get(json_object_array_get_idx(o, i)));
 		}
 		if (!json_object_is_type(o, json_type_object))
 			continue;
 		if (json_object_object_get_ex(o, "$ref", &ref) &&
 		    json_object_is_type(ref, json_type_string)) {
-			struct json_object *there =
-			    mr_document_ref(json_object_get_string(ref));
+			struct json_object *there = mr_document_ref(json_object_get_string(ref));
 
-			mr_put(o, "$ref",
-			    json_object_get(json_object_object_get(there, "$ref")));
+			mr_put(o, "$ref", json_object_get(json_object_object_get(there, "$ref")));
 			json_object_put(there);
 			continue;
 		}
@@ -173,7 +171,9 @@ static struct json_object *paths(void)
 		goto bad;
 	for (unsigned i = 0; i < mr_routes_len; i++) {
 		static const char *const names[MR_METHOD_COUNT] = { [MR_GET] = "get",
-			[MR_POST] = "post", [MR_PUT] = "put", [MR_PATCH] = "patch",
+			[MR_POST] = "post",
+			[MR_PUT] = "put",
+			[MR_PATCH] = "patch",
 			[MR_DELETE] = "delete" };
 		const struct mr_route *r = &mr_routes[i];
 		struct json_object *path;

@@ -15,8 +15,8 @@ struct json_object *mr_document(void);
 /* {"$ref": "#/components/schemas/Name"} for "name_of_file". */
 struct json_object *mr_document_ref(const char *schema);
 /* One operation; VARS are the variables of its path. */
-struct json_object *mr_document_operation(const struct mr_route *r,
-    const struct mr_route_vars *vars);
+struct json_object *mr_document_operation(
+    const struct mr_route *r, const struct mr_route_vars *vars);
 /* The answers that operations refer to, "Error401" and so on. */
 struct json_object *mr_document_errors(void);
 /* Short forms. KEY must live as long as the object; the value is taken over. */

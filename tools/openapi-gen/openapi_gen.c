@@ -6,7 +6,8 @@
  *   openapi-gen --errors OUT   docs/reference/errors.md
  *   openapi-gen --routes OUT   a line for each route, for tests
  *
- * Without OUT it goes to standard output. Sorted as the tables are; no dates, so equal input gives equal output.
+ * Without OUT it goes to standard output. Sorted as the tables are; no dates, so equal input gives
+ * equal output.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -44,7 +45,8 @@ static void put_errors(FILE *out)
 	unsigned status = 0;
 
 	fputs("# Errors\n\n"
-	      "Every error answer is `application/problem+json`. `error_code` is stable; `detail` is one\n"
+	      "Every error answer is `application/problem+json`. `error_code` is stable; `detail` "
+	      "is one\n"
 	      "sentence for a person; `details` names each place that is wrong. Generated from\n"
 	      "`lib/errors.def`.\n",
 	    out);
@@ -96,11 +98,12 @@ static int put(FILE *out, const char *mode)
 	if (doc == NULL)
 		return die("document", "the tables can't be described");
 	if (strcmp(mode, "--embed") == 0) {
-		put_embedded(out, json_object_to_json_string_ext(
-				      doc, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		put_embedded(out, json_object_to_json_string_ext(doc,
+		                      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	} else {
 		fputs(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY |
-				  JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE),
+		                                              JSON_C_TO_STRING_SPACED |
+		                                              JSON_C_TO_STRING_NOSLASHESCAPE),
 		    out);
 		fputc('\n', out);
 	}

@@ -164,10 +164,10 @@ static void list_parameters(struct json_object *all, const struct mr_route *r)
 	    "next_cursor of the page before; reading on costs the same however far one is.",
 	    typed("string"));
 	if (stmt->orders_len > 0) {
-		parameter(all, "query", "ordering", "What to sort by; - before it: the largest first.",
-		    ordering(stmt));
-		parameter(all, "query", "sort_by", "Instead of ordering: its name without the sign.",
-		    typed("string"));
+		parameter(all, "query", "ordering",
+		    "What to sort by; - before it: the largest first.", ordering(stmt));
+		parameter(all, "query", "sort_by",
+		    "Instead of ordering: its name without the sign.", typed("string"));
 		parameter(all, "query", "sort_order", "Goes with sort_by.", words(directions));
 	}
 	if (mr_stmt_param_find(stmt, "search") >= 0)
@@ -197,7 +197,8 @@ static void header_parameters(struct json_object *all, const struct mr_route *r)
 		parameter(all, "header", "If-None-Match", "304 if this ETag is still right.",
 		    typed("string"));
 	parameter(all, "header", "X-Request-ID",
-	    "Names the request in answers, logs and runs; made when it isn't sent.", typed("string"));
+	    "Names the request in answers, logs and runs; made when it isn't sent.",
+	    typed("string"));
 }
 
 static struct json_object *parameters(const struct mr_route *r, const struct mr_route_vars *vars)
@@ -214,8 +215,8 @@ static struct json_object *parameters(const struct mr_route *r, const struct mr_
 
 /* ---- bodies ---- */
 
-static struct json_object *media(struct json_object *content, const char *type,
-    struct json_object *schema)
+static struct json_object *media(
+    struct json_object *content, const char *type, struct json_object *schema)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -262,8 +263,8 @@ static struct json_object *request_body(const struct mr_route *r)
 static void member(struct json_object *o, const char *name, struct json_object *schema)
 {
 	mr_put(json_object_object_get(o, "properties"), name, schema);
-	(void)json_object_array_add(json_object_object_get(o, "required"),
-	    json_object_new_string(name));
+	(void)json_object_array_add(
+	    json_object_object_get(o, "required"), json_object_new_string(name));
 }
 
 static struct json_object *described(struct json_object *o, const char *doc)
@@ -305,9 +306,9 @@ static struct json_object *answer_schema(const struct mr_route *r)
 	struct json_object *o;
 
 	if (r->out.schema == MR_SCHEMA_NONE)
-		return r->out.type != NULL && strncmp(r->out.type, "text/", 5) == 0 ?
-			  typed("string") :
-			  binary();
+		return r->out.type != NULL && strncmp(r->out.type, "text/", 5) == 0
+		           ? typed("string")
+		           : binary();
 	o = mr_document_ref(mr_schema_texts[r->out.schema].name);
 	if (r->envelope == MR_ENVELOPE_LIST)
 		return envelope(o);
@@ -351,11 +352,11 @@ static void mark_all(bool seen[MR_ERR_COUNT], const enum mr_error_id *errors)
 }
 
 /* What any address may answer, and what any that isn't public may. */
-#define EVERYWHERE                                                                            \
-	MR_ERRS(MR_ERR_VALIDATION_FAILED, MR_ERR_BAD_REQUEST, MR_ERR_URI_TOO_LONG,            \
-	    MR_ERR_HEADERS_TOO_LARGE, MR_ERR_INTERNAL, MR_ERR_BAD_GATEWAY, MR_ERR_OVERLOADED, \
+#define EVERYWHERE                                                                                 \
+	MR_ERRS(MR_ERR_VALIDATION_FAILED, MR_ERR_BAD_REQUEST, MR_ERR_URI_TOO_LONG,                 \
+	    MR_ERR_HEADERS_TOO_LARGE, MR_ERR_INTERNAL, MR_ERR_BAD_GATEWAY, MR_ERR_OVERLOADED,      \
 	    MR_ERR_DATABASE_UNAVAILABLE, MR_ERR_GATEWAY_TIMEOUT)
-#define NOT_PUBLIC \
+#define NOT_PUBLIC                                                                                 \
 	MR_ERRS(MR_ERR_AUTHENTICATION_REQUIRED, MR_ERR_CREDENTIALS_INVALID, MR_ERR_FORBIDDEN)
 
 /* What the row says, and what follows from it. */
@@ -374,7 +375,8 @@ static void errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
 	if (r->in != MR_SCHEMA_NONE)
 		seen[MR_ERR_JSON_INVALID] = true;
 	if (is_repeatable(r))
-		mark_all(seen, MR_ERRS(MR_ERR_IDEMPOTENCY_IN_PROGRESS, MR_ERR_IDEMPOTENCY_KEY_REUSED));
+		mark_all(
+		    seen, MR_ERRS(MR_ERR_IDEMPOTENCY_IN_PROGRESS, MR_ERR_IDEMPOTENCY_KEY_REUSED));
 	if (r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE)
 		seen[MR_ERR_PRECONDITION_FAILED] = true;
 }
@@ -410,7 +412,7 @@ static void shared_errors(bool seen[MR_ERR_COUNT])
 	mark_all(seen, EVERYWHERE);
 	mark_all(seen, NOT_PUBLIC);
 	mark_all(seen, MR_ERRS(MR_ERR_TOO_MANY_REQUESTS, MR_ERR_BODY_TOO_LARGE,
-			   MR_ERR_MEDIA_TYPE_UNSUPPORTED, MR_ERR_PRECONDITION_FAILED));
+	                   MR_ERR_MEDIA_TYPE_UNSUPPORTED, MR_ERR_PRECONDITION_FAILED));
 }
 
 static bool is_shared(const bool seen[MR_ERR_COUNT], unsigned status)
@@ -436,8 +438,8 @@ static struct json_object *shared_answer(unsigned status)
 }
 
 /* One answer for each status of these errors; the table is sorted by status. */
-static void answers_of(struct json_object *all, const bool seen[MR_ERR_COUNT], const char *prefix,
-    bool by_reference)
+static void answers_of(
+    struct json_object *all, const bool seen[MR_ERR_COUNT], const char *prefix, bool by_reference)
 {
 	unsigned last = 0;
 
@@ -449,8 +451,8 @@ static void answers_of(struct json_object *all, const bool seen[MR_ERR_COUNT], c
 		last = mr_error_rows[i].status;
 		(void)snprintf(status, sizeof(status), "%s%u", prefix, last); /* three digits */
 		mr_put(all, status,
-		    by_reference && is_shared(seen, last) ? shared_answer(last) :
-							    error_answer(seen, last));
+		    by_reference && is_shared(seen, last) ? shared_answer(last)
+		                                          : error_answer(seen, last));
 	}
 }
 
@@ -498,7 +500,8 @@ static struct json_object *responses(const struct mr_route *r)
 	mr_put(o, "content", content);
 	(void)snprintf(status, sizeof(status), "%u", r->out.status); /* three digits */
 	mr_put(all, status, o);
-	if (r->method == MR_GET && (r->envelope == MR_ENVELOPE_ONE || r->envelope == MR_ENVELOPE_RAW)) {
+	if (r->method == MR_GET &&
+	    (r->envelope == MR_ENVELOPE_ONE || r->envelope == MR_ENVELOPE_RAW)) {
 		o = json_object_new_object();
 		mr_puts(o, "description", "Not changed since If-None-Match.");
 		mr_put(all, "304", o);
@@ -576,8 +579,8 @@ static const char *rate_name(enum mr_rate_class c)
 	return names[c];
 }
 
-struct json_object *mr_document_operation(const struct mr_route *r,
-    const struct mr_route_vars *vars)
+struct json_object *mr_document_operation(
+    const struct mr_route *r, const struct mr_route_vars *vars)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 	char id[128];
@@ -595,8 +598,7 @@ struct json_object *mr_document_operation(const struct mr_route *r,
 	if (takes_body(r))
 		mr_put(o, "requestBody", request_body(r));
 	mr_put(o, "responses", responses(r));
-	mr_put(o, "security",
-	    r->scope == MR_SCOPE_NONE ? json_object_new_array() : security());
+	mr_put(o, "security", r->scope == MR_SCOPE_NONE ? json_object_new_array() : security());
 	if (r->scope != MR_SCOPE_NONE)
 		mr_puts(o, "x-scope", mr_scope_name(r->scope));
 	if (r->roles != 0)

@@ -108,7 +108,7 @@ static int put_texts(FILE *out, const struct file *files, int n)
 		}
 		fprintf(out, "\t{ \"%s\",\n", files[i].name);
 		put_literal(out, json_object_to_json_string_ext(
-				     o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		                     o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(o);
 	}
 	fputs("};\n", out);

@@ -34,6 +34,7 @@ grant update (name, hash, prefix, scopes, roles, rate_limits, expires_at, rotate
 grant select, insert, update on workflows to millrace_api;
 grant select, insert on workflow_versions, journal, audit_logs to millrace_api;
 grant select, insert on runs, run_commands to millrace_api;
+grant update (applied_at) on run_commands to millrace_api;
 grant update (status, queued, fence, wake_at, seq, retry_count, progress, result, error, completed_at,
 	cancelled_at, cancelled_by) on runs to millrace_api;
 grant select, insert on files to millrace_api;

@@ -1,0 +1,193 @@
+"""On a few hundred thousand runs every statement that names an index uses it, and none of those that
+serve requests or the engine reads a large table whole."""
+import json
+import re
+
+import pytest
+
+import statements
+from conftest import fresh
+from libpq import array
+from statements import HEADERS, OIDS, role_of
+
+RUNS = 200000
+DATA = f"""
+insert into tenants (name) select 'tenant ' || g from generate_series(1, 4) g;
+insert into principals (tenant_id, name, roles) select id, 'root', '{{admin}}' from tenants;
+insert into workflows (tenant_id, name, digest, rendered_definition, trigger_on_file_upload)
+	select g % 4 + 1, 'workflow ' || g, 'd', '"steps":[],"workflow_config":{{}}', g % 50 = 0 from generate_series(1, 2000) g;
+insert into workflow_versions (workflow_id, version, tenant_id, definition, steps, digest)
+	select id, 1, tenant_id, '{{"steps":[]}}', '[]', 'd' from workflows;
+insert into files (tenant_id, name, content_type, size, sha256, storage_key)
+	select g % 4 + 1, 'f' || g, 'text/plain', g, repeat('a', 64), 'k' || g from generate_series(1, 5000) g;
+insert into api_keys (tenant_id, principal_id, name, prefix, hash, scopes, roles)
+	select p.tenant_id, p.id, 'k' || g, 'mrk_', sha256(g::text::bytea), '{{admin}}', '{{admin}}'
+	from generate_series(1, 1000) g join principals p on p.id = g % 4 + 1;
+insert into runs (id, tenant_id, workflow_id, version, seq, trigger_type, triggered_by, status, queued, wake_at,
+		created_at, started_at, completed_at, correlation_id)
+	select g, w.tenant_id, w.id, 1, 4, 'manual', 'root', s.status, s.status = 'pending',
+		case when s.status = 'running' then now() + g * interval '1 second' end,
+		now() - ({RUNS} - g) * interval '1 second', now(), case when s.status in ('completed', 'failed') then now() end, 'c' || g
+	from generate_series(1, {RUNS}) g
+	-- the fourth tenant has few runs, all of them old
+	join workflows w on w.id = case when g <= 200 then (g % 100) * 4 + 3 else (g % 500) * 4 + g % 3 + 1 - case g % 3 when 2 then 1 else 0 end end
+	cross join lateral (select case when g % 1000 = 0 then 'failed' when g > {RUNS} - 3000 and g % 3 = 0 then 'pending'
+		when g > {RUNS} - 10000 and g % 10 = 1 then 'running' else 'completed' end as status) s;
+insert into journal (id, tenant_id, run_id, seq, kind, step, step_execution_id, at, data)
+	select r.id * 10 + k, r.tenant_id, r.id, k, (array['created', 'started', 'step.completed', 'completed'])[k],
+		case when k = 3 then 'a' end, case when k = 3 then r.id * 10 + k end, now(), '{{"type": "log", "order": 1}}'
+	from runs r cross join generate_series(1, 4) k where r.id % 5 = 0;
+insert into run_states (run_id, tenant_id, seq, state) select id, tenant_id, seq, '{{}}' from runs where wake_at is not null;
+insert into run_commands (tenant_id, run_id, kind, applied_at)
+	select tenant_id, id, 'cancel', case when id % 100 <> 0 then now() end from runs where id % 20 = 0;
+insert into engines (name, host, pid, version, lease_until) values ('e', 'h', 1, '0', now() + interval '1 day');
+select setval('run_id_seq', {RUNS});
+analyze;
+"""
+LARGE = {"runs", "journal", "run_states", "run_commands", "workflows", "workflow_versions", "files", "api_keys"}
+
+
+@pytest.fixture(scope="module")
+def db(cluster, deployed, texts):
+    for d in fresh(cluster, deployed, texts):
+        d.admin(DATA)
+        yield d
+
+
+@pytest.fixture(scope="module")
+def parents(db):
+    """Partition's relation or index → the parent's name."""
+    rows = db.admin("""select c.relname as child, coalesce(p.relname, c.relname) as parent from pg_class c
+        left join pg_inherits i on i.inhrelid = c.oid left join pg_class p on p.oid = i.inhparent
+        where c.relnamespace = 'millrace'::regnamespace""")
+    return {r["child"]: r["parent"] for r in rows}
+
+
+NAMES = {o: n for n, o in OIDS.items()}
+
+
+def literal(value):
+    if value is None:
+        return "null"
+    if isinstance(value, bytes):
+        return "'\\x" + value.hex() + "'"
+    if isinstance(value, list):
+        value = array(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def explain(db, statement, /, order=None, tenant=1, run=False, **values):
+    v = db.texts.find(statement, values, order)
+    conn = db.conn(role_of(statement))
+    conn.execute(f"begin; select set_config('app.tenant', '{tenant}', true)")
+    try:
+        types = ",".join(NAMES[o] for o in v["oids"])
+        conn.execute(f"prepare p{'(' + types + ')' if types else ''} as {v['text']}")
+        given = ",".join(literal(values.get(n)) for n in v["names"])
+        options = "format json, costs off" + (", analyze, timing off, buffers" if run else "")
+        plan = conn.execute(f"explain ({options}) execute p{'(' + given + ')' if given else ''}")
+        return list(nodes(plan[0]["QUERY PLAN"][0]["Plan"]))
+    finally:
+        conn.execute("rollback; deallocate all")
+
+
+PAGE = {"page_limit": 50, "page_offset": 0, "want_total": True}
+AFTER = {"after_key": "2100-01-01T00:00:00Z", "after_id": 5000}
+CALLER = {"tenant_id": 1, "principal_id": 1, "principal_name": "root", "reason": None}
+VALUES = {
+    "run_list": PAGE, "workflow_executions": {"id": 3, **PAGE}, "workflow_list": PAGE, "file_list": PAGE, "api_key_list": PAGE,
+    "workflow_versions": {"id": 3, **PAGE}, "run_steps": {"id": 1000, **PAGE}, "execution_steps": {"id": 1000, **PAGE},
+    "run_logs": {"id": 1000, **PAGE}, "run_events": {"id": 1000, **PAGE}, "workflow_logs": {"id": 3, **PAGE},
+    "run_get": {"id": 1000}, "execution_get": {"id": 1000}, "workflow_get": {"id": 3}, "file_get": {"id": 3},
+    "file_content": {"id": 3}, "run_cancel": {"id": 1000, **CALLER}, "run_pause": {"id": 1000, **CALLER},
+    "run_resume": {"id": 1000, **CALLER}, "run_retry": {"id": 1000, **CALLER}, "workflow_delete": {"id": 3, **CALLER},
+    "workflow_cancel": {"id": 3, **CALLER}, "workflow_pause": {"id": 3, **CALLER}, "workflow_resume": {"id": 3, **CALLER},
+    "step_retry": {"step_execution_id": 10003, **CALLER},
+    "file_create": {"storage_key": "x", "name": "x", "extension": "", "content_type": "a", "size": 1, "sha256": "a" * 64, **CALLER},
+    "engine_claim": {"engine_id": 1, "batch": 500}, "engine_reconcile": {},
+}
+NAMED = sorted(n for n in HEADERS if HEADERS[n].index)
+
+
+def known(name, values):
+    names = dict(HEADERS[name].params)
+    return {k: v for k, v in values.items() if k in names}
+
+
+def used(plan, parents):
+    return {parents[n["Index Name"]] for n in plan if "Index Name" in n}
+
+
+def read_whole(plan, parents):
+    return {parents[n["Relation Name"]] for n in plan if n["Node Type"] == "Seq Scan"} & LARGE
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_named_index_is_used(db, parents, name):
+    plan = explain(db, name, **known(name, VALUES[name]))
+    assert HEADERS[name].index in used(plan, parents), json.dumps(plan[0], indent=1)[:3000]
+    assert not read_whole(plan, parents)
+
+
+@pytest.mark.parametrize("status", [None, ["failed"], ["pending", "running"]])
+@pytest.mark.parametrize("after", [{}, AFTER], ids=["first", "next"])
+@pytest.mark.parametrize("tenant", [1, 4])
+def test_a_page_of_runs_costs_a_page(db, parents, status, after, tenant):
+    """Also for a tenant whose few runs are older than all others, and however deep the page is."""
+    values = {**PAGE, "want_total": False, **after}
+    if status:
+        values["status"] = status
+    plan = explain(db, "run_list", tenant=tenant, run=True, **values)
+    assert ("runs_status_idx" if status else "runs_tenant_idx") in used(plan, parents)
+    read = sum((n["Actual Rows"] + n.get("Rows Removed by Filter", 0)) * n["Actual Loops"]
+               for n in plan if parents.get(n.get("Relation Name")) == "runs")
+    assert read <= 51 * (len(status) if status else 1) + 10
+    if after:
+        assert any("ROW" in n.get("Index Cond", "") for n in plan)
+
+
+@pytest.mark.parametrize("name,values,most", [
+    ("workflow_get", {"id": 3}, 30), ("run_get", {"id": 1000}, 20),
+    ("workflow_execute", {"id": 3, **CALLER}, None),
+    ("engine_load", {"run_ids": list(range(5, 500, 5))}, None),
+    ("engine_definitions", {"workflow_ids": [1, 2, 3], "versions": [1, 1, 1]}, None),
+    ("engine_commands", {"engine_id": 1}, None),
+    ("engine_owned", {"engine_id": 1, "run_ids": [1, 2, 3]}, None),
+])
+def test_nothing_is_read_whole(db, parents, name, values, most):
+    values = known(name, values)
+    plan = explain(db, name, run="write" not in HEADERS[name].flags, **values)
+    assert not read_whole(plan, parents)
+    if most:
+        assert plan[0]["Shared Hit Blocks"] + plan[0]["Shared Read Blocks"] <= most
+
+
+def test_flush_finds_its_runs_by_id(db, parents):
+    v = db.texts.find("engine_flush", {})
+    values = {n: [] for n in v["names"] if n not in ("engine_id", "states", "ended_ids", "command_ids")}
+    plan = explain(db, "engine_flush", engine_id=1, **values)
+    assert "runs_pkey" in used(plan, parents) and not read_whole(plan, parents)
+    # the rows of the journal are matched to their runs by hash or merge, not one by one
+    inserts = [n for n in plan if n.get("Relation Name") == "journal" and n["Node Type"] == "ModifyTable"]
+    assert inserts and any(n["Node Type"] in ("Hash Join", "Merge Join") for n in nodes(inserts[0]))
+
+
+def test_plans_are_those_of_the_roles(db):
+    for role in ("api", "engine"):
+        assert db.conn(role).execute("show plan_cache_mode") == [{"plan_cache_mode": "force_generic_plan"}]
+
+
+def test_every_order_of_a_list_is_described():
+    for name, header in HEADERS.items():
+        if header.kind == "list":
+            assert re.match(r"-?\w+ = .+ \w+", header.fields["order"]), name
+
+
+assert set(VALUES) >= set(NAMED), set(NAMED) - set(VALUES)
+assert statements.QUERIES
