@@ -113,7 +113,7 @@ static void hold(struct mr_request *r, struct mr_waiter *waiter, const struct mr
 		terminal = mr_value_get_kind(&run, "is_terminal", MR_VALUE_BOOL);
 		ended = terminal != NULL && terminal->b;
 		left_ms = until - mr_clock_system.mono_us(NULL) / 1000;
-	} while (!ended && left_ms > 0);
+	} while (!ended && left_ms > 0 && !r->worker->draining);
 	answer_with_run(r, accepted, text, &run);
 }
 

@@ -1,6 +1,7 @@
 #include "lib/clock.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,14 +46,30 @@ struct mr_rand mr_rand_seeded(uint64_t *state)
 	return (struct mr_rand){ splitmix64, state };
 }
 
+static uint64_t system_state; /* 0: not seeded yet */
+
+/* A child must not draw what its parent or its siblings draw. */
+static void unseed(void)
+{
+	system_state = 0;
+}
+
+static void seed(void)
+{
+	static bool registered;
+
+	if (!registered)
+		registered = pthread_atfork(NULL, NULL, unseed) == 0;
+	if (mr_random_bytes(&system_state, sizeof(system_state)) < 0)
+		system_state = (uint64_t)system_now_us(NULL);
+}
+
 static uint64_t system_rand(void *ctx)
 {
-	static uint64_t state;
-
 	(void)ctx;
-	if (state == 0 && mr_random_bytes(&state, sizeof(state)) < 0)
-		state = (uint64_t)system_now_us(NULL);
-	return splitmix64(&state);
+	if (system_state == 0)
+		seed();
+	return splitmix64(&system_state);
 }
 
 const struct mr_rand mr_rand_system = { system_rand, NULL };

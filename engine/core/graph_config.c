@@ -91,6 +91,7 @@ static const struct row file_rows[] = {
 	{ .name = "allowed_types", .kind = K_TEXT_LIST },
 	{ .name = "max_size_mb", .kind = K_NUMBER, .min = 0.000001, .max = 1048576 },
 	{ .name = "language", .kind = K_TEXT_LIST },
+	{ .name = "fail_on_invalid", .kind = K_BOOL },
 };
 
 static const struct row conditional_rows[] = {

@@ -30,6 +30,16 @@ static bool is_text(struct mr_str s)
 	return s.p == NULL || (mr_str_is_utf8(s) && (s.len == 0 || memchr(s.p, 0, s.len) == NULL));
 }
 
+/* nginx and the reader of parameters let nothing else through. */
+static bool is_plain(struct mr_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static void check_problem(struct mr_request *r)
 {
 	struct mr_value v;
@@ -68,11 +78,17 @@ static void take_address(struct mr_request *r, const struct mr_match *m)
 static void take_body(struct mr_request *r, struct mr_str body)
 {
 	r->body = body;
-	if (r->route->in == MR_SCHEMA_NONE ||
-	    mr_json_parse(r->arena, body, NULL, &r->faults, &r->body_json) < 0)
+	if (r->route->in == MR_SCHEMA_NONE) {
+		if (r->faults.count == 0)
+			check_values(r);
 		return;
+	}
+	if (mr_json_parse(r->arena, body, NULL, &r->faults, &r->body_json) < 0)
+		return;
+	/* as in dispatch: nothing is bound once a fault is known */
 	if (mr_schema_check(
-	        mr_tables()->schemas, r->route->in, &r->body_json, r->arena, &r->faults) == 0)
+	        mr_tables()->schemas, r->route->in, &r->body_json, r->arena, &r->faults) == 0 &&
+	    r->faults.count == 0)
 		check_values(r);
 }
 
@@ -126,8 +142,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	query = rest.p != NULL ? mr_str_cut(&rest, '\n') : MR_STR("");
 	tags = rest.p != NULL ? mr_str_cut(&rest, '\n') : MR_STR("");
 	take_tags(tags);
+	if (!is_plain(path) || !mr_str_is_utf8(path) || !is_plain(query))
+		goto out;
 	for (unsigned method = 0; method < MR_METHOD_COUNT; method++)
 		one(a, path, query, rest.p != NULL ? rest : MR_STR(""), (enum mr_method)method);
+out:
 	a = mr_arena_free(a);
 	return 0;
 }

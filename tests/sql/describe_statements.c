@@ -90,8 +90,8 @@ static void variant(PGconn *conn, const struct mr_stmt *s, unsigned order, uint6
 	bool first = true;
 
 	build(s, order, given, text);
-	(void)printf("{\"name\":\"%s\",\"flags\":%u,\"order\":\"%s%s\",\"given\":[", s->name, s->flags,
-	    s->orders_len > 0 && s->orders[order].descending ? "-" : "",
+	(void)printf("{\"name\":\"%s\",\"flags\":%u,\"order\":\"%s%s\",\"given\":[", s->name,
+	    s->flags, s->orders_len > 0 && s->orders[order].descending ? "-" : "",
 	    s->orders_len > 0 ? s->orders[order].name : "");
 	for (unsigned i = 0; i < s->params_len; i++) {
 		oids[i] = s->params[i].oid;
@@ -175,7 +175,8 @@ int main(int argc, char **argv)
 	for (unsigned i = MR_SQL_NONE + 1; i < mr_stmts_len; i++) {
 		const struct mr_stmt *s = &mr_stmts[i];
 
-		for (unsigned order = 0; wanted(s->name, argv + 2, argc - 2) && order < s->texts_len; order++)
+		for (unsigned order = 0;
+		     wanted(s->name, argv + 2, argc - 2) && order < s->texts_len; order++)
 			combinations(conn, s, order);
 	}
 	PQfinish(conn);

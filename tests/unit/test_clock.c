@@ -1,5 +1,8 @@
 #include "lib/clock.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/unit/test.h"
 
 static void times(void **state)
@@ -72,6 +75,27 @@ static void seeds_repeat(void **state)
 		assert_true(a.next(a.ctx) == b.next(b.ctx));
 }
 
+static void children_draw_their_own(void **state)
+{
+	uint64_t mine = mr_rand_system.next(NULL), theirs = 0;
+	int pipes[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		theirs = mr_rand_system.next(NULL);
+		_exit(write(pipes[1], &theirs, sizeof(theirs)) == sizeof(theirs) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(read(pipes[0], &theirs, sizeof(theirs)), sizeof(theirs));
+	mine = mr_rand_system.next(NULL);
+	assert_true(mine != theirs);
+	assert_int_equal(close(pipes[0]), 0);
+	assert_int_equal(close(pipes[1]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -79,6 +103,7 @@ int main(void)
 		cmocka_unit_test(no_times),
 		cmocka_unit_test(every_day_comes_back),
 		cmocka_unit_test(seeds_repeat),
+		cmocka_unit_test(children_draw_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

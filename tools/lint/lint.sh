@@ -97,9 +97,9 @@ machine_paths() {
   files -name '*' | grep -vE '^(tools/lint/|configure$|aclocal.m4$|Makefile.in$)' |
     xargs grep -nIE '(^|[^A-Za-z0-9_.])/(work|farm|root|home)/[A-Za-z]'
 }
-fixed_waits() { # the pace of a service that a test plays is no wait of the test
+fixed_waits() { # polls are shorter; the pace of a service that a test plays is no wait of the test
   files -name '*.py' -o -name '*.c' | grep '^tests/' |
-    xargs grep -nE '\b(time\.sleep|usleep|sleep|nanosleep) *\([0-9]' | grep -vE 'receiver\.on\('
+    xargs grep -nE '\b(time\.sleep|usleep|sleep|nanosleep) *\((0\.[1-9]|[1-9])' | grep -vE 'receiver\.on\('
 }
 
 # No variable-length arrays, and no file so long that it asks a question.
@@ -156,22 +156,18 @@ for path in sys.argv[1:]:
 
 # What is generated and committed is what the generators say.
 drift() {
-  same() { # COMMITTED GENERATOR…
-    f=$1
-    shift
-    "$@" >"$tmp/new" 2>"$tmp/err" || { cat "$tmp/err"; return; }
-    cmp -s "$f" "$tmp/new" || echo "$f:1: is not what \"$(basename "$1") $2\" makes; run make regenerate"
+  same() { # COMMITTED-FILE, what was made being in $tmp/new
+    cmp -s "$1" "$tmp/new" || echo "$1:1: is stale; run make regenerate"
   }
-  if [ -x "$build/millrace-admin" ]; then
-    same docs/reference/settings.md "$build/millrace-admin" settings --markdown
-    same deploy/millrace.conf.sample "$build/millrace-admin" settings --sample
-  fi
-  for g in "$build"/tools/openapi-gen/openapi-gen "$build"/openapi-gen; do
-    if [ -x "$g" ]; then
-      same docs/reference/openapi.json "$g" --json
-      same docs/reference/errors.md "$g" --errors
-    fi
+  admin=$build/millrace-admin
+  openapi=$build/tools/openapi-gen/openapi-gen
+  for program in "$admin" "$openapi"; do
+    [ -x "$program" ] || { echo "$program:1: is not built"; return; }
   done
+  "$admin" settings --markdown >"$tmp/new" && same docs/reference/settings.md
+  "$admin" settings --sample >"$tmp/new" && same deploy/millrace.conf.sample
+  "$openapi" --json "$tmp/new" && same docs/reference/openapi.json
+  "$openapi" --errors "$tmp/new" && same docs/reference/errors.md
 }
 
 format() {

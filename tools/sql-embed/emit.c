@@ -10,8 +10,9 @@ static void upper(FILE *out, const char *s)
 
 void emit_ids(FILE *out, struct statement *const *statements, size_t len)
 {
-	(void)fputs("/* Made by tools/sql-embed from sql/queries; not to be edited. */\n"
-		    "#ifndef MR_SQL_SQL_IDS_H\n#define MR_SQL_SQL_IDS_H\n\nenum mr_sql {\n\tMR_SQL_NONE,\n",
+	(void)fputs(
+	    "/* Made by tools/sql-embed from sql/queries; not to be edited. */\n"
+	    "#ifndef MR_SQL_SQL_IDS_H\n#define MR_SQL_SQL_IDS_H\n\nenum mr_sql {\n\tMR_SQL_NONE,\n",
 	    out);
 	for (size_t i = 0; i < len; i++) {
 		(void)fputs("\tMR_SQL_", out);
@@ -73,7 +74,8 @@ static void line(FILE *out, const char *text, const struct sorting *by)
 
 static void text(FILE *out, const struct statement *s, size_t number, const struct sorting *by)
 {
-	(void)fprintf(out, "static const struct mr_stmt_piece %s_text_%zu[] = {\n", s->name, number);
+	(void)fprintf(
+	    out, "static const struct mr_stmt_piece %s_text_%zu[] = {\n", s->name, number);
 	for (size_t i = 0; i < s->lines_len; i++) {
 		bool begins = i == 0 || s->lines[i].option != s->lines[i - 1].option;
 		bool ends = i + 1 == s->lines_len || s->lines[i].option != s->lines[i + 1].option;
@@ -114,8 +116,8 @@ static void params(FILE *out, const struct statement *s)
 		return;
 	(void)fprintf(out, "static const struct mr_stmt_param %s_params[] = {\n", s->name);
 	for (size_t i = 0; i < s->params_len; i++)
-		(void)fprintf(out, "\t{ \"%s\", %u, %s },\n", s->params[i].name, s->params[i].type->oid,
-		    s->params[i].optional ? "true" : "false");
+		(void)fprintf(out, "\t{ \"%s\", %u, %s },\n", s->params[i].name,
+		    s->params[i].type->oid, s->params[i].optional ? "true" : "false");
 	(void)fputs("};\n", out);
 }
 
@@ -127,8 +129,10 @@ static void orders(FILE *out, const struct statement *s)
 	for (size_t i = 0; i < s->orders_len; i++) {
 		const struct order *o = &s->orders[i];
 
-		(void)fprintf(out, "\t{ \"%s\", %s },\n", o->name, o->descending ? "true" : "false");
-		(void)fprintf(out, "\t{ \"%s\", %s },\n", o->name, o->descending ? "false" : "true");
+		(void)fprintf(
+		    out, "\t{ \"%s\", %s },\n", o->name, o->descending ? "true" : "false");
+		(void)fprintf(
+		    out, "\t{ \"%s\", %s },\n", o->name, o->descending ? "false" : "true");
 	}
 	(void)fputs("};\n", out);
 }
@@ -142,10 +146,11 @@ static void row(FILE *out, const struct statement *s)
 	    s->returns == RETURNS_MANY ? " | MR_STMT_MANY" : "",
 	    s->returns == RETURNS_LIST ? " | MR_STMT_LIST" : "");
 	if (s->params_len > 0)
-		(void)fprintf(out, "\t    .params_len = %zu,\n\t    .params = %s_params,\n", s->params_len, s->name);
+		(void)fprintf(out, "\t    .params_len = %zu,\n\t    .params = %s_params,\n",
+		    s->params_len, s->name);
 	if (s->orders_len > 0)
-		(void)fprintf(out, "\t    .orders_len = %zu,\n\t    .orders = %s_orders,\n", s->orders_len * 2,
-		    s->name);
+		(void)fprintf(out, "\t    .orders_len = %zu,\n\t    .orders = %s_orders,\n",
+		    s->orders_len * 2, s->name);
 	(void)fprintf(out, "\t    .texts_len = %zu,\n\t    .texts = %s_texts,\n\t},\n",
 	    s->orders_len > 0 ? s->orders_len * 2 : 1, s->name);
 }
@@ -153,9 +158,10 @@ static void row(FILE *out, const struct statement *s)
 void emit_table(FILE *out, struct statement *const *statements, size_t len)
 {
 	(void)fputs("/* Made by tools/sql-embed from sql/queries; not to be edited. */\n"
-		    "#include \"sql/sql_ids.h\"\n\n#include <stddef.h>\n\n#include \"lib/pg.h\"\n\n"
-		    "static const struct mr_stmt_piece none_text[] = {\n\t{ \"\", -1 },\n\t{ NULL, 0 },\n};\n"
-		    "static const struct mr_stmt_piece *const none_texts[] = { none_text };\n\n",
+	            "#include \"sql/sql_ids.h\"\n\n#include <stddef.h>\n\n#include \"lib/pg.h\"\n\n"
+	            "static const struct mr_stmt_piece none_text[] = {\n\t{ \"\", -1 },\n\t{ NULL, "
+	            "0 },\n};\n"
+	            "static const struct mr_stmt_piece *const none_texts[] = { none_text };\n\n",
 	    out);
 	for (size_t i = 0; i < len; i++) {
 		params(out, statements[i]);
@@ -163,12 +169,13 @@ void emit_table(FILE *out, struct statement *const *statements, size_t len)
 		(void)texts(out, statements[i]); /* the table counts them by the orders */
 		(void)fputc('\n', out);
 	}
-	(void)fputs("static const struct mr_stmt table[MR_SQL_COUNT] = {\n"
-		    "\t[MR_SQL_NONE] = { .name = \"none\", .texts_len = 1, .texts = none_texts },\n",
+	(void)fputs(
+	    "static const struct mr_stmt table[MR_SQL_COUNT] = {\n"
+	    "\t[MR_SQL_NONE] = { .name = \"none\", .texts_len = 1, .texts = none_texts },\n",
 	    out);
 	for (size_t i = 0; i < len; i++)
 		row(out, statements[i]);
 	(void)fputs("};\n\nconst struct mr_stmt *const mr_stmts = table;\n"
-		    "const unsigned mr_stmts_len = MR_SQL_COUNT;\n",
+	            "const unsigned mr_stmts_len = MR_SQL_COUNT;\n",
 	    out);
 }

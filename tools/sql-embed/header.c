@@ -89,7 +89,8 @@ static void read_params(struct statement *s, char *value)
 		p->name = name_and_type(s, item, &p->type);
 		for (size_t i = 0; i < s->params_len; i++)
 			if (strcmp(s->params[i].name, p->name) == 0)
-				fail(s->path, s->line_number, "parameter \"%s\" is there twice", p->name);
+				fail(s->path, s->line_number, "parameter \"%s\" is there twice",
+				    p->name);
 		s->params_len++;
 	}
 }
@@ -163,8 +164,8 @@ static void read_order(struct statement *s, char *value)
 		char *type;
 
 		if (key == NULL || s->orders_len == ORDERS_MAX)
-			fail(s->path, s->line_number, "an order is [-]name = expression type; at most %d",
-			    ORDERS_MAX);
+			fail(s->path, s->line_number,
+			    "an order is [-]name = expression type; at most %d", ORDERS_MAX);
 		key = trim(key);
 		type = strrchr(key, ' ');
 		if (type == NULL)
@@ -172,10 +173,12 @@ static void read_order(struct statement *s, char *value)
 		*type++ = '\0';
 		(void)find_type(s, type); /* only that it is known */
 		o->descending = *name == '-';
-		*o = (struct order){ check_name(s, name + o->descending), trim(key), type, o->descending };
+		*o = (struct order){ check_name(s, name + o->descending), trim(key), type,
+			o->descending };
 		for (size_t i = 0; i < s->orders_len; i++)
 			if (strcmp(s->orders[i].name, o->name) == 0)
-				fail(s->path, s->line_number, "order \"%s\" is there twice", o->name);
+				fail(s->path, s->line_number, "order \"%s\" is there twice",
+				    o->name);
 		s->orders_len++;
 	}
 }
@@ -232,7 +235,8 @@ void header_read(struct statement *s, char **at, bool part)
 		if (*at != NULL)
 			*(*at)++ = '\0';
 		s->line_number++;
-		while (next < MR_ARRAY_LEN(keys) && &keys[next] != key && !(keys[next].required && (keys[next].for_parts || !part)))
+		while (next < MR_ARRAY_LEN(keys) && &keys[next] != key &&
+		       !(keys[next].required && (keys[next].for_parts || !part)))
 			next++;
 		if (next == MR_ARRAY_LEN(keys) || &keys[next] != key || (part && !key->for_parts))
 			fail(s->path, s->line_number, "\"%s\" is out of place", key->name);

@@ -68,7 +68,8 @@ static const char *parameter(struct scan *c, const char *p)
 		len++;
 	i = find_param(c->s, p + 1, len - 1);
 	if (i < 0)
-		fail(c->s->path, c->s->line_number, "parameter \"%.*s\" is not declared", (int)(len - 1), p + 1);
+		fail(c->s->path, c->s->line_number, "parameter \"%.*s\" is not declared",
+		    (int)(len - 1), p + 1);
 	c->s->params[i].used = true;
 	n = snprintf(number, sizeof(number), "$%d", i + 1);
 	add(c, number, (size_t)n);
@@ -102,13 +103,15 @@ static void refuse(const struct scan *c, const char *p)
 	if (*p == ';')
 		fail(c->s->path, c->s->line_number, "one statement a file, without \";\"");
 	if (*p == '$')
-		fail(c->s->path, c->s->line_number, "parameters are written :name, and texts in quotes");
+		fail(c->s->path, c->s->line_number,
+		    "parameters are written :name, and texts in quotes");
 	if (p[0] == '/' && p[1] == '*')
 		fail(c->s->path, c->s->line_number, "comments are written --");
 	if (*p == '{' && statement_placeholder(p) == 0)
 		fail(c->s->path, c->s->line_number, "unknown placeholder");
 	if (*p < ' ' && *p != '\t')
-		fail(c->s->path, c->s->line_number, "a byte that is no ASCII text outside of quotes");
+		fail(c->s->path, c->s->line_number,
+		    "a byte that is no ASCII text outside of quotes");
 }
 
 static void read_line(struct statement *s, char *line)
@@ -180,14 +183,16 @@ static int adopt(struct statement *s, const struct param *p)
 
 	if (i < 0) {
 		if (s->params_len == PARAMS_MAX)
-			fail(s->path, 0, "more than %d parameters with the common tail", PARAMS_MAX);
+			fail(
+			    s->path, 0, "more than %d parameters with the common tail", PARAMS_MAX);
 		i = (int)s->params_len++;
 		s->params[i] = *p;
 	}
 	if (s->params[i].type != p->type)
 		fail(s->path, 0, "parameter \"%s\" has another type in the common tail", p->name);
 	if (p->decides && !s->params[i].optional)
-		fail(s->path, 0, "parameter \"%s\" must be optional, as in the common tail", p->name);
+		fail(s->path, 0, "parameter \"%s\" must be optional, as in the common tail",
+		    p->name);
 	s->params[i].used = true;
 	s->params[i].decides = s->params[i].decides || p->decides;
 	return i;
@@ -263,7 +268,8 @@ static void check_params(const struct statement *s)
 
 static void check_list(const struct statement *s)
 {
-	static const char *const needed[] = { "page_limit", "page_offset", "after_key", "after_id", "want_total" };
+	static const char *const needed[] = { "page_limit", "page_offset", "after_key", "after_id",
+		"want_total" };
 	bool is_list = s->returns == RETURNS_LIST;
 
 	if (is_list != (s->orders_len > 0))
@@ -280,20 +286,28 @@ static void check_list(const struct statement *s)
 static void check_answer(const struct statement *s)
 {
 	static const char *const needed[][2] = {
-		{ "status", "int4" }, { "body", "json" }, { "location", "text" }, { "version", "int8" },
-		{ "error", "text" }, { "entity_type", "text" }, { "entity_id", "int8" }, { "action", "text" },
+		{ "status", "int4" },
+		{ "body", "json" },
+		{ "location", "text" },
+		{ "version", "int8" },
+		{ "error", "text" },
+		{ "entity_type", "text" },
+		{ "entity_id", "int8" },
+		{ "action", "text" },
 		{ "changes", "jsonb" },
 	};
 
 	if (s->returns != RETURNS_ONE || !mentions(s, "answer as "))
-		fail(s->path, 0, "a statement that writes returns one row, from a CTE named answer");
+		fail(
+		    s->path, 0, "a statement that writes returns one row, from a CTE named answer");
 	for (size_t i = 0; i < MR_ARRAY_LEN(needed); i++) {
 		size_t n = 0;
 
 		while (n < s->columns_len && strcmp(s->columns[n].name, needed[i][0]) != 0)
 			n++;
 		if (n == s->columns_len || strcmp(s->columns[n].type->name, needed[i][1]) != 0)
-			fail(s->path, 0, "the answer lacks the column \"%s %s\"", needed[i][0], needed[i][1]);
+			fail(s->path, 0, "the answer lacks the column \"%s %s\"", needed[i][0],
+			    needed[i][1]);
 	}
 }
 

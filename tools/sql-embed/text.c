@@ -26,7 +26,7 @@ _Noreturn void fail(const char *path, unsigned line, const char *fmt, ...)
 static struct block {
 	struct block *next;
 	max_align_t bytes[];
-} *blocks; /* all that take() gave out */
+} * blocks; /* all that take() gave out */
 
 void *take(size_t size)
 {

@@ -136,7 +136,9 @@ begin
 	foreach parent in array '{runs,journal}'::text[] loop
 		part := format('%s_p%s', parent, p);
 		continue when to_regclass(format('millrace.%I', part)) is not null;
-		execute format('create table millrace.%I (like millrace.%I including defaults including constraints including storage including compression) with (fillfactor = %s, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02)',
+		execute format('create table millrace.%I (like millrace.%I including defaults including constraints
+				including storage including compression)
+			with (fillfactor = %s, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02)',
 			part, parent, case parent when 'runs' then 80 else 100 end);
 		execute format('alter table millrace.%I enable row level security, force row level security', part);
 		execute format('alter table millrace.%I attach partition millrace.%I for values from (%s) to (%s)',

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from conftest import Engine, Tenant, fresh
+from database import Engine, Tenant, fresh
 from libpq import DatabaseError
 from statements import HEADERS, role_of
 

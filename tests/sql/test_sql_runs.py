@@ -205,7 +205,7 @@ def test_claim_is_by_priority_then_fair_then_age(tenant, other, engine):
 
 
 def test_claims_of_two_engines_do_not_meet(tenant, db, engine):
-    from conftest import Engine
+    from database import Engine
     w = tenant.workflow("w")["body"]["id"]
     runs = {tenant.execute(w) for _ in range(20)}
     another = Engine(db)
@@ -213,8 +213,22 @@ def test_claims_of_two_engines_do_not_meet(tenant, db, engine):
     assert not set(first) & set(second) and set(first) | set(second) == runs
 
 
+def test_claims_do_not_wait_for_each_other(tenant, db, engine):
+    w = tenant.workflow("w")["body"]["id"]
+    runs = {tenant.execute(w) for _ in range(6)}
+    busy = db.cluster.connect(db.name, "engine")
+    busy.execute("begin")
+    first = {r["run_id"] for r in db.texts.run(busy, "engine_claim", None, {"engine_id": engine.id, "batch": 4})}
+    db.conn("engine").execute("set lock_timeout = '100ms'")
+    from database import Engine
+    assert set(Engine(db).claim(100)) == runs - first and len(first) == 4
+    busy.execute("rollback")
+    assert set(engine.claim(100)) == first
+    busy.close()
+
+
 def test_a_dead_engine_loses_its_runs(tenant, db, engine):
-    from conftest import Engine
+    from database import Engine
     w = tenant.workflow("w")["body"]["id"]
     run = tenant.execute(w)
     dead = Engine(db, lease_ms=0)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import statements
-from conftest import fresh
+from database import fresh
 from libpq import array
 from statements import HEADERS, OIDS, role_of
 

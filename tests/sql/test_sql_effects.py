@@ -78,6 +78,20 @@ def test_only_success_is_stored(db, tenant):
     assert stored(db, tenant, "k2", DIGEST) is None
 
 
+def test_a_second_request_with_the_key_waits_for_the_first(db, tenant):
+    """Until the first has committed nobody can know its answer: the lock's timeout says so."""
+    values = {"tenant_id": tenant.id, "principal_id": tenant.principal, "idempotency_key": "k", "request_digest": DIGEST}
+    first, second = db.cluster.connect(db.name, "api"), db.cluster.connect(db.name, "api")
+    for conn in (first, second):
+        conn.execute(f"begin; select set_config('app.tenant', '{tenant.id}', true); set local lock_timeout = '50ms'")
+    db.texts.run(first, "idempotency_begin", None, values)
+    with pytest.raises(DatabaseError) as e:
+        db.texts.run(second, "idempotency_begin", None, values)
+    assert e.value.sqlstate == "55P03"
+    first.close()
+    second.close()
+
+
 def test_keys_count_for_a_day_and_belong_to_a_principal(db, tenant, other):
     w = tenant.workflow("w")["body"]["id"]
     unit(db, tenant, "k1", DIGEST, "workflow_execute", id=w)
@@ -176,3 +190,12 @@ def test_figures(db, tenant, other, engine):
     assert mine["runs"]["pending"] == 2 and theirs["runs"]["pending"] == 0
     assert mine["workflows"] == {"active": 1} and theirs["workflows"] == {}
     assert mine["engines"] == theirs["engines"]
+
+
+@pytest.mark.parametrize("role", ["api", "engine"])
+def test_wake_ups_need_no_tenant_and_write_nothing(db, role):
+    conn = db.conn(role)
+    conn.execute("begin; set transaction read only")
+    db.texts.run(conn, "bus_listen", None, {})
+    db.texts.run(conn, "bus_notify", None, {"payload": "r"})
+    conn.execute("commit")

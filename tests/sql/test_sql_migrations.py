@@ -2,7 +2,7 @@
 import libpq
 import pytest
 
-from conftest import CHANGES, MIGRATIONS
+from database import CHANGES, MIGRATIONS
 
 
 def scripts(cluster, database, kind, changes=CHANGES):
@@ -84,7 +84,7 @@ def test_every_change_has_its_scripts():
 
 def test_roles_twice(cluster, deployed):
     name = cluster.create(deployed)
-    from conftest import ROOT
+    from database import ROOT
     for _ in range(2):
         cluster.psql(name, ROOT / "sql/roles/roles.sql")
     api = cluster.connect(name, "api")
