@@ -20,7 +20,16 @@ struct mr_call;
 struct mr_route;
 struct mr_worker;
 
-enum mr_method { MR_GET, MR_POST, MR_PUT, MR_PATCH, MR_DELETE, MR_HEAD, MR_OPTIONS, MR_METHOD_COUNT };
+enum mr_method {
+	MR_GET,
+	MR_POST,
+	MR_PUT,
+	MR_PATCH,
+	MR_DELETE,
+	MR_HEAD,
+	MR_OPTIONS,
+	MR_METHOD_COUNT
+};
 
 struct mr_pair {
 	struct mr_str name, value;
@@ -34,32 +43,32 @@ struct mr_request {
 
 	/* from nginx; all point into the arena */
 	enum mr_method method;
-	struct mr_str path;         /* decoded once, without the query */
-	struct mr_str query;        /* as sent */
+	struct mr_str path;           /* decoded once, without the query */
+	struct mr_str query;          /* as sent */
 	const struct mr_pair *params; /* all FastCGI parameters; HTTP_* are the headers */
 	size_t params_len;
 	struct mr_str content_type;
-	struct mr_str body;         /* whole body in memory; absent when there is none */
-	struct mr_str body_file;    /* path of nginx's spool file instead; absent when there is none */
+	struct mr_str body;      /* whole body in memory; absent when there is none */
+	struct mr_str body_file; /* path of nginx's spool file instead; absent when there is none */
 	struct mr_str remote_addr;
-	int64_t started_us;         /* mr_clock mono */
-	int64_t now_us;             /* wall clock, one value for the whole request */
+	int64_t started_us; /* mr_clock mono */
+	int64_t now_us;     /* wall clock, one value for the whole request */
 
 	/* filled in on the way */
 	struct mr_str correlation_id; /* X-Request-ID when sane, else made */
 	struct mr_str traceparent;    /* valid W3C one, or absent */
 	const struct mr_route *route;
 	struct mr_str path_vars[MR_PATH_VARS_MAX]; /* in the order of the route's path */
-	const struct mr_principal *principal; /* NULL on public routes without credentials */
-	const struct mr_pair *query_args;     /* decoded, checked against the route's parameters */
+	const struct mr_principal *principal;      /* NULL on public routes without credentials */
+	const struct mr_pair *query_args; /* decoded, checked against the route's parameters */
 	size_t query_args_len;
-	struct mr_value body_json;  /* once parsed; kind NULL when there is no body */
+	struct mr_value body_json; /* once parsed; kind NULL when there is no body */
 	struct mr_faults faults;
 	struct mr_call *call; /* dispatch's own; zero before */
 
 	/* the answer */
-	unsigned status;            /* 0: not decided yet */
-	struct mr_buf out_headers;  /* "Name: value\r\n"… without Status */
+	unsigned status;           /* 0: not decided yet */
+	struct mr_buf out_headers; /* "Name: value\r\n"… without Status */
 	struct mr_buf out_body;
 	struct mr_str out_content_type; /* default application/json */
 

@@ -12,7 +12,8 @@
 #include "lib/str.h"
 
 #define MR_BUS_WAKE "millrace:wake" /* to engines: runs or commands are waiting */
-#define MR_BUS_WAIT "millrace:wait" /* + ":" + worker's name: a run that somebody waits for ended  \
+#define MR_BUS_WAIT                                                                                \
+	"millrace:wait"             /* + ":" + worker's name: a run that somebody waits for ended  \
 	                             */
 #define MR_BUS_AUTH "millrace:auth" /* to workers: keys or principals changed */
 

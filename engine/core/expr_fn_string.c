@@ -13,7 +13,7 @@ static int need(struct mr_vm *vm, const char *name, const struct mr_value *args,
 		if (!ok)
 			return mr_vm_no_overload(vm, name, args, n);
 	}
-	return mr_vm_charge(vm, args[0].s.len / 32);
+	return mr_vm_charge(vm, args[0].s.len / 16);
 }
 
 /* The byte at which code point AT begins; the end when AT is just past the last one. -1: beyond. */

@@ -63,7 +63,7 @@ int mr_fn_replace(struct mr_vm *vm, const struct mr_value *args, unsigned n, str
 		if (args[i].kind != (i < 3 ? MR_VALUE_STRING : MR_VALUE_INT))
 			return mr_vm_no_overload(vm, "replace", args, n);
 	}
-	r = mr_vm_charge(vm, args[0].s.len / 32);
+	r = mr_vm_charge(vm, args[0].s.len / 16);
 	if (r < 0)
 		return r;
 	mr_buf_init(&b, mr_arena_max(vm->arena));
@@ -125,7 +125,7 @@ int mr_fn_split(struct mr_vm *vm, const struct mr_value *args, unsigned n, struc
 	}
 	rest = args[0].s;
 	sep = args[1].s;
-	r = mr_vm_charge(vm, rest.len / 32);
+	r = mr_vm_charge(vm, rest.len / 16);
 	if (r < 0)
 		return r;
 	parts = count_parts(rest, sep);

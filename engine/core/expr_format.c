@@ -8,7 +8,7 @@
 #include "engine/core/expr_private.h"
 
 #define PRECISION_MAX   50
-#define FLOATING_CHARGE 40 /* hundreds of digits, for the largest */
+#define FLOATING_CHARGE 100 /* hundreds of digits, for the largest */
 
 struct clause {
 	char letter;

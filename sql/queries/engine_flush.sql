@@ -48,8 +48,9 @@ with given as materialized (
 	insert into run_states (run_id, tenant_id, seq, state) -- ?states
 	select h.id, h.tenant_id, h.seq, k.state::json -- ?states
 	from unnest(:run_ids, :states) as k (run_id, state) -- ?states
-	join held h on h.id = k.run_id -- ?states
-	where k.state is not null -- ?states
+	full join held h on h.id = k.run_id -- ?states
+	where coalesce(k.state, '') <> '' -- ?states
+		and coalesce(h.id, 0) <> 0 -- ?states
 	on conflict (run_id) do update -- ?states
 	set seq = excluded.seq, state = excluded.state -- ?states
 ), forgotten as ( -- ?ended_ids

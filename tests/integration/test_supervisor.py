@@ -16,17 +16,9 @@ import time
 
 import pytest
 
+from support.stack import wait_until
+
 BEGIN, END, PARAMS, STDIN, STDOUT = 1, 3, 4, 5, 6
-
-
-def wait_until(what, timeout=20.0, message="the awaited state did not come"):
-    deadline = time.monotonic() + timeout
-    while True:
-        value = what()
-        if value:
-            return value
-        assert time.monotonic() < deadline, message
-        time.sleep(0.02)
 
 
 # ---- FastCGI, as little as is needed ----
@@ -165,14 +157,18 @@ def test_restarts_are_not_a_storm(own):
     """A worker that keeps dying is started ever more seldom."""
     began = time.monotonic()
     kills = 0
-    while time.monotonic() - began < 4:
+
+    def kill_all_for_a_while():
+        nonlocal kills
         for pid in own.workers:
             try:
                 os.kill(pid, signal.SIGKILL)
                 kills += 1
             except ProcessLookupError:
                 pass
-        time.sleep(0.01)
+        return time.monotonic() - began >= 4
+
+    wait_until(kill_all_for_a_while, every=0.01)
     assert kills <= 2 * 8
     wait_until(lambda: all(answers(s) for s in own.sockets))
 

@@ -32,8 +32,9 @@ class Cluster:
         self.data.mkdir()
         self.run = self.folder / "run"
         self.run.mkdir()
-        if self.user:
-            for d in (self.data, self.run):
+        for d in (self.data, self.run):
+            d.chmod(0o700)  # within, everybody is trusted
+            if self.user:
                 shutil.chown(d, self.user)
         self._as(BIN / "initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8",
                  "--auth=trust", "-N")

@@ -174,8 +174,11 @@ def test_flush_finds_its_runs_by_id(db, parents):
     plan = explain(db, "engine_flush", engine_id=1, **values)
     assert "runs_pkey" in used(plan, parents) and not read_whole(plan, parents)
     # the rows of the journal are matched to their runs by hash or merge, not one by one
-    inserts = [n for n in plan if n.get("Relation Name") == "journal" and n["Node Type"] == "ModifyTable"]
-    assert inserts and any(n["Node Type"] in ("Hash Join", "Merge Join") for n in nodes(inserts[0]))
+    values["states"] = []
+    plan = explain(db, "engine_flush", engine_id=1, **values)
+    for table in ("journal", "run_states"):
+        inserts = [n for n in plan if n.get("Relation Name") == table and n["Node Type"] == "ModifyTable"]
+        assert inserts and any(n["Node Type"] in ("Hash Join", "Merge Join") for n in nodes(inserts[0])), table
 
 
 def test_plans_are_those_of_the_roles(db):

@@ -13,12 +13,12 @@
 #include "lib/str.h"
 
 /* Fails with both texts shown. */
-#define assert_str(got, want)                                                                     \
-	do {                                                                                      \
-		struct mr_str got_ = (got);                                                       \
-		const char *want_ = (want);                                                       \
-		if (!mr_str_eqz(got_, want_))                                                     \
-			fail_msg("got \"%.*s\", want \"%s\"", MR_STR_ARG(got_), want_);           \
+#define assert_str(got, want)                                                                      \
+	do {                                                                                       \
+		struct mr_str got_ = (got);                                                        \
+		const char *want_ = (want);                                                        \
+		if (!mr_str_eqz(got_, want_))                                                      \
+			fail_msg("got \"%.*s\", want \"%s\"", MR_STR_ARG(got_), want_);            \
 	} while (0)
 
 #endif

@@ -289,7 +289,12 @@ static void strings(void **state)
 		{ "'abc'.matches('(' + '')",
 		    "! the pattern is wrong at 1: missing closing parenthesis" },
 		{ "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'.matches('^(a+)+$')",
-		    "! the pattern needs too many steps on this text" },
+		    "! the evaluation costs too much" },
+		{ "'a'.matches('a{1001}')",
+		    "! the pattern is wrong at 1: repeats more than 1000 times" },
+		{ "'a'.matches(r'(a)\\1')",
+		    "! the pattern is wrong at 0: references back to a group" },
+		{ "'a{5'.matches('^a{5$') && 'aaa'.matches('^a{2,3}$')", "true" },
 		{ "1.contains('a')", "! no such overload: contains(int, string)" },
 	};
 
@@ -555,6 +560,8 @@ static void costs(void **state)
 		"s],"
 		"t == [s,s]))))))))))))))))))))",
 		"lists.range(100).map(i, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'.matches('^(a|a)*$'))",
+		/* a run per place, which no limit of PCRE2's sees */
+		"lists.range(400000).map(i, 'a').join().matches('[a-z]*[0-9]')",
 	};
 	struct world w;
 

@@ -147,7 +147,16 @@ choose_port() { # VARIABLE SERVICE-THAT-USES-IT
   printf -v "$1" %s "$FOUND"
   echo "$1=$FOUND" >>"$STATE/ports.new"
 }
+# Workers of a killed master still hold its ports.
+end_nginx_strays() {
+  local p
+  is_up nginx && return 0
+  for p in $(pgrep -f "nginx: worker process" || true); do
+    case $(ls -l "/proc/$p/fd" 2>/dev/null) in *"$STATE/log/access.log"*) stop_pid "$p" TERM 20 ;; esac
+  done
+}
 choose_ports() {
+  end_nginx_strays
   TAKEN=
   : >"$STATE/ports.new"
   choose_port HTTPS_PORT nginx
@@ -329,14 +338,6 @@ nginx_start() {
     # the same file is taken over in place; ports stay
     cmp -s "$STATE/nginx.conf" "$STATE/nginx.conf.running" || kill -HUP "$p"
   else
-    # workers of a killed master still hold the port
-    local s
-    for s in $(pgrep -f "nginx: worker process" || true); do
-      if [ "$(awk '/^PPid:/ {print $2}' "/proc/$s/status" 2>/dev/null)" = 1 ] &&
-        grep -qs "$STATE/log/access.log" <(ls -l "/proc/$s/fd" 2>/dev/null); then
-        stop_pid "$s" TERM 50
-      fi
-    done
     rm -f "$RUN/nginx.pid"
     nginx_run -c "$STATE/nginx.conf" || die "nginx did not start, see $STATE/log/nginx.error.log"
     wait_for 50 test -s "$RUN/nginx.pid"

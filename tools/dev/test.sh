@@ -4,7 +4,7 @@
 # failed to run at all, which counts as one failure.
 
 SUITES_A="unit lint sql contract integration"
-SUITES_B="asan"
+SUITES_B="asan dist"
 SUITES_ALONE="fault" # measures how long things take while something is away
 
 count() { # SUITE PASSED FAILED SKIPPED
@@ -77,6 +77,11 @@ suite_asan() {
   mv "$OUT/asan.sum" "$OUT/asan.count"
 }
 
+# The tarball builds and passes by itself, out of a tree that can't be written to.
+suite_dist() {
+  if make -C "$DEV/build" distcheck; then count dist 1 0 0; else count dist 0 1 0; fi
+}
+
 run_suite() {
   SUITE_START=$SECONDS
   ("suite_$1") >"$OUT/$1.log" 2>&1 </dev/null || true
@@ -102,7 +107,7 @@ test_all() {
   while [ $# -gt 0 ]; do
     case $1 in
     --long) LONG=--long ;;
-    unit | lint | sql | contract | integration | fault | asan) suites+=("$1") ;;
+    unit | lint | sql | contract | integration | fault | asan | dist) suites+=("$1") ;;
     *) die "no such suite: $1" ;;
     esac
     shift

@@ -1,2 +1,0 @@
-/* Made by make. */
-#define MR_PKGLIBEXECDIR "/usr/local/libexec/millrace"
