@@ -270,7 +270,8 @@ static struct mr_str scalar_text(struct mr_request *r, const struct mr_value *v,
 		while (at > 0 && v->s.p[at - 1] != '_')
 			at--;
 		id = (struct mr_str){ v->s.p + at, v->s.len - at };
-		return mr_id_parse(id, NULL, &id) == 0 ? id : v->s;
+		/* one that nothing can have stays as it is: few enough digits, and not found */
+		return mr_id_parse(id, NULL, &id) == MR_E_INVALID ? v->s : id;
 	}
 	if (v->kind == MR_VALUE_BOOL)
 		return v->b ? MR_STR("true") : MR_STR("false");

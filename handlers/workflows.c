@@ -4,6 +4,7 @@
  */
 #include "fcgi/dispatch.h"
 #include "fcgi/route.h"
+#include "fcgi/slice.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
 #include "sql/sql_ids.h"
@@ -70,8 +71,8 @@ static bool starts(struct mr_request *r, struct mr_str *ret_input)
 			taken = names[i];
 		}
 	}
-	if (taken != NULL)
-		*ret_input = mr_json_text(r->arena, first);
+	if (taken != NULL) /* as it was written */
+		*ret_input = mr_slice_member(r->arena, r->body, &r->body_json, taken);
 	return start != NULL && start->kind == MR_VALUE_BOOL ? start->b : taken != NULL;
 }
 

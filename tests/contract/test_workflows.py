@@ -234,12 +234,21 @@ def test_execute_answers_at_once_or_waits(admin, things):
         assert admin.post(path, body).status_code == 400
 
 
+def test_a_run_that_starts_with_its_workflow_keeps_its_input_as_written(admin):
+    text = '{"name": "%s", "steps": [{"type": "noop"}], "input": {"n": 1E2, "z": -0}}' % fresh()["name"]
+    made = admin.ok("POST", BASE, data=text, headers={"Content-Type": "application/json"})
+    assert '{"n": 1E2, "z": -0}' in admin.get(f"/api/v1/runs/{made['run_id']}").text
+
+
 def test_bulk_starts_many_in_one_commit(admin, things):
     body = {"op": "execute", "workflow_id": f"wf_{things.quick}", "items": [{"input": {"name": i}} for i in range(50)]}
     answer = admin.post(f"{BASE}/bulk", body)
     assert answer.status_code == 202
     assert answer.json()["accepted"] == 50 and len(set(answer.json()["run_ids"])) == 50
     assert admin.wait_run(answer.json()["run_ids"][-1])["input_data"] == {"name": 49}
+    for nobody in (9007199254740991, "wf_9999999999999999", "9999999999999999"):
+        answer = admin.post(f"{BASE}/bulk", {**body, "workflow_id": nobody})
+        assert answer.status_code == 404, answer.text
     for bad in ({"items": []}, {"items": [1]}, {"op": "explode"}, {"workflow_id": "run_1"}, {"items": [{}] * 10001}):
         assert admin.post(f"{BASE}/bulk", {**body, **bad}).status_code == 400
 
