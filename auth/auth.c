@@ -127,13 +127,6 @@ struct mr_auth *mr_auth_free(struct mr_auth *a)
 	return NULL;
 }
 
-void mr_auth_forget(struct mr_auth *a)
-{
-	a->revision = -1;
-	mr_auth_cache_clear(a->cache);
-	ask_revision(a);
-}
-
 /* ---- looking a credential up ---- */
 
 enum kind { KIND_KEY, KIND_JWT, KIND_CERTIFICATE };

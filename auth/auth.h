@@ -36,7 +36,4 @@ int mr_auth_identify(struct mr_auth *a, const struct mr_credentials *c, struct m
     const struct mr_principal **ret, struct mr_error *err) MR_MUST_CHECK;
 void mr_principal_unref(const struct mr_principal *p);
 
-/* Forgets everything that is remembered: the wake-up channel said that something changed. */
-void mr_auth_forget(struct mr_auth *a);
-
 #endif

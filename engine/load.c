@@ -102,11 +102,6 @@ size_t mr_load_len(const struct mr_load *l)
 	return l->len + l->batch_len;
 }
 
-bool mr_load_is_busy(const struct mr_load *l)
-{
-	return l->query.busy;
-}
-
 /* ---- asking ---- */
 
 static struct mr_definition *definition_of(struct mr_load *l, struct mr_held *h)

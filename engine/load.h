@@ -26,6 +26,5 @@ void mr_load_remove(struct mr_load *l, struct mr_held *h);
 /* Begins when there is something to do and nothing under way. */
 void mr_load_kick(struct mr_load *l);
 size_t mr_load_len(const struct mr_load *l);
-bool mr_load_is_busy(const struct mr_load *l);
 
 #endif

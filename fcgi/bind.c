@@ -82,11 +82,6 @@ static int reserved_find(struct mr_str name)
 	return -1;
 }
 
-bool mr_bind_is_reserved(struct mr_str name)
-{
-	return reserved_find(name) >= 0;
-}
-
 /* ---- plans ---- */
 
 static struct mr_bind find_source(const struct mr_schemas *schemas, const struct mr_route *route,

@@ -32,7 +32,4 @@ const struct mr_bind_plan *mr_bind_plan(struct mr_arena *arena, const struct mr_
 int mr_bind_values(struct mr_request *r, const struct mr_bind_plan *plan,
     const struct mr_pair *extra, const struct mr_str **ret) MR_MUST_CHECK;
 
-/* True when a statement's parameter of that name comes from dispatch itself. */
-bool mr_bind_is_reserved(struct mr_str name);
-
 #endif

@@ -3,6 +3,7 @@
  * the run has ended, or the time is up, and then carries the run.
  */
 #include "fcgi/dispatch.h"
+#include "fcgi/slice.h"
 #include "fcgi/wait.h"
 #include "fcgi/worker.h"
 #include "handlers/handlers.h"
@@ -34,7 +35,9 @@ static int find_input(struct mr_request *r, struct mr_str *ret)
 		mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
 		return MR_E_INVALID;
 	}
-	*ret = input != NULL ? mr_json_text(r->arena, input) : MR_STR("{}");
+	/* as it was written, so that 1E2 stays 1E2 */
+	*ret =
+	    input != NULL ? mr_slice_member(r->arena, r->body, &r->body_json, taken) : MR_STR("{}");
 	return ret->p == NULL ? MR_E_NOMEM : 0;
 }
 

@@ -497,7 +497,7 @@ static void tick_conn(struct mr_pg_conn *conn, uint64_t silence_ms)
 			mr_pg_conn_drop(conn, "silence");
 		else if (conn->kind == MR_PG_EXCLUSIVE && conn->ops_len == 0 && !conn->cancelling &&
 		         now - conn->idle_since_ms > EXCLUSIVE_IDLE_MS)
-			mr_pg_conn_drop(conn, "idle");
+			mr_pg_conn_drop(conn, NULL);
 		break;
 	}
 }
@@ -652,11 +652,6 @@ unsigned mr_pg_in_flight(const struct mr_pg *pg)
 }
 
 /* ---- reading a result ---- */
-
-int mr_pg_column(const PGresult *r, const char *name)
-{
-	return PQfnumber(r, name);
-}
 
 struct mr_str mr_pg_text(const PGresult *r, int row, const char *column)
 {

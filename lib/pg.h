@@ -147,8 +147,6 @@ void mr_pg_notify(struct mr_pg *pg, struct mr_str payload);
 
 /* ---- reading a result ---- */
 
-/* Column number by name, or -1. */
-int mr_pg_column(const PGresult *r, const char *name);
 /* The value of a column by name in ROW; absent for NULL or for no such column. Points into R. */
 struct mr_str mr_pg_text(const PGresult *r, int row, const char *column);
 int64_t mr_pg_i64(const PGresult *r, int row, const char *column, int64_t if_null);

@@ -155,7 +155,7 @@ void mr_pg_conn_drop(struct mr_pg_conn *conn, const char *why)
 
 	if (conn->state == MR_PG_DOWN)
 		return;
-	if (!pg->closing)
+	if (!pg->closing && why != NULL)
 		log_problem(conn, "database connection lost", why);
 	stop_polling(conn);
 	PQfinish(conn->c);

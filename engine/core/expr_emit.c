@@ -193,8 +193,6 @@ uint32_t mr_emit_add_const(struct mr_emit *m, struct mr_value v)
 	if (c == NULL)
 		return 0;
 	*c = v;
-	if (v.kind == MR_VALUE_STRING && v.s.len > 0 && memchr(v.s.p, '\0', v.s.len) != NULL)
-		m->e->nul = true;
 	return m->e->consts_len++;
 }
 

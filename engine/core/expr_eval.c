@@ -323,8 +323,8 @@ static int run(
 	return 0;
 }
 
-int mr_expr_eval_metered(const struct mr_expr *e, const struct mr_expr_env *env, struct mr_arena *a,
-    struct mr_meter *meter, struct mr_value *ret, struct mr_expr_error *err)
+int mr_expr_eval_budget(const struct mr_expr *e, const struct mr_expr_env *env, struct mr_arena *a,
+    uint64_t *budget, struct mr_value *ret, struct mr_expr_error *err)
 {
 	struct mr_value first_stack[INLINE_STACK], *stack = first_stack;
 	struct name_slot first_names[INLINE_NAMES], *names = first_names;
@@ -335,8 +335,7 @@ int mr_expr_eval_metered(const struct mr_expr *e, const struct mr_expr_env *env,
 	vm.env = env;
 	vm.arena = a;
 	vm.err = err;
-	vm.budget = meter->budget;
-	vm.nul = e->nul;
+	vm.budget = *budget;
 	vm.free_fails = NULL;
 	vm.raised = false;
 	vm.fail.r = 0;
@@ -354,8 +353,7 @@ int mr_expr_eval_metered(const struct mr_expr *e, const struct mr_expr_env *env,
 	vm.fail.r = r;
 	if (r == 0)
 		r = run(&vm, stack, names, ret);
-	meter->budget = vm.budget;
-	meter->nul = meter->nul || vm.nul;
+	*budget = vm.budget;
 	if (r < 0)
 		mr_vm_tell(&vm, &vm.fail);
 	return r;
@@ -363,19 +361,12 @@ int mr_expr_eval_metered(const struct mr_expr *e, const struct mr_expr_env *env,
 
 /* ---- the outside's view ---- */
 
-static struct mr_meter new_meter(const struct mr_expr_env *env)
-{
-	return (struct mr_meter){
-		.budget = env != NULL && env->max_cost > 0 ? env->max_cost : MR_EXPR_COST_DEFAULT
-	};
-}
-
 int mr_expr_eval(const struct mr_expr *e, const struct mr_expr_env *env, struct mr_arena *a,
     struct mr_value *ret, struct mr_expr_error *err)
 {
-	struct mr_meter meter = new_meter(env);
+	uint64_t budget = env != NULL && env->max_cost > 0 ? env->max_cost : MR_EXPR_COST_DEFAULT;
 
-	return mr_expr_eval_metered(e, env, a, &meter, ret, err);
+	return mr_expr_eval_budget(e, env, a, &budget, ret, err);
 }
 
 int mr_condition_eval(const struct mr_expr *e, const struct mr_expr_env *env, struct mr_arena *a,

@@ -247,7 +247,6 @@ int mr_fn_string(struct mr_vm *vm, const struct mr_value *args, unsigned n, stru
 		if (!mr_str_is_utf8(v->s))
 			return mr_vm_fail(vm, "the bytes are not valid UTF-8");
 		s = v->s;
-		vm->nul = vm->nul || (s.len > 0 && memchr(s.p, '\0', s.len) != NULL);
 		r = mr_vm_charge(vm, s.len / 32);
 		if (r < 0)
 			return r;

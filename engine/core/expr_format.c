@@ -32,7 +32,6 @@ static int write_scalar(struct mr_vm *vm, struct mr_buf *b, const struct mr_valu
 	if (v->kind == MR_VALUE_BYTES) {
 		if (!mr_str_is_utf8(v->s))
 			return mr_vm_fail(vm, "the bytes are not valid UTF-8");
-		vm->nul = vm->nul || (v->s.len > 0 && memchr(v->s.p, '\0', v->s.len) != NULL);
 		mr_buf_adds(b, v->s);
 	} else if (v->kind == MR_VALUE_DOUBLE) {
 		write_double(b, v->d);

@@ -129,7 +129,6 @@ struct mr_expr {
 	uint32_t code_len, consts_len, names_len, chains_len, handlers_len, regexes_len,
 	    sources_len;
 	uint32_t depth; /* the deepest stack */
-	bool nul;       /* a text of it holds U+0000 */
 };
 
 /* ---- the emitter ---- */
@@ -214,7 +213,6 @@ struct mr_vm {
 	struct mr_arena *arena;
 	struct mr_expr_error *err;
 	uint64_t budget;
-	bool nul;            /* a text made on the way may hold U+0000 */
 	struct mr_fail fail; /* the present one */
 	bool raised;         /* it comes from a marker and has its place already */
 	struct mr_fail *free_fails;
@@ -231,21 +229,11 @@ void *mr_vm_alloc(struct mr_vm *vm, size_t size) MR_MUST_CHECK;
 struct mr_list *mr_vm_list(struct mr_vm *vm, size_t len) MR_MUST_CHECK;
 struct mr_map *mr_vm_map(struct mr_vm *vm, size_t len) MR_MUST_CHECK;
 
-/* What is carried from one evaluation to the next. */
-struct mr_meter {
-	uint64_t budget;
-	bool nul; /* a text that was made may hold U+0000, which JSON of ours never does */
-};
-
-/* What transforms use: as mr_expr_eval, metered. */
-int mr_expr_eval_metered(const struct mr_expr *e, const struct mr_expr_env *env, struct mr_arena *a,
-    struct mr_meter *meter, struct mr_value *ret, struct mr_expr_error *err) MR_MUST_CHECK;
-/* MR_E_INVALID when METER says that there may be a U+0000 and there is one in V. */
-int mr_expr_check_nul(const struct mr_meter *meter, const struct mr_value *v,
-    struct mr_expr_error *err) MR_MUST_CHECK;
-
-int mr_template_eval_metered(const struct mr_template *t, const struct mr_expr_env *env,
-    struct mr_arena *a, struct mr_meter *meter, struct mr_value *ret,
+/* What transforms use: as the public ones, with the budget carried from call to call. */
+int mr_expr_eval_budget(const struct mr_expr *e, const struct mr_expr_env *env, struct mr_arena *a,
+    uint64_t *budget, struct mr_value *ret, struct mr_expr_error *err) MR_MUST_CHECK;
+int mr_template_eval_budget(const struct mr_template *t, const struct mr_expr_env *env,
+    struct mr_arena *a, uint64_t *budget, struct mr_value *ret,
     struct mr_expr_error *err) MR_MUST_CHECK;
 
 /* ---- operators (expr_ops.c) ---- */

@@ -2,7 +2,6 @@
  * Templates: a JSON value with {{ expr }} in its strings, compiled to one program that builds the
  * value anew. Parts without expressions are constants of it; members' names are left as they are.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/core/expr_private.h"
@@ -83,8 +82,8 @@ static const struct mr_value *child(const struct mr_value *v, size_t i)
 	return v->kind == MR_VALUE_LIST ? &v->list->items[i] : &v->map->members[i].value;
 }
 
-/* 1 when FN says so of any string of V, else 0, or MR_E_NOMEM. */
-static int any_string(const struct mr_value *v, bool (*fn)(struct mr_str s))
+/* 1 when there are braces in any string of V, else 0, or MR_E_NOMEM. */
+static int has_expressions(const struct mr_value *v)
 {
 	struct mr_walk_frame *f;
 	struct mr_walk w;
@@ -92,7 +91,7 @@ static int any_string(const struct mr_value *v, bool (*fn)(struct mr_str s))
 
 	mr_walk_init(&w);
 	if (v->kind == MR_VALUE_STRING)
-		r = fn(v->s);
+		r = mr_has_braces(v->s);
 	else if (is_container(v) && mr_walk_push(&w, v, NULL) == NULL)
 		r = MR_E_NOMEM;
 	while (r == 0 && (f = mr_walk_top(&w)) != NULL) {
@@ -103,32 +102,12 @@ static int any_string(const struct mr_value *v, bool (*fn)(struct mr_str s))
 		}
 		v = child(v, f->next++);
 		if (v->kind == MR_VALUE_STRING)
-			r = fn(v->s);
+			r = mr_has_braces(v->s);
 		else if (is_container(v) && mr_walk_push(&w, v, NULL) == NULL)
 			r = MR_E_NOMEM;
 	}
 	mr_walk_done(&w);
 	return r;
-}
-
-static bool has_nul(struct mr_str s)
-{
-	return s.len > 0 && memchr(s.p, '\0', s.len) != NULL;
-}
-
-int mr_expr_check_nul(
-    const struct mr_meter *meter, const struct mr_value *v, struct mr_expr_error *err)
-{
-	int r = meter->nul ? any_string(v, has_nul) : 0;
-
-	if (r < 0)
-		return mr_expr_nomem(err);
-	if (r > 0 && err != NULL) {
-		*err = (struct mr_expr_error){ .line = 1, .column = 1 };
-		(void)snprintf(err->message, sizeof(err->message),
-		    "a text holds the character U+0000, which can't be stored");
-	}
-	return r > 0 ? MR_E_INVALID : 0;
 }
 
 /* The path of a child: "steps[2].url". */
@@ -196,7 +175,7 @@ static int string(struct compile *c, struct mr_str s)
 static int enter(struct compile *c, const struct mr_value *v)
 {
 	struct mr_walk_frame *f;
-	int has = any_string(v, mr_has_braces);
+	int has = has_expressions(v);
 
 	if (has < 0)
 		return has;
@@ -267,7 +246,7 @@ int mr_template_compile(struct mr_arena *a, const struct mr_value *source, struc
 
 	if (t == NULL)
 		return MR_E_NOMEM;
-	has = any_string(source, mr_has_braces);
+	has = has_expressions(source);
 	if (has < 0)
 		return has;
 	if (has == 0) {
@@ -289,11 +268,11 @@ int mr_template_compile(struct mr_arena *a, const struct mr_value *source, struc
 
 /* ---- using ---- */
 
-int mr_template_eval_metered(const struct mr_template *t, const struct mr_expr_env *env,
-    struct mr_arena *a, struct mr_meter *meter, struct mr_value *ret, struct mr_expr_error *err)
+int mr_template_eval_budget(const struct mr_template *t, const struct mr_expr_env *env,
+    struct mr_arena *a, uint64_t *budget, struct mr_value *ret, struct mr_expr_error *err)
 {
 	if (t->program != NULL)
-		return mr_expr_eval_metered(t->program, env, a, meter, ret, err);
+		return mr_expr_eval_budget(t->program, env, a, budget, ret, err);
 	*ret = t->value;
 	return 0;
 }
@@ -301,17 +280,10 @@ int mr_template_eval_metered(const struct mr_template *t, const struct mr_expr_e
 int mr_template_eval(const struct mr_template *t, const struct mr_expr_env *env, struct mr_arena *a,
     struct mr_value *ret, struct mr_expr_error *err)
 {
-	struct mr_meter meter = {
-		.budget = env != NULL && env->max_cost > 0 ? env->max_cost : MR_EXPR_COST_DEFAULT
-	};
-	struct mr_value v;
-	int r = mr_template_eval_metered(t, env, a, &meter, &v, err);
-
-	if (r == 0)
-		r = mr_expr_check_nul(&meter, &v, err);
-	if (r == 0)
-		*ret = v;
-	return r;
+	if (t->program != NULL)
+		return mr_expr_eval(t->program, env, a, ret, err);
+	*ret = t->value;
+	return 0;
 }
 
 bool mr_template_constant(const struct mr_template *t, struct mr_value *ret)

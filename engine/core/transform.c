@@ -428,33 +428,13 @@ static int told(struct mr_transform_run *run, int r)
 	return r;
 }
 
-static int metered_expr(struct mr_transform_run *run, const struct mr_expr *e, struct mr_value *ret)
-{
-	struct mr_meter meter = { run->vm.budget, run->vm.nul };
-	int r = mr_expr_eval_metered(e, &run->env, run->vm.arena, &meter, ret, run->err);
-
-	run->vm.budget = meter.budget;
-	run->vm.nul = meter.nul;
-	return r;
-}
-
-static int metered_template(
-    struct mr_transform_run *run, const struct mr_template *t, struct mr_value *ret)
-{
-	struct mr_meter meter = { run->vm.budget, run->vm.nul };
-	int r = mr_template_eval_metered(t, &run->env, run->vm.arena, &meter, ret, run->err);
-
-	run->vm.budget = meter.budget;
-	run->vm.nul = meter.nul;
-	return r;
-}
-
 int mr_transform_expr(struct mr_transform_run *run, const struct mr_expr *e,
     const struct mr_value *item, struct mr_value index, struct mr_value *ret)
 {
 	run->item = *item;
 	run->index = index;
-	return told(run, metered_expr(run, e, ret));
+	return told(
+	    run, mr_expr_eval_budget(e, &run->env, run->vm.arena, &run->vm.budget, ret, run->err));
 }
 
 int mr_transform_template(struct mr_transform_run *run, const struct mr_template *t,
@@ -462,7 +442,8 @@ int mr_transform_template(struct mr_transform_run *run, const struct mr_template
 {
 	run->item = *item;
 	run->index = index;
-	return told(run, metered_template(run, t, ret));
+	return told(run,
+	    mr_template_eval_budget(t, &run->env, run->vm.arena, &run->vm.budget, ret, run->err));
 }
 
 /* ---- running ---- */
@@ -589,11 +570,6 @@ int mr_transform_eval(const struct mr_transform *t, const struct mr_value *input
 			return tell(&run, step, i, r);
 		values[i] = present;
 	}
-	r = results(a, t, values, t->len, &present);
-	if (r < 0)
-		return r == MR_E_NOMEM ? mr_expr_nomem(err) : r;
-	r = mr_expr_check_nul(&(struct mr_meter){ .nul = run.vm.nul }, &present, err);
-	if (r == 0)
-		*ret = present;
-	return r;
+	r = results(a, t, values, t->len, ret);
+	return r == MR_E_NOMEM ? mr_expr_nomem(err) : r;
 }

@@ -1,5 +1,6 @@
 """Health, metrics, status, the document itself."""
 import json
+import os
 import pathlib
 
 import pytest
@@ -85,12 +86,18 @@ def test_examples_fit_their_schemas(recorder):
     assert not faults, faults
 
 
+def only_for_the_whole_suite(request):
+    here = pathlib.Path(__file__).parent
+    ran = {item.path.name for item in request.session.items if item.path.parent == here}
+    options = request.config.option
+    if (ran != {p.name for p in here.glob("test_*.py")} or options.keyword or options.markexpr
+            or "PYTEST_XDIST_WORKER" in os.environ):
+        pytest.skip("only when one process runs the whole suite")
+
+
 @pytest.mark.last
 def test_every_route_was_called(recorder, request):
-    whole = {p.name for p in pathlib.Path(__file__).parent.glob("test_*.py")}
-    ran = {item.path.name for item in request.session.items if item.path.parent == pathlib.Path(__file__).parent}
-    if ran != whole or request.config.option.keyword or request.config.option.markexpr:
-        pytest.skip("only when the whole suite runs")
+    only_for_the_whole_suite(request)
     missing = [(m, p) for m, p, _ in recorder.document.operations() if (m, p) not in recorder.called]
     assert not missing, missing
 
@@ -101,9 +108,6 @@ NOT_HERE = {"IDEMPOTENCY_IN_PROGRESS", "CONFLICT"}
 
 @pytest.mark.last
 def test_every_declared_error_was_seen(recorder, request):
-    whole = {p.name for p in pathlib.Path(__file__).parent.glob("test_*.py")}
-    ran = {item.path.name for item in request.session.items if item.path.parent == pathlib.Path(__file__).parent}
-    if ran != whole or request.config.option.keyword or request.config.option.markexpr:
-        pytest.skip("only when the whole suite runs")
+    only_for_the_whole_suite(request)
     missing = [e for e in recorder.document.own_errors() if e not in recorder.seen and e[2] not in NOT_HERE]
     assert not missing, missing

@@ -146,7 +146,8 @@ def test_a_changed_definition_makes_a_version(admin):
     versions = admin.ok("GET", f"{path}/versions")
     assert [v["version"] for v in versions["items"]] == [3, 2, 1]
     assert admin.ok("GET", f"{path}/versions/1")["steps"][0]["name"] == "noop_1"
-    assert admin.get(f"{path}/versions/4").json()["error_code"] == "VERSION_NOT_FOUND"
+    for version in (4, 2 ** 31, 2 ** 53 - 1):
+        assert admin.get(f"{path}/versions/{version}").json()["error_code"] == "VERSION_NOT_FOUND"
 
 
 def test_what_was_read_can_be_edited_and_sent_back(admin):
@@ -230,8 +231,9 @@ def test_execute_answers_at_once_or_waits(admin, things):
     assert run["status"] == "pending" and run["priority"] == 5
     wrong = admin.post(path, {"version": 999})
     assert wrong.status_code == 404 and wrong.json()["error_code"] == "VERSION_NOT_FOUND"
-    for body in ({"priority": 1000}, {"run_at": "soon"}, {"input": []}, {"inputs": {}}):
-        assert admin.post(path, body).status_code == 400
+    for body in ({"priority": 1000}, {"run_at": "soon"}, {"input": []}, {"inputs": {}}, {"version": 2 ** 31}):
+        answer = admin.post(path, body)
+        assert answer.status_code == 400 and set(answer.json()["details"]) == set(body), answer.text
 
 
 def test_a_run_that_starts_with_its_workflow_keeps_its_input_as_written(admin):

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "engine/core/expr_private.h"
+
 static const char world_text[] =
     "{'steps':{'a':{'n':12,'text':'gr\xc3\xbc\xc3\x9f','none':null,'list':[3,1,2],"
     "'objects':[{'n':2,'s':'b'},{'n':1,'s':'a'}]},'Manager Approval':{'approved':true}},"
@@ -396,6 +398,10 @@ static void numbers_and_lists(void **state)
 		{ "[math.bitShiftLeft(1, 3), math.bitShiftRight(-1, 63), math.bitShiftLeft(1, 64)]",
 		    "[8,1,0]" },
 		{ "math.bitShiftLeft(1, -1)", "! math.bitShiftLeft() by a negative number" },
+		{ "[math.bitAnd(6u, 3u), math.bitNot(0u), math.abs(3u), math.sign(3u), "
+		  "math.sqrt(9u)]",
+		    "[2,18446744073709551615,3,1,3.0]" },
+		{ "math.sign(0.0 / 0.0)", "\"NaN\"" },
 		{ "[math.isNaN(0.0/0.0), math.isInf(1.0/0.0), math.isFinite(1.0)]",
 		    "[true,true,true]" },
 		{ "[3, 1, 2].sort() + ['b', 'a'].sort()", "[1,2,3,\"a\",\"b\"]" },
@@ -413,6 +419,37 @@ static void numbers_and_lists(void **state)
 	};
 
 	CHECK(cases);
+}
+
+/* Every function of the table, called with null for all arguments: refused by type, but for those
+ * that take anything. */
+static void wrong_types(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, "{}");
+	for (size_t i = 0; i < mr_expr_fns_len; i++) {
+		const struct mr_expr_fn_row *f = &mr_expr_fns[i];
+
+		for (unsigned n = f->min; n <= f->max && n < 5; n++) {
+			struct mr_str got;
+			struct mr_buf b;
+
+			mr_buf_init(&b, 200);
+			mr_buf_addf(&b, "%s%s(", f->is_method ? "null." : "", f->name);
+			for (unsigned arg = f->is_method; arg < n; arg++)
+				mr_buf_addf(&b, "%snull", arg > (unsigned)f->is_method ? "," : "");
+			mr_buf_addc(&b, ')');
+			got = world_eval(&w, b.p);
+			if (!mr_str_starts(got, MR_STR("! no such overload: ")) &&
+			    strcmp(f->name, "dyn") != 0 && strcmp(f->name, "type") != 0 &&
+			    strcmp(f->name, "now") != 0)
+				fail_msg("%s gave %.*s", b.p, MR_STR_ARG(got));
+			mr_buf_done(&b);
+		}
+	}
+	world_done(&w);
 }
 
 /* What is refused when it is compiled: the message and the position, in code points. */
@@ -758,6 +795,7 @@ int main(void)
 		cmocka_unit_test(conversions),
 		cmocka_unit_test(times),
 		cmocka_unit_test(numbers_and_lists),
+		cmocka_unit_test(wrong_types),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(costs),
