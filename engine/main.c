@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "engine/engine.h"
+#include "lib/arena.h"
 #include "lib/error.h"
 #include "lib/log.h"
 #include "lib/settings.h"
@@ -133,6 +134,7 @@ int main(int argc, char **argv)
 	struct options o = { .file = NULL };
 	int r;
 
+	mr_memory_setup();
 	mr_log_init("millrace-engine", MR_LOG_INFO);
 	if (parse_options(argc, argv, &o) < 0) {
 		(void)fputs("usage: millrace-engine [-c FILE] [-t]\n", stderr);

@@ -7,6 +7,7 @@
 #include "fcgi/dispatch.h"
 #include "fcgi/router.h"
 #include "fcgi/supervisor.h"
+#include "lib/arena.h"
 #include "lib/log.h"
 
 #define DEFAULT_CONFIG "/etc/millrace/millrace.conf"
@@ -61,6 +62,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage();
+	mr_memory_setup();
 	mr_log_init("millrace-api", MR_LOG_INFO);
 	settings = mr_supervisor_settings(config);
 	if (settings == NULL)

@@ -1,5 +1,6 @@
 #include "lib/arena.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +46,14 @@ static bool must_fail(void)
 		return true; /* this one and all after it */
 	fail_after--;
 	return false;
+}
+
+void mr_memory_setup(void)
+{
+	/* a fixed threshold: glibc's own grows with the first large block that is freed, and from
+	 * then on such blocks come from the heap, where a small one behind them keeps them */
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK / 2); /* a refusal only costs memory */
+	(void)mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK);
 }
 
 static struct mr_arena *create(size_t max, bool secret)

@@ -40,6 +40,10 @@ int mr_arena_defer(struct mr_arena *a, void (*fn)(void *), void *ptr) MR_MUST_CH
 size_t mr_arena_used(const struct mr_arena *a);
 size_t mr_arena_max(const struct mr_arena *a);
 
+/* Once at the start of a process: what is freed in large pieces goes back to the system, so that
+ * one large request doesn't stay in the process's size for ever. */
+void mr_memory_setup(void);
+
 /* Test hook: the N-th allocation from now on (1 = next) and all after it fail; 0 = never. */
 void mr_arena_fail_after(unsigned long n);
 

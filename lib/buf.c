@@ -7,7 +7,7 @@
 
 void mr_buf_init(struct mr_buf *b, size_t max)
 {
-	*b = (struct mr_buf){ .max = max };
+	*b = (struct mr_buf){ .max = max < SIZE_MAX ? max : SIZE_MAX - 1 }; /* a NUL follows */
 }
 
 void mr_buf_done(struct mr_buf *b)

@@ -76,8 +76,9 @@ struct mr_pg {
 int mr_pg_conn_setup(struct mr_pg_conn *conn, struct mr_pg *pg, enum mr_pg_kind kind) MR_MUST_CHECK;
 void mr_pg_conn_teardown(struct mr_pg_conn *conn);
 void mr_pg_conn_connect(struct mr_pg_conn *conn, uint64_t now_ms);
-/* Closes the socket; every unit on it is answered or tried elsewhere. */
-/* `why` goes to the log; NULL: nothing was lost, the connection is merely not needed any more. */
+/* Closes the socket; every unit on it is answered or tried elsewhere. `why` goes to the log; NULL:
+ * nothing was lost, the connection is merely not needed any more.
+ */
 void mr_pg_conn_drop(struct mr_pg_conn *conn, const char *why);
 /* Queues the whole unit. Negative: the connection is unusable and was dropped with the unit on it.
  */

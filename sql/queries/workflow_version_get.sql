@@ -1,6 +1,6 @@
 -- name:    workflow_version_get
 -- purpose: one version of a workflow, with its steps
--- params:  id int8, version int8
+-- params:  id int8, version int4
 -- returns: one (body json, version int8, error text)
 -- flags:   read
 select case when v.version is not null then json_build_object(
