@@ -127,6 +127,24 @@ static int failed(struct mr_request *r, const struct mr_pg_unit *u, struct mr_st
 	return MR_E_CONFLICT;
 }
 
+static void cancel_statement(struct mr_request *r)
+{
+	mr_pg_cancel(r->worker->pg, r->on_abort_ctx);
+}
+
+/* Nobody waits for a slow statement of a client that has gone. */
+static void await_answer(struct mr_request *r, struct mr_pg_unit *unit)
+{
+	void (*before)(struct mr_request *r) = r->on_abort;
+	void *before_ctx = r->on_abort_ctx;
+
+	r->on_abort = cancel_statement;
+	r->on_abort_ctx = unit;
+	mr_pg_await(r->worker->pg, unit);
+	r->on_abort = before;
+	r->on_abort_ctx = before_ctx;
+}
+
 int mr_unit_run(
     struct mr_request *r, unsigned stmt, const struct mr_pair *extra, const PGresult **ret)
 {
@@ -147,7 +165,7 @@ int mr_unit_run(
 		    r, rc == MR_E_NOMEM ? MR_ERR_OVERLOADED : MR_ERR_INTERNAL, "%s", "");
 		return rc;
 	}
-	mr_pg_await(r->worker->pg, &unit);
+	await_answer(r, &unit);
 	if (unit.outcome != MR_PG_OK)
 		return failed(r, &unit, keyed ? digest_of(r, extra) : MR_STR_NONE);
 	*ret = calls[1].result;

@@ -119,9 +119,9 @@ static void add_components(struct mr_buf *b, const struct state *s)
 
 	mr_buf_addf(b,
 	    "\"components\":{\"database\":\"%s\",\"redis\":\"%s\",\"scheduler\":\"%s\","
-	    "\"saga_orchestrator\":\"%s\"}",
+	    "\"saga_orchestrator\":\"not_configured\"}",
 	    s->database ? "healthy" : "unhealthy", s->redis_configured ? redis : "not_configured",
-	    engines_word(s), engines_word(s));
+	    engines_word(s));
 }
 
 static void add_beginning(struct mr_buf *b, const struct mr_request *r, const struct state *s)

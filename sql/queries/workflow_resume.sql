@@ -28,8 +28,9 @@ with found as materialized (
 ), stopped as (
 	update runs r
 	set fence = r.fence + 1,
-		queued = r.owner_id is null or r.queued,
-		wake_at = case when r.owner_id is null then null else r.wake_at end
+		-- one that is to start later hears of it when its time comes
+		queued = r.queued or r.owner_id is null and not starts_later(r.status, r.wake_at),
+		wake_at = case when r.owner_id is null and not starts_later(r.status, r.wake_at) then null else r.wake_at end
 	from active a
 	where r.id = a.id
 	returning r.id

@@ -319,3 +319,19 @@ def test_metrics_of_the_engine(stack):
     assert any(k.startswith("action_execution_total{") and 'action_type="log"' in k for k in samples)
     assert samples["millrace_engine_flush_duration_seconds_count"] >= 1
     assert os.path.exists(f"/proc/{stack.engine_pid}")
+
+
+def test_pause_keeps_the_time_of_a_run_that_starts_later(api):
+    """Paused and resumed before its time, a run still starts at its time, not at once."""
+    workflow = api.workflow([{"name": "a", "type": "noop"}])
+    later = api.execute(workflow["id"], run_at="2099-01-01T00:00:00Z")["run_id"]
+    now = api.execute(workflow["id"], wait=10)
+    assert now["status"] == "completed"
+    for act in ("pause", "resume"):
+        api.ok("POST", f"/api/v1/runs/{later}/{act}", json={})
+    # another run goes all the way meanwhile: the engine has looked for work
+    assert api.execute(workflow["id"], wait=10)["status"] == "completed"
+    run = api.run(later)
+    assert run["status"] == "pending" and run["started_at"] is None, run
+    api.ok("POST", f"/api/v1/runs/{later}/cancel", json={})
+    assert api.wait_run(later)["status"] == "cancelled"

@@ -31,7 +31,10 @@ grant select, insert on api_keys to millrace_api;
 grant insert on principals to millrace_api;
 grant update (name, hash, prefix, scopes, roles, rate_limits, expires_at, rotated_at, revoked_at, updated_at,
 	revision) on api_keys to millrace_api;
-grant select, insert, update on workflows to millrace_api;
+grant select, insert on workflows to millrace_api;
+grant update (name, description, status, version, revision, digest, tags, trigger_config, trigger_on_file_upload,
+	trigger_file_extensions, timeout_seconds, max_retries, input_schema, updated_at, deleted_at,
+	rendered_definition) on workflows to millrace_api;
 grant select, insert on workflow_versions, journal, audit_logs to millrace_api;
 grant select, insert on runs, run_commands to millrace_api;
 grant update (applied_at) on run_commands to millrace_api;
@@ -39,7 +42,8 @@ grant update (status, queued, fence, wake_at, seq, retry_count, progress, result
 	cancelled_at, cancelled_by) on runs to millrace_api;
 grant select, insert on files to millrace_api;
 grant update (deleted_at) on files to millrace_api;
-grant select, insert, update, delete on idempotency_keys to millrace_api;
+grant select, insert, delete on idempotency_keys to millrace_api;
+grant update (status, body, location, version) on idempotency_keys to millrace_api;
 grant usage on sequence run_id_seq, journal_id_seq to millrace_api;
 
 -- Engine

@@ -219,6 +219,11 @@ language sql immutable parallel safe
 return status in ('completed', 'failed', 'cancelled', 'timed_out', 'compensated');
 
 -- From start to end, or till now.
+-- It has a run_at that has not come yet.
+create function starts_later(status text, wake_at timestamptz) returns boolean
+language sql stable parallel safe
+return status = 'pending' and coalesce(wake_at > now(), false);
+
 create function run_time_ms(r runs) returns bigint
 language sql stable parallel safe
 return (extract(epoch from coalesce(r.completed_at, now()) - r.started_at) * 1000)::bigint;
@@ -261,7 +266,7 @@ language sql immutable parallel safe
 return case level when 'debug' then 0 when 'info' then 1 when 'warning' then 2 else 3 end;
 
 grant execute on function event_name(text), log_level(text, json), log_message(text, text, int, json),
-	log_rank(text), is_terminal(text), run_time_ms(runs), run_body(runs, text) to millrace_api;
+	log_rank(text), is_terminal(text), starts_later(text, timestamptz), run_time_ms(runs), run_body(runs, text) to millrace_api;
 grant execute on function partitions_ensure() to millrace_engine;
 
 commit;

@@ -5,6 +5,7 @@ set local search_path = millrace, pg_temp;
 drop function log_rank(text);
 drop function run_body(runs, text);
 drop function run_time_ms(runs);
+drop function starts_later(text, timestamptz);
 drop function is_terminal(text);
 drop function log_message(text, text, int, json);
 drop function log_level(text, json);
