@@ -75,15 +75,24 @@ static void act(struct mr_held *h, size_t kind, const struct mr_value *data)
 		mr_held_touch(h);
 }
 
-static void obey(struct mr_held *h, int64_t id, struct mr_str kind, struct mr_str text)
+/* False: no room for it, the next answer has it again. */
+static bool mark_obeyed(struct mr_held *h, int64_t id)
 {
 	struct mr_outcome *o = mr_held_outcome(h);
-	struct mr_value data;
 
 	if (o == NULL || o->commands_len == MR_OUTCOME_COMMANDS)
-		return; /* the next answer has it again */
+		return false;
 	o->commands[o->commands_len++] = id;
-	if (read_data(o->out.arena, text, &data) < 0)
+	return true;
+}
+
+static void obey(struct mr_held *h, int64_t id, struct mr_str kind, struct mr_str text)
+{
+	struct mr_value data;
+
+	if (!mark_obeyed(h, id))
+		return;
+	if (read_data(h->pending->out.arena, text, &data) < 0)
 		data = MR_NULL_VALUE; /* only who and why are lost */
 	for (size_t i = 0; i < MR_ARRAY_LEN(kinds); i++) {
 		if (mr_str_eqz(kind, kinds[i].name))
@@ -93,18 +102,44 @@ static void obey(struct mr_held *h, int64_t id, struct mr_str kind, struct mr_st
 		mr_held_touch(h); /* marks it as applied, even when nothing came of it */
 }
 
+struct columns {
+	int run, id, kind, data;
+};
+
+/* The one that decides among those not obeyed yet: a cancel, else the last. The others are
+ * overtaken: were a resume obeyed that a cancel follows, steps would start after the cancel was
+ * answered. -1: there is none. */
+static int deciding_row(
+    const struct mr_held *h, const PGresult *r, int first, const struct columns *c)
+{
+	int found = -1;
+
+	for (int i = first; i < PQntuples(r) && mr_run_row_i64(r, i, c->run) == h->id; i++) {
+		if (is_known(h, mr_run_row_i64(r, i, c->id)))
+			continue;
+		found = i;
+		if (mr_str_eqz(mr_run_row_text(r, i, c->kind), "cancel"))
+			break;
+	}
+	return found;
+}
+
 void mr_commands_obey(struct mr_held *h, const PGresult *r)
 {
-	int run = PQfnumber(r, "run_id"), id = PQfnumber(r, "command_id"),
-	    kind = PQfnumber(r, "kind"), data = PQfnumber(r, "data");
+	const struct columns c = { PQfnumber(r, "run_id"), PQfnumber(r, "command_id"),
+		PQfnumber(r, "kind"), PQfnumber(r, "data") };
+	int first = mr_run_row_first(r, c.run, h->id);
+	int decides = first < 0 || h->phase != MR_HELD_LIVE ? -1 : deciding_row(h, r, first, &c);
 
-	for (int i = mr_run_row_first(r, run, h->id); i >= 0 && i < PQntuples(r); i++) {
-		if (h->phase != MR_HELD_LIVE || mr_run_row_i64(r, i, run) != h->id)
-			break;
-		if (!is_known(h, mr_run_row_i64(r, i, id)))
-			obey(h, mr_run_row_i64(r, i, id), mr_run_row_text(r, i, kind),
-			    mr_run_row_text(r, i, data));
+	if (decides < 0)
+		return;
+	/* before the deciding one is carried out: it may take the outcome away */
+	for (int i = first; i < PQntuples(r) && mr_run_row_i64(r, i, c.run) == h->id; i++) {
+		if (i != decides && !is_known(h, mr_run_row_i64(r, i, c.id)))
+			(void)mark_obeyed(h, mr_run_row_i64(r, i, c.id)); /* comes again */
 	}
+	obey(h, mr_run_row_i64(r, decides, c.id), mr_run_row_text(r, decides, c.kind),
+	    mr_run_row_text(r, decides, c.data));
 }
 
 /* ---- asking ---- */

@@ -18,8 +18,8 @@ struct mr_engine;
 struct mr_exec;
 struct mr_runs;
 
-#define MR_OUTCOME_COMMANDS 16
-#define MR_HELD_OBEYED      8
+#define MR_OUTCOME_COMMANDS 64
+#define MR_HELD_OBEYED      64
 
 /* fail_tries of a held run: which way it is failed */
 #define MR_FAIL_BY_EVENT 1
