@@ -135,7 +135,7 @@ static void cancel_statement(struct mr_request *r)
 /* Nobody waits for a slow statement of a client that has gone. */
 static void await_answer(struct mr_request *r, struct mr_pg_unit *unit)
 {
-	void (*before)(struct mr_request *r) = r->on_abort;
+	void (*before)(struct mr_request * r) = r->on_abort;
 	void *before_ctx = r->on_abort_ctx;
 
 	r->on_abort = cancel_statement;
