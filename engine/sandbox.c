@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "engine/sandbox_private.h"
 #include "lib/str.h"
 
+#define STOP_LOOKS      2000 /* at most some milliseconds until a stopped process has stopped */
 #define MAX_RUNNING     8
 #define MAX_DIAGNOSTICS 4096
 #define READ_SIZE       65536
@@ -214,10 +216,66 @@ static void finish_if_ended(struct mr_sandbox_process *x)
 /* ---- while it runs ---- */
 
 /* Each helper leads a process group. bwrap's death takes everything inside along. */
+/* /proc/PID/NAME as text, cut to CAP. */
+static bool read_proc(pid_t pid, const char *name, char *text, size_t cap)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name); /* fits */
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, cap - 1);
+	(void)close(fd); /* only read from */
+	text[n > 0 ? n : 0] = '\0';
+	return n >= 0;
+}
+
+static bool has_stopped(pid_t pid)
+{
+	char text[512];
+	const char *state;
+
+	if (!read_proc(pid, "stat", text, sizeof(text)))
+		return true;        /* gone */
+	state = strrchr(text, ')'); /* behind the program's name */
+	return state == NULL || state[1] == '\0' || strchr("TtZX", state[2]) != NULL;
+}
+
+/*
+ * bwrap's inner process dies with the outer one, but only once it has asked the kernel for that:
+ * were the outer one killed in the moment between, the inner would live on. So the outer one is
+ * stopped first, which keeps it from making another, and its children are killed by name.
+ */
+static void kill_children(pid_t pid)
+{
+	char text[512], name[32];
+	struct mr_str rest;
+
+	(void)kill(pid, SIGSTOP); /* gone already: fine */
+	for (int i = 0; i < STOP_LOOKS && !has_stopped(pid); i++)
+		(void)sched_yield();                                      /* always 0 */
+	(void)snprintf(name, sizeof(name), "task/%d/children", (int)pid); /* fits */
+	if (!read_proc(pid, name, text, sizeof(text)))
+		return;
+	rest = mr_str(text);
+	while (rest.p != NULL) {
+		struct mr_str word = mr_str_cut(&rest, ' ');
+		int64_t child;
+
+		if (mr_str_i64(word, &child) && child > 1)
+			(void)kill((pid_t)child, SIGKILL); /* gone already: fine */
+	}
+}
+
 static void kill_process(struct mr_sandbox_process *x)
 {
-	if (!x->exited && x->process.pid > 0)
-		(void)kill(-x->process.pid, SIGKILL); /* gone already: fine */
+	if (x->exited || x->process.pid <= 0)
+		return;
+	kill_children(x->process.pid);
+	(void)kill(-x->process.pid, SIGKILL); /* gone already: fine */
 }
 
 static void on_exit_of(uv_process_t *process, int64_t code, int sig)

@@ -372,6 +372,33 @@ static void test_abort(void **state)
 	assert_int_equal(j[0].done + j[1].done, 0);
 }
 
+/* However early: nothing of it stays. */
+static void test_abort_while_it_starts(void **state)
+{
+	const char *const argv[] = { "sleep", "60", NULL };
+	struct fixture *f = *state;
+	struct job j;
+
+	if (!works(f))
+		skip();
+	for (unsigned i = 0; i < 60; i++) {
+		uint64_t until = uv_hrtime() + (uint64_t)i * 100000; /* up to 6 ms into its start */
+
+		prepare(&j, argv);
+		assert_int_equal(mr_sandbox_submit(f->pool, &j.j), 0);
+		while (uv_hrtime() < until)
+			(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+		mr_sandbox_abort(&j.j);
+		mr_sandbox_job_done(&j.j);
+		until = uv_hrtime() + (uint64_t)10 * 1000000000;
+		while (mr_sandbox_running(f->pool) > 0) {
+			(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+			assert_true(uv_hrtime() < until);
+		}
+		assert_int_equal(j.done, 0);
+	}
+}
+
 /* Teardown closes while the test at start and jobs are under way. */
 static void test_close_at_once(void **state)
 {
@@ -428,6 +455,7 @@ int main(void)
 		UNIT(test_queue),
 		UNIT(test_timeout_in_queue),
 		UNIT(test_abort),
+		UNIT(test_abort_while_it_starts),
 		UNIT(test_close_at_once),
 		UNIT(test_close_running),
 		cmocka_unit_test(test_bad_setting),
