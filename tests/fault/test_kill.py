@@ -63,12 +63,12 @@ def wait_completed(stack, workflow, count):
 
 
 def goes_on(stack, receiver):
-    """Recovery: a new run gets through."""
-    workflow = stack.api.workflow([log("x")])["id"]
+    """Recovery: a new workflow and its run get through."""
     begin = time.monotonic()
 
     def works():
         try:
+            workflow = stack.api.workflow([log("x")])["id"]
             return stack.api.execute(workflow, wait=5)["status"] == "completed"
         except (AssertionError, requests.RequestException):
             return False
