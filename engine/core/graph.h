@@ -10,13 +10,16 @@
 #include "engine/core/transform.h"
 
 /* Limits of one definition; more is a fault. */
-#define MR_GRAPH_MAX_STEPS  1000    /* inner steps of conditionals included */
-#define MR_GRAPH_MAX_NAME   100     /* characters of a step's name */
-#define MR_GRAPH_MAX_DEPTH  10      /* conditionals in actions of conditionals */
-#define MR_GRAPH_MAX_VALUES 50000   /* values in the whole definition */
-#define MR_GRAPH_MAX_TEXT   1048576 /* bytes of all its strings and member names */
+#define MR_GRAPH_MAX_STEPS   1000    /* in all blocks together */
+#define MR_GRAPH_MAX_NAME    100     /* characters of a step's name */
+#define MR_GRAPH_MAX_DEPTH   10      /* blocks in blocks */
+#define MR_GRAPH_MAX_VALUES  50000   /* values in the whole definition */
+#define MR_GRAPH_MAX_TEXT    1048576 /* bytes of all its strings and member names */
+#define MR_GRAPH_MAX_WAYS    60      /* cases and catch entries of one step */
+#define MR_GRAPH_MAX_ROUNDS  1000000 /* max_iterations of a while */
+#define MR_GRAPH_MAX_AT_ONCE 1000    /* concurrency of a foreach */
 
-/* What a step does; one row each in step_types.def: name, pure or outside, config schema. */
+/* What a step does; one row each in step_types.def: name, kind. */
 enum mr_step_type {
 #define MR_STEP_TYPE(id, name, kind) MR_STEP_##id,
 #include "engine/core/step_types.def"
@@ -27,10 +30,10 @@ enum mr_step_type {
 enum mr_step_kind {
 	MR_STEP_PURE,    /* carried out inside core, repeated harmlessly after a crash */
 	MR_STEP_OUTSIDE, /* reaches outside: journalled as started before it begins */
-	MR_STEP_TIMED,   /* waits for a time */
+	MR_STEP_TIMED,   /* waits for a time, an event or both */
+	MR_STEP_BLOCK,   /* holds other steps: runs until they have ended */
 };
 
-enum mr_step_kind mr_step_type_kind(enum mr_step_type t);
 const char *mr_step_type_name(enum mr_step_type t);
 /* Negative when NAME is no step type. */
 int mr_step_type_by_name(struct mr_str name);
@@ -60,48 +63,144 @@ struct mr_step_refs {
 	bool all; /* a name is computed (steps[x]), or not known: every step upstream */
 };
 
+/* What makes a step begin: of its dependencies, or of a parallel's branches. */
+enum mr_join_kind {
+	MR_JOIN_OK,   /* all have ended, at least one is done */
+	MR_JOIN_ALL,  /* all completed */
+	MR_JOIN_ANY,  /* the first completed one */
+	MR_JOIN_DONE, /* all have ended, however */
+	MR_JOIN_N,    /* so many completed */
+};
+
+struct mr_join {
+	enum mr_join_kind kind;
+	unsigned n;       /* of MR_JOIN_N */
+	bool cancel_rest; /* once it is met, what is left of the others is cancelled */
+};
+
+/* A list of steps. Its steps stand together in the graph. */
+enum mr_block_role {
+	MR_BLOCK_MAIN,
+	MR_BLOCK_BRANCH, /* an action of a conditional, a case of a switch, a branch of a parallel */
+	MR_BLOCK_BODY,   /* of a foreach or while: once for each item or round */
+	MR_BLOCK_CATCH,  /* steps of a catch entry */
+	MR_BLOCK_COMPENSATE, /* what undoes the step that holds it */
+	MR_BLOCK_ON_FAILURE, /* of the whole definition */
+	MR_BLOCK_FINALLY,    /* of the whole definition */
+};
+
+struct mr_block {
+	enum mr_block_role role;
+	int holder;           /* the step that holds it; -1: the definition */
+	unsigned place;       /* among the holder's of this role: index of branch or catch entry */
+	unsigned first, len;  /* steps[first … first + len - 1] */
+	struct mr_str name;   /* of a branch: "true", "false", "case_1", "default", a parallel's own */
+	struct mr_str binds;  /* catch, on_failure: the name of the error; foreach: of the item */
+	struct mr_str counts; /* foreach, while: the name of the index */
+};
+
+/* An action of a conditional, a case of a switch, a branch of a parallel. */
+struct mr_branch {
+	struct mr_str name;
+	const struct mr_expr *when;       /* a case by condition; else NULL */
+	const struct mr_template *equals; /* a case by value; else NULL */
+	bool is_default;
+	int block; /* its steps; -1: steps elsewhere that it names, or none */
+};
+
+struct mr_catch {
+	size_t on_len;
+	const struct mr_str *on;         /* none: whatever "*" covers */
+	int block;                       /* its steps, or -1 */
+	const struct mr_template *value; /* NULL when it has none */
+	bool has_next;                   /* it names steps: the edges say which */
+};
+
+/* Ways out of a step, bits of an edge's mask: an edge is taken when the step ended by one of its
+ * ways. Cases and catch entries that name steps have a bit each. */
+#define MR_WAY_PLAIN            UINT64_C(1)
+#define MR_WAY_BRANCH(k)        (UINT64_C(2) << (k))
+#define MR_WAY_CATCH(step, k)   (UINT64_C(2) << ((step)->branches_len + (k)))
+
 struct mr_step {
-	struct mr_str name;       /* unique in the graph; "<conditional>/<name>" inside one */
+	struct mr_str name;       /* unique in the graph: "loop/t1", "par/left/t1", "a/catch/t1" */
 	struct mr_str short_name; /* as expressions name it inside its block */
 	enum mr_step_type type;
-	unsigned index;  /* place in the graph; top-level steps come first, in order */
-	unsigned order;  /* 1-based, as written; 0 for a step inside an action of a conditional */
-	int parent;      /* the conditional that holds it, or -1 */
-	unsigned branch; /* of its parent: 1 true, 2 false; 0 at top level */
+	enum mr_step_kind kind; /* the type's; a data_transform with jq reaches outside */
+	unsigned index;         /* place in the graph; those of the main block come first, in order */
+	unsigned order;         /* 1-based, as written; 0 for a step inside another */
+	unsigned block;         /* where it stands */
 	size_t deps_len;
-	const unsigned *deps; /* indexes of the steps it waits for */
+	const unsigned *deps; /* indexes of the steps it waits for, all of its block */
 	size_t succs_len;
 	const unsigned *succs;
-	/* by which outcome of this conditional each successor is reached: 0 any, 1 true, 2 false;
-	 * NULL when all are 0 */
-	const unsigned char *succs_branch;
+	const uint64_t *succs_ways; /* mask of each successor; NULL: all MR_WAY_PLAIN */
+	struct mr_join join;
 	const struct mr_expr *when; /* NULL: always */
 	size_t config_len;
-	const struct mr_step_member *config;
+	const struct mr_step_member *config; /* without what is compiled into the members below */
 	/* the config itself when it holds no expression, else kind NULL */
 	struct mr_value config_constant;
 	const struct mr_template *output;          /* NULL: the raw result */
 	const struct mr_template *idempotency_key; /* NULL: run/step/iteration */
-	const struct mr_expr *condition;           /* conditional */
-	struct mr_value condition_source;          /* as written */
-	/* conditional: inner steps (their parent is this one), or steps elsewhere named */
-	size_t true_len, false_len;
-	const unsigned *true_steps, *false_steps;
-	const struct mr_transform *transform; /* data_transform */
 	struct mr_retry_policy retry;
-	int64_t run_timeout_us; /* one attempt; 0 = the type's default */
+	int64_t run_timeout_us;   /* one attempt; 0 = the type's default */
+	int64_t total_timeout_us; /* all attempts together; 0 = none */
 	bool continue_on_error;
+	size_t catches_len;
+	const struct mr_catch *catches;
+	int compensate;           /* block, or -1 */
 	struct mr_step_refs refs; /* of all its expressions together */
+	/* conditional, while, assert */
+	const struct mr_expr *condition;
+	struct mr_value condition_source; /* as written */
+	/* conditional (true, false), switch, parallel */
+	size_t branches_len;
+	const struct mr_branch *branches;
+	const struct mr_template *value; /* switch; NULL: cases by condition only */
+	bool match_all;                  /* switch */
+	struct mr_join branch_join;      /* parallel */
+	bool wait_all;                   /* parallel: on_branch_failure */
+	/* foreach, while */
+	int body;                /* block, or -1 */
+	unsigned concurrency;    /* foreach: at once; default 1 */
+	int64_t tolerate_count;  /* foreach: failed items that are not too many; -1: none given */
+	double tolerate_percent; /* of all items; negative: none given */
+	bool check_after;        /* while: the first round runs unasked */
+	unsigned max_iterations; /* while */
+	int64_t round_delay_us;  /* while: between rounds */
+	/* data_transform */
+	const struct mr_transform *transform;
+};
+
+/* How many runs may be under way at once: of the workflow, or of those with the same key. */
+enum mr_on_full {
+	MR_ON_FULL_QUEUE,
+	MR_ON_FULL_SKIP, /* the new run is cancelled */
+	MR_ON_FULL_CANCEL_OLDEST,
+	MR_ON_FULL_FAIL,
+};
+
+struct mr_concurrency {
+	unsigned limit;                /* 0: none */
+	const struct mr_template *key; /* sees trigger.*; NULL: one key for all */
+	enum mr_on_full on_full;
 };
 
 struct mr_graph {
 	struct mr_arena *arena; /* owns everything below; owner of the graph frees it */
 	size_t steps_len;
 	const struct mr_step *steps;
-	size_t top_len;                   /* steps[0 … top_len-1] are the top-level ones */
-	int64_t timeout_us;               /* the whole run; 0 = none */
+	size_t blocks_len;
+	const struct mr_block *blocks; /* the main one is the first; then by depth */
+	int on_failure, finally;       /* blocks, or -1 */
+	int64_t timeout_us;            /* the main part of a run; 0 = none */
 	const struct mr_template *output; /* NULL: map of step results */
 	struct mr_step_refs output_refs;
+	const struct mr_template *vars; /* a map, rendered when the run starts; or NULL */
+	struct mr_concurrency concurrency;
+	bool is_saga;         /* mode: saga */
+	bool has_compensation; /* some step has compensate */
 	uint32_t *name_index; /* open-addressed: index + 1 by name, 0 = free */
 	size_t name_index_len;
 	size_t refs; /* cache's count, not core's */

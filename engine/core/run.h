@@ -17,10 +17,13 @@ enum mr_run_status {
 	MR_RUN_PENDING,
 	MR_RUN_RUNNING,
 	MR_RUN_PAUSED,
+	MR_RUN_COMPENSATING,
 	MR_RUN_COMPLETED,
 	MR_RUN_FAILED,
 	MR_RUN_CANCELLED,
 	MR_RUN_TIMED_OUT,
+	MR_RUN_COMPENSATED,
+	MR_RUN_STATUS_COUNT
 };
 const char *mr_run_status_name(enum mr_run_status s); /* the contract's words */
 
@@ -37,6 +40,8 @@ int mr_fact_kind_by_name(struct mr_str name); /* negative: unknown */
 struct mr_fact {
 	enum mr_fact_kind kind;
 	int step;                  /* index in the graph, -1 for the run itself */
+	int64_t parent_id;         /* step execution that holds this one; 0 outside of any */
+	unsigned iteration;        /* of the block it stands in: item or round, from 0 */
 	unsigned attempt;          /* from 1 */
 	int64_t step_execution_id; /* drawn by next_id when the step execution begins */
 	int64_t id;                /* journal id */
@@ -49,11 +54,27 @@ struct mr_fact {
 /* An effect to carry out after the facts before it are committed. */
 struct mr_effect {
 	int step;
+	unsigned iteration;
 	unsigned attempt;
 	int64_t step_execution_id;
-	struct mr_value config; /* rendered */
+	struct mr_value config; /* rendered; data_transform: {program, input} for jq */
 	struct mr_str idempotency_key;
 	int64_t timeout_us;
+};
+
+/* A step that waits for something from outside; stands until an end of that step is journalled. */
+struct mr_wait_row {
+	int step;
+	int64_t step_execution_id;
+	struct mr_str event_type; /* in OUT's arena; absent: it waits for CHILD_RUN_ID to end */
+	int64_t child_run_id;
+};
+
+/* An event that a step published, to be written with its fact. */
+struct mr_emit_row {
+	int64_t id; /* of the fact; unique for ever */
+	struct mr_str type;
+	struct mr_value data;
 };
 
 /* What happens to a run. */
@@ -61,6 +82,12 @@ enum mr_run_event_kind {
 	MR_RUN_EVENT_WAKE,        /* first claim, or a time came: go on as far as possible */
 	MR_RUN_EVENT_STEP_DONE,   /* an effect ended well */
 	MR_RUN_EVENT_STEP_FAILED, /* an effect failed */
+	/* a subworkflow's run was started; data is {child_run_id}. Without wait the step is done
+	 * by this; else it waits for CHILD_ENDED */
+	MR_RUN_EVENT_CHILD_STARTED,
+	MR_RUN_EVENT_CHILD_ENDED, /* data is {child_run_id, status, output?, error?} */
+	MR_RUN_EVENT_SIGNAL,      /* data is {id, type, data, source?, at?}: a signal or an event */
+	MR_RUN_EVENT_VARIABLES,   /* data is {vars, by?}: merged into vars */
 	MR_RUN_EVENT_CANCEL,
 	MR_RUN_EVENT_PAUSE,
 	MR_RUN_EVENT_RESUME,
@@ -69,14 +96,14 @@ enum mr_run_event_kind {
 
 struct mr_run_event {
 	enum mr_run_event_kind kind;
-	int step;
-	unsigned attempt;
+	int64_t step_execution_id; /* of STEP_… and CHILD_… */
+	unsigned attempt;          /* of STEP_… and CHILD_STARTED */
 	struct mr_value data; /* result; or {type, message, status_code?, data?}; or {reason, by} */
-	int64_t duration_us;
-	bool retryable; /* STEP_FAILED: the step's own word, before the policy is asked */
+	int64_t duration_us;  /* -1: not known */
+	bool retryable;       /* STEP_FAILED: the step's own word, before the policy is asked */
 };
 
-/* What the run is about; fixed for its life. */
+/* What the run is about, and what it may ask for; fixed for its life. */
 struct mr_run_info {
 	int64_t id, workflow_id, tenant_id;
 	struct mr_str workflow_name;
@@ -86,6 +113,14 @@ struct mr_run_info {
 	/* names under env.*, secrets.*: asked when an expression needs them; may be NULL */
 	int (*env_lookup)(void *ctx, struct mr_arena *a, struct mr_str scope, struct mr_value *ret);
 	void *env_ctx;
+	/* Where large results are kept. STORE gives back a reference (text, in A) under which LOAD
+	 * finds the value again; both may be NULL: then everything stays in the journal. */
+	int (*payload_store)(
+	    void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref);
+	int (*payload_load)(
+	    void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret);
+	void *payload_ctx;
+	size_t payload_min; /* results that take more bytes in memory are stored; 0: never */
 };
 
 struct mr_run; /* one run in memory */
@@ -93,7 +128,8 @@ struct mr_run; /* one run in memory */
 /*
  * ARENA belongs to the run and grows with it; NEXT_ID draws journal ids. What INFO points to must
  * live as long as the run. The journal of a run begins with the API's created row: apply it (or
- * restore a snapshot) before the first advance, so that seq goes on from there.
+ * restore a snapshot) before the first advance, so that seq goes on from there. The run's own
+ * smaller arenas are freed with ARENA.
  */
 int mr_run_create(struct mr_arena *arena, const struct mr_graph *g, const struct mr_run_info *info,
     int64_t (*next_id)(void *ctx), void *next_id_ctx, struct mr_run **ret) MR_MUST_CHECK;
@@ -105,7 +141,9 @@ int mr_run_apply(struct mr_run *run, const struct mr_fact *fact) MR_MUST_CHECK;
 
 /*
  * Collected by advance; the arrays live in OUT's arena until it is reset. The values in them lie
- * there, in the run's arena or in the graph: all three are needed until they are written.
+ * there, in the run's arenas or in the graph: all three are needed until they are written, and no
+ * advance may come between for those in the run's arenas: facts and effects are self-contained
+ * (in OUT's arena or the graph) as soon as advance returns.
  */
 struct mr_run_out {
 	struct mr_arena *arena;
@@ -117,6 +155,14 @@ struct mr_run_out {
 	 * among the effects above, when a later step of the same call failed. */
 	struct mr_effect *aborts;
 	size_t aborts_len, aborts_cap;
+	struct mr_wait_row *waits; /* to be written with the facts */
+	size_t waits_len, waits_cap;
+	int64_t *unwaits; /* step executions whose waits have ended */
+	size_t unwaits_len, unwaits_cap;
+	struct mr_emit_row *emits;
+	size_t emits_len, emits_cap;
+	int64_t *cancels; /* step executions whose child runs are to be cancelled too */
+	size_t cancels_len, cancels_cap;
 };
 
 /*
@@ -138,14 +184,20 @@ enum mr_run_status mr_run_status(const struct mr_run *run);
 unsigned mr_run_seq(const struct mr_run *run);
 /* When advance must be called again with WAKE: 0 for never, 1 (long ago) for at once. */
 int64_t mr_run_wake_at(const struct mr_run *run);
-/* Effects started and not ended. */
+/* Effects started and not ended; steps that wait for an event or a child run. */
 size_t mr_run_in_flight(const struct mr_run *run);
+size_t mr_run_awaiting(const struct mr_run *run);
 bool mr_run_is_terminal(enum mr_run_status s);
 /* Once terminal: result (object), or error. */
 struct mr_value mr_run_result(const struct mr_run *run);
 struct mr_value mr_run_error(const struct mr_run *run); /* NULL_VALUE when there is none */
-/* Ended steps and all steps that count, for progress. */
+/* Ended steps and all steps of the main block, for progress. */
 void mr_run_progress(const struct mr_run *run, unsigned *ret_done, unsigned *ret_total);
+
+/* The key under which the definition limits runs at once, or absent when it has no limit; the
+ * evaluation sees trigger.*. *RET lies in A. MR_E_INVALID with ERR when the key can't be told. */
+int mr_run_concurrency_key(const struct mr_graph *g, const struct mr_run_info *info,
+    struct mr_arena *a, struct mr_str *ret, struct mr_expr_error *err) MR_MUST_CHECK;
 
 /* A snapshot for run_states, and back. Snapshot + later facts = the state. */
 int mr_run_snapshot(
