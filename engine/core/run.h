@@ -141,9 +141,7 @@ int mr_run_apply(struct mr_run *run, const struct mr_fact *fact) MR_MUST_CHECK;
 
 /*
  * Collected by advance; the arrays live in OUT's arena until it is reset. The values in them lie
- * there, in the run's arenas or in the graph: all three are needed until they are written, and no
- * advance may come between for those in the run's arenas: facts and effects are self-contained
- * (in OUT's arena or the graph) as soon as advance returns.
+ * there, in the run's ARENA, its input or the graph: all are needed until they are written.
  */
 struct mr_run_out {
 	struct mr_arena *arena;
