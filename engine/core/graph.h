@@ -111,6 +111,7 @@ struct mr_branch {
 struct mr_catch {
 	size_t on_len;
 	const struct mr_str *on;         /* none: whatever "*" covers */
+	struct mr_str as;                /* the name of the error in value and steps */
 	int block;                       /* its steps, or -1 */
 	const struct mr_template *value; /* NULL when it has none */
 	bool has_next;                   /* it names steps: the edges say which */

@@ -3,14 +3,18 @@
 
 #include "engine/core/run_private.h"
 
+#define KEY_MAX 4096
+
 static const char *const status_names[] = {
 	[MR_RUN_PENDING] = "pending",
 	[MR_RUN_RUNNING] = "running",
 	[MR_RUN_PAUSED] = "paused",
+	[MR_RUN_COMPENSATING] = "compensating",
 	[MR_RUN_COMPLETED] = "completed",
 	[MR_RUN_FAILED] = "failed",
 	[MR_RUN_CANCELLED] = "cancelled",
 	[MR_RUN_TIMED_OUT] = "timed_out",
+	[MR_RUN_COMPENSATED] = "compensated",
 };
 
 static const char *const fact_names[] = {
@@ -25,10 +29,12 @@ const char *const mr_step_status_names[MR_STEP_STATUS_COUNT] = {
 	[MR_STEP_RUNNING] = "running",
 	[MR_STEP_WAITING] = "waiting",
 	[MR_STEP_RETRYING] = "retrying",
+	[MR_STEP_CATCHING] = "catching",
 	[MR_STEP_COMPLETED] = "completed",
 	[MR_STEP_FAILED] = "failed",
 	[MR_STEP_SKIPPED] = "skipped",
 	[MR_STEP_CANCELLED] = "cancelled",
+	[MR_STEP_COMPENSATED] = "compensated",
 };
 
 const char *const mr_skip_reason_names[MR_SKIP_REASON_COUNT] = {
@@ -36,6 +42,16 @@ const char *const mr_skip_reason_names[MR_SKIP_REASON_COUNT] = {
 	[MR_SKIP_WHEN] = "when",
 	[MR_SKIP_PATH_NOT_TAKEN] = "path_not_taken",
 	[MR_SKIP_JOIN] = "join",
+	[MR_SKIP_CANCEL_REST] = "cancel_rest",
+};
+
+const char *const mr_run_phase_names[MR_PHASE_COUNT] = {
+	[MR_PHASE_MAIN] = "main",
+	[MR_PHASE_COMPENSATING] = "compensating",
+	[MR_PHASE_ON_FAILURE] = "on_failure",
+	[MR_PHASE_FINALLY] = "finally",
+	[MR_PHASE_CLOSING] = "closing",
+	[MR_PHASE_ENDED] = "ended",
 };
 
 const char *mr_run_status_name(enum mr_run_status s)
@@ -59,35 +75,7 @@ int mr_fact_kind_by_name(struct mr_str name)
 bool mr_run_is_terminal(enum mr_run_status s)
 {
 	return s == MR_RUN_COMPLETED || s == MR_RUN_FAILED || s == MR_RUN_CANCELLED ||
-	       s == MR_RUN_TIMED_OUT;
-}
-
-/* ---- sets of steps ---- */
-
-void mr_run_set(uint64_t *set, unsigned i, bool on)
-{
-	if (on)
-		set[i / 64] |= UINT64_C(1) << (i % 64);
-	else
-		set[i / 64] &= ~(UINT64_C(1) << (i % 64));
-}
-
-bool mr_run_has(const uint64_t *set, unsigned i)
-{
-	return (set[i / 64] >> (i % 64) & 1) != 0;
-}
-
-int mr_run_first(const uint64_t *set, size_t words, unsigned from)
-{
-	for (size_t w = from / 64; w < words; w++) {
-		uint64_t bits = set[w];
-
-		if (w == from / 64)
-			bits &= ~UINT64_C(0) << (from % 64);
-		if (bits != 0)
-			return (int)(w * 64) + __builtin_ctzll(bits);
-	}
-	return -1;
+	       s == MR_RUN_TIMED_OUT || s == MR_RUN_COMPENSATED;
 }
 
 /* ---- a run ---- */
@@ -96,31 +84,28 @@ int mr_run_create(struct mr_arena *arena, const struct mr_graph *g, const struct
     int64_t (*next_id)(void *ctx), void *next_id_ctx, struct mr_run **ret)
 {
 	struct mr_run *run = mr_arena_zalloc(arena, sizeof(*run));
-	size_t words = (g->steps_len + 63) / 64;
 
 	if (run == NULL)
 		return MR_E_NOMEM;
-	run->steps = mr_arena_array(arena, g->steps_len, sizeof(*run->steps));
-	run->ready = mr_arena_array(arena, 3 * words, sizeof(*run->ready));
-	if (run->steps == NULL || run->ready == NULL)
-		return MR_E_NOMEM;
-	run->active = run->ready + words;
-	run->timed = run->active + words;
-	run->words = words;
 	run->arena = arena;
 	run->g = g;
 	run->info = *info;
 	run->input = info->input;
 	run->next_id = next_id;
 	run->next_id_ctx = next_id_ctx;
-	mr_run_recount(run);
 	*ret = run;
 	return 0;
 }
 
 enum mr_run_status mr_run_status(const struct mr_run *run)
 {
-	return run->status;
+	if (run->phase == MR_PHASE_ENDED)
+		return run->outcome;
+	if (run->is_paused)
+		return MR_RUN_PAUSED;
+	if (run->phase == MR_PHASE_COMPENSATING)
+		return MR_RUN_COMPENSATING;
+	return run->started ? MR_RUN_RUNNING : MR_RUN_PENDING;
 }
 
 unsigned mr_run_seq(const struct mr_run *run)
@@ -133,26 +118,40 @@ size_t mr_run_in_flight(const struct mr_run *run)
 	return run->in_flight;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
+size_t mr_run_awaiting(const struct mr_run *run)
 {
-	return a == 0 || b < a ? b : a;
+	return run->awaiting_len;
+}
+
+/* A frame of the run itself has come to something that is not decided yet. */
+static bool is_undecided(const struct mr_run *run)
+{
+	switch (run->phase) {
+	case MR_PHASE_MAIN:
+		return run->terminated != NULL || run->main->failed != NULL || run->main->left == 0;
+	case MR_PHASE_COMPENSATING:
+		return run->undoing == NULL || run->undoing->is_closed ||
+		       run->undoing->failed != NULL;
+	case MR_PHASE_ON_FAILURE:
+		return run->on_failure->failed != NULL;
+	case MR_PHASE_FINALLY:
+		return run->finally->failed != NULL;
+	default:
+		return true;
+	}
 }
 
 int64_t mr_run_wake_at(const struct mr_run *run)
 {
-	int64_t at = 0;
+	int64_t at = run->deadline_at;
 
-	if (run->status == MR_RUN_PAUSED || mr_run_is_terminal(run->status))
+	if (run->is_paused || run->phase == MR_PHASE_ENDED)
 		return 0;
 	/* something is left to do: at once */
-	if (!run->started || run->failed_step >= 0 || run->top_left == 0 ||
-	    mr_run_first(run->ready, run->words, 0) >= 0)
+	if (!run->started || run->ready != NULL || is_undecided(run))
 		return 1;
-	if (run->deadline_at > 0)
-		at = run->deadline_at;
-	for (int i = mr_run_first(run->timed, run->words, 0); i >= 0;
-	     i = mr_run_first(run->timed, run->words, (unsigned)i + 1))
-		at = earlier(at, run->steps[i].wake_at > 0 ? run->steps[i].wake_at : 1);
+	if (run->timers_len > 0 && (at == 0 || run->timers[0]->timer_at < at))
+		at = run->timers[0]->timer_at;
 	return at;
 }
 
@@ -168,6 +167,32 @@ struct mr_value mr_run_error(const struct mr_run *run)
 
 void mr_run_progress(const struct mr_run *run, unsigned *ret_done, unsigned *ret_total)
 {
-	*ret_total = (unsigned)run->g->top_len;
-	*ret_done = (unsigned)run->g->top_len - run->top_left;
+	*ret_total = run->g->blocks[0].len;
+	*ret_done = run->main != NULL ? *ret_total - run->main->left : 0;
+}
+
+int mr_run_concurrency_key(const struct mr_graph *g, const struct mr_run_info *info,
+    struct mr_arena *a, struct mr_str *ret, struct mr_expr_error *err)
+{
+	struct mr_run run = { .arena = a, .g = g, .info = *info, .input = info->input };
+	struct mr_run_env env;
+	struct mr_value v;
+	struct mr_buf b;
+	int r;
+
+	*ret = MR_STR_NONE;
+	if (g->concurrency.limit == 0)
+		return 0;
+	*ret = MR_STR("");
+	if (g->concurrency.key == NULL)
+		return 0;
+	mr_run_env_init(&env, &run, NULL, MR_SECRETS_REFUSED, info->created_at_us);
+	r = mr_template_eval(g->concurrency.key, &env.expr, a, &v, err);
+	if (r < 0)
+		return r == MR_E_NOMEM ? r : MR_E_INVALID;
+	mr_buf_init(&b, KEY_MAX);
+	mr_value_write_text(&b, &v);
+	*ret = mr_arena_str(a, mr_buf_failed(&b) ? MR_STR_NONE : mr_buf_str(&b));
+	mr_buf_done(&b);
+	return ret->p != NULL ? 0 : MR_E_NOMEM;
 }

@@ -6,137 +6,148 @@
 /* Steps carried out in one call: more go on in the next, so that one run can't hold up others. */
 #define STEPS_PER_CALL 10000
 
-/* ---- the end of a run ---- */
+/* ---- beginning and completing ---- */
 
-static int end_with_error(struct mr_turn *t, enum mr_fact_kind kind, struct mr_value error)
+/* vars of the definition are told once, as the run starts; they see its input. */
+static int start_run(struct mr_turn *t)
 {
+	struct mr_run *run = t->run;
 	struct mr_fields f = { .len = 0 };
-
-	mr_fields_put(&f, "error", error);
-	return mr_turn_fact(t, kind, -1, &f, -1);
-}
-
-static int fail_run(struct mr_turn *t, struct mr_value error)
-{
-	int r = mr_turn_cancel_active(t, -1, "failed");
-
-	return r == 0 ? end_with_error(t, MR_FACT_FAILED, error) : r;
-}
-
-/* An error that no step has: {type, message}. */
-static int run_error(struct mr_turn *t, const char *type, const char *message, struct mr_value *ret)
-{
-	struct mr_fields f = { .len = 0 };
-	struct mr_str text = mr_arena_str(t->run->arena, mr_str(message));
-
-	if (text.p == NULL)
-		return MR_E_NOMEM;
-	mr_fields_put(&f, "type", mr_value_strz(type));
-	mr_fields_put(&f, "message", mr_value_str(text));
-	return mr_fields_map(t->run->arena, &f, ret);
-}
-
-static int time_out(struct mr_turn *t)
-{
-	struct mr_value error;
-	char message[100];
+	struct mr_expr_error err = { .message = "" };
+	struct mr_value vars, plain, error;
+	struct mr_run_env env;
+	char message[300];
 	int r;
 
-	(void)snprintf(message, sizeof(message), "the run did not end within %g seconds",
-	    (double)t->run->g->timeout_us / 1e6);
-	r = run_error(t, "timeout", message, &error);
+	if (run->g->vars == NULL)
+		return mr_turn_fact(t, MR_FACT_STARTED, NULL, &f, -1);
+	mr_run_env_init(&env, run, NULL, MR_SECRETS_REFUSED, t->now);
+	r = mr_template_eval(run->g->vars, &env.expr, t->out->arena, &vars, &err);
 	if (r == 0)
-		r = mr_turn_cancel_active(t, -1, "timed_out");
-	return r == 0 ? end_with_error(t, MR_FACT_TIMED_OUT, error) : r;
+		r = mr_run_json_value(t->out->arena, &vars, &plain);
+	if (r == MR_E_NOMEM)
+		return r;
+	if (r == 0) {
+		mr_fields_put(&f, "vars", plain);
+		return mr_turn_fact(t, MR_FACT_STARTED, NULL, &f, -1);
+	}
+	(void)snprintf(message, sizeof(message), "vars: %s", err.message);
+	if (mr_run_error_make(t, "expression", message, &error) < 0)
+		return MR_E_NOMEM;
+	r = mr_turn_fact(t, MR_FACT_STARTED, NULL, &f, -1);
+	return r == 0 ? mr_turn_finish(t, MR_RUN_FAILED, &error, NULL) : r;
 }
 
 static int complete_run(struct mr_turn *t)
 {
-	struct mr_fields none = { .len = 0 };
 	struct mr_expr_error err = { .message = "" };
 	struct mr_value error;
 	char message[300];
 	int r = mr_run_make_result(t->run, t->now, &err);
 
 	if (r == 0)
-		return mr_turn_fact(t, MR_FACT_COMPLETED, -1, &none, -1);
+		return mr_turn_finish(t, MR_RUN_COMPLETED, NULL, NULL);
 	if (r == MR_E_NOMEM)
 		return r;
 	(void)snprintf(message, sizeof(message), "output: %s", err.message);
-	r = run_error(t, "expression", message, &error);
-	return r == 0 ? fail_run(t, error) : r;
+	r = mr_run_error_make(t, "expression", message, &error);
+	return r == 0 ? mr_turn_finish(t, MR_RUN_FAILED, &error, NULL) : r;
 }
 
 /* ---- going on ---- */
 
-static int start_run(struct mr_turn *t)
-{
-	struct mr_fields none = { .len = 0 };
-
-	return mr_turn_fact(t, MR_FACT_STARTED, -1, &none, -1);
-}
-
-/* Steps whose time has come. */
-static int wake_steps(struct mr_turn *t)
+/* Steps whose time has come; each once, so that one that is due again at once waits its turn. */
+static int wake_steps(struct mr_turn *t, bool *ret_moved)
 {
 	struct mr_run *run = t->run;
+	size_t most = run->timers_len;
 	int r = 0;
 
-	for (int i = mr_run_first(run->timed, run->words, 0); i >= 0 && r == 0;
-	     i = mr_run_first(run->timed, run->words, (unsigned)i + 1))
-		if (run->steps[i].wake_at <= t->now)
-			r = mr_turn_waited(t, (unsigned)i);
+	*ret_moved = false;
+	while (r == 0 && most-- > 0 && run->timers_len > 0 &&
+	       run->timers[0]->timer_at <= t->now && t->budget > 0) {
+		struct mr_step_state *st = run->timers[0];
+
+		*ret_moved = true;
+		t->budget--;
+		mr_frames_bury(run);
+		r = mr_turn_waited(t, st);
+	}
 	return r;
 }
 
-static int take_step(struct mr_turn *t, unsigned i)
+static int take_step(struct mr_turn *t)
 {
+	struct mr_step_state *st = t->run->ready;
+
 	t->budget--;
-	if (t->run->steps[i].status == MR_STEP_RUNNING)
-		return mr_turn_settle(t, i);
-	return mr_turn_begin(t, i);
+	mr_frames_bury(t->run);
+	mr_ready_remove(t->run, st);
+	if (mr_step_is_active(st->status))
+		return mr_turn_settle(t, st);
+	return st->status == MR_STEP_FRESH ? mr_turn_begin(t, st) : 0;
+}
+
+/* What the main part as a whole has come to. */
+static int go_main(struct mr_turn *t, bool *ret_moved)
+{
+	struct mr_run *run = t->run;
+	struct mr_frame *f = run->main;
+	struct mr_value error;
+	int r;
+
+	*ret_moved = true;
+	if (run->terminated != NULL)
+		return mr_turn_terminate(t);
+	if (f->failed != NULL) {
+		r = mr_turn_cancel_frame(t, f, "failed");
+		if (r == 0)
+			r = mr_value_copy(run->arena, &f->failed->error, &error);
+		return r == 0 ? mr_turn_finish(t, MR_RUN_FAILED, &error, NULL) : r;
+	}
+	if (f->left == 0)
+		return complete_run(t);
+	if (run->deadline_at > 0 && t->now >= run->deadline_at)
+		return mr_turn_time_out(t);
+	*ret_moved = false;
+	return 0;
+}
+
+static int go_phase(struct mr_turn *t, bool *ret_moved)
+{
+	return t->run->phase == MR_PHASE_MAIN ? go_main(t, ret_moved) : mr_turn_close(t, ret_moved);
 }
 
 static int go_on(struct mr_turn *t)
 {
 	struct mr_run *run = t->run;
+	bool moved = true;
 	int r = run->started ? 0 : start_run(t);
-	bool woken = false;
 
-	while (r == 0 && !mr_run_is_terminal(run->status) && t->budget > 0) {
-		int ready;
-
-		if (run->failed_step >= 0) {
-			r = fail_run(t, run->steps[run->failed_step].error);
-		} else if (run->top_left == 0) {
-			r = complete_run(t);
-		} else if (run->deadline_at > 0 && t->now >= run->deadline_at) {
-			r = time_out(t);
-		} else if ((ready = mr_run_first(run->ready, run->words, 0)) >= 0) {
-			r = take_step(t, (unsigned)ready);
-		} else if (!woken) {
-			woken = true;
-			r = wake_steps(t);
-		} else {
-			break;
-		}
+	while (r == 0 && run->phase != MR_PHASE_ENDED && t->budget > 0 && moved) {
+		r = go_phase(t, &moved);
+		if (r < 0 || moved)
+			continue;
+		moved = run->ready != NULL;
+		r = moved ? take_step(t) : wake_steps(t, &moved);
 	}
 	return r;
 }
 
 /* ---- events ---- */
 
-/* The step whose effect has ended, or NULL when nobody waits for it any more. */
-static const struct mr_step_state *effect_of(
-    const struct mr_run *run, const struct mr_run_event *ev)
+static struct mr_step_state *step_of(const struct mr_run *run, const struct mr_run_event *ev)
 {
-	const struct mr_step_state *st;
+	return mr_hash_find(run, ev->step_execution_id);
+}
 
-	if (ev->step < 0 || (size_t)ev->step >= run->g->steps_len)
-		return NULL;
-	st = &run->steps[ev->step];
-	if (st->status != MR_STEP_RUNNING || st->attempt != ev->attempt ||
-	    mr_step_type_kind(run->g->steps[ev->step].type) != MR_STEP_OUTSIDE)
+/* The step whose effect has ended, or NULL when nobody waits for it any more. */
+static struct mr_step_state *effect_of(const struct mr_run *run, const struct mr_run_event *ev)
+{
+	struct mr_step_state *st = step_of(run, ev);
+
+	if (st == NULL || st->status != MR_STEP_RUNNING || st->attempt != ev->attempt ||
+	    mr_step_of(run, st)->kind != MR_STEP_OUTSIDE)
 		return NULL;
 	return st;
 }
@@ -144,63 +155,73 @@ static const struct mr_step_state *effect_of(
 static int64_t took(
     const struct mr_turn *t, const struct mr_step_state *st, const struct mr_run_event *ev)
 {
-	if (ev->duration_us >= 0)
-		return ev->duration_us;
-	return t->now > st->began_at ? t->now - st->began_at : 0;
+	return ev->duration_us >= 0 ? ev->duration_us : mr_turn_took(t, st);
 }
 
 static int on_step_done(struct mr_turn *t, const struct mr_run_event *ev)
 {
-	const struct mr_step_state *st = effect_of(t->run, ev);
+	struct mr_step_state *st = effect_of(t->run, ev);
 
 	if (st == NULL)
 		return 0;
-	return mr_turn_complete(t, (unsigned)ev->step, &ev->data, NULL, took(t, st, ev));
+	if (mr_step_of(t->run, st)->type == MR_STEP_DATA_TRANSFORM)
+		return mr_transform_resume(t, st, ev);
+	return mr_turn_complete(t, st, &ev->data, NULL, took(t, st, ev));
 }
 
 static int on_step_failed(struct mr_turn *t, const struct mr_run_event *ev)
 {
-	const struct mr_step_state *st = effect_of(t->run, ev);
+	struct mr_step_state *st = effect_of(t->run, ev);
 	struct mr_failure f = { .given = &ev->data, .retryable = ev->retryable };
 
 	if (st == NULL)
 		return 0;
 	f.duration_us = took(t, st, ev);
-	return mr_turn_fail(t, (unsigned)ev->step, &f);
+	return mr_turn_fail(t, st, &f);
+}
+
+static int on_child_started(struct mr_turn *t, const struct mr_run_event *ev)
+{
+	struct mr_step_state *st = effect_of(t->run, ev);
+
+	return st != NULL ? mr_turn_child_started(t, st, ev) : 0;
+}
+
+static int on_child_ended(struct mr_turn *t, const struct mr_run_event *ev)
+{
+	struct mr_step_state *st = step_of(t->run, ev);
+
+	if (st == NULL || mr_step_of(t->run, st)->type != MR_STEP_SUBWORKFLOW ||
+	    (st->status != MR_STEP_RUNNING && st->status != MR_STEP_WAITING))
+		return 0;
+	return mr_turn_child_ended(t, st, ev);
 }
 
 /* {by, reason} of whoever asked, into the fact. */
-static int put_who(struct mr_turn *t, struct mr_fields *f, const struct mr_run_event *ev)
+static int command(struct mr_turn *t, const struct mr_run_event *ev, enum mr_fact_kind kind)
 {
-	static const char *const members[] = { "by", "reason" };
+	static const char *const members[] = { "by", "reason", "vars" };
+	struct mr_fields f = { .len = 0 };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(members); i++) {
 		const struct mr_value *v = mr_value_get(&ev->data, members[i]);
 		struct mr_value copy = MR_NULL_VALUE;
+		bool fits = kind == MR_FACT_VARIABLES ? i != 1 : i < 2;
 
+		if (!fits || (kind == MR_FACT_RESUMED && i == 1))
+			continue; /* it has no reason */
 		if (v != NULL && mr_value_copy(t->out->arena, v, &copy) < 0)
 			return MR_E_NOMEM;
-		mr_fields_put(f, members[i], copy);
+		mr_fields_put(&f, members[i], copy);
 	}
-	return 0;
+	return mr_turn_fact(t, kind, NULL, &f, -1);
 }
 
-static int command(struct mr_turn *t, const struct mr_run_event *ev, enum mr_fact_kind kind)
+static int on_resume(struct mr_turn *t, const struct mr_run_event *ev)
 {
-	struct mr_fields f = { .len = 0 };
+	int r = command(t, ev, MR_FACT_RESUMED);
 
-	if (put_who(t, &f, ev) < 0)
-		return MR_E_NOMEM;
-	if (kind == MR_FACT_RESUMED)
-		f.len = 1; /* it has no reason */
-	return mr_turn_fact(t, kind, -1, &f, -1);
-}
-
-static int on_cancel(struct mr_turn *t, const struct mr_run_event *ev)
-{
-	int r = mr_turn_cancel_active(t, -1, "cancelled");
-
-	return r == 0 ? command(t, ev, MR_FACT_CANCELLED) : r;
+	return r == 0 && t->run->started ? mr_turn_look_at_inbox(t) : r;
 }
 
 static int on_fail(struct mr_turn *t, const struct mr_run_event *ev)
@@ -209,12 +230,12 @@ static int on_fail(struct mr_turn *t, const struct mr_run_event *ev)
 
 	if (mr_value_copy(t->run->arena, &ev->data, &error) < 0)
 		return MR_E_NOMEM;
-	return fail_run(t, error);
+	return mr_turn_fail_run(t, error);
 }
 
 static int take_event(struct mr_turn *t, const struct mr_run_event *ev)
 {
-	bool is_paused = t->run->status == MR_RUN_PAUSED;
+	bool is_paused = t->run->is_paused;
 
 	switch (ev->kind) {
 	case MR_RUN_EVENT_WAKE:
@@ -223,12 +244,20 @@ static int take_event(struct mr_turn *t, const struct mr_run_event *ev)
 		return on_step_done(t, ev);
 	case MR_RUN_EVENT_STEP_FAILED:
 		return on_step_failed(t, ev);
+	case MR_RUN_EVENT_CHILD_STARTED:
+		return on_child_started(t, ev);
+	case MR_RUN_EVENT_CHILD_ENDED:
+		return on_child_ended(t, ev);
+	case MR_RUN_EVENT_SIGNAL:
+		return mr_turn_signal(t, ev);
+	case MR_RUN_EVENT_VARIABLES:
+		return command(t, ev, MR_FACT_VARIABLES);
 	case MR_RUN_EVENT_CANCEL:
-		return on_cancel(t, ev);
+		return mr_turn_cancel_run(t, ev);
 	case MR_RUN_EVENT_PAUSE:
 		return is_paused ? 0 : command(t, ev, MR_FACT_PAUSED);
 	case MR_RUN_EVENT_RESUME:
-		return is_paused ? command(t, ev, MR_FACT_RESUMED) : 0;
+		return is_paused ? on_resume(t, ev) : 0;
 	case MR_RUN_EVENT_FAIL:
 		return on_fail(t, ev);
 	}
@@ -237,7 +266,7 @@ static int take_event(struct mr_turn *t, const struct mr_run_event *ev)
 
 static bool may_go_on(const struct mr_run *run)
 {
-	return run->status == MR_RUN_PENDING || run->status == MR_RUN_RUNNING;
+	return !run->is_paused && run->phase != MR_PHASE_ENDED;
 }
 
 int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t now_us,
@@ -248,25 +277,45 @@ int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t no
 	};
 	int r;
 
-	if (mr_run_is_terminal(run->status))
+	if (run->phase == MR_PHASE_ENDED)
 		return 0;
+	mr_frames_bury(run);
 	r = take_event(&t, ev);
 	return r == 0 && may_go_on(run) ? go_on(&t) : r;
+}
+
+/* Effects under way in a frame and all frames inside, as deep as blocks are nested. */
+static int restart_frame(struct mr_turn *t, struct mr_frame *f)
+{
+	struct mr_step_state *st, *next;
+	int r = 0;
+
+	for (st = f->active; st != NULL && r == 0; st = next) {
+		struct mr_frame *inner = st->inner != NULL ? st->inner->first : NULL;
+
+		next = st->active_next;
+		for (; inner != NULL && r == 0; inner = inner->next)
+			r = inner->kept ? 0 : restart_frame(t, inner);
+		if (r == 0 && st->status == MR_STEP_RUNNING &&
+		    mr_step_of(t->run, st)->kind == MR_STEP_OUTSIDE)
+			r = mr_turn_effect_again(t, st);
+	}
+	return r;
 }
 
 int mr_run_restart_effects(struct mr_run *run, int64_t now_us, struct mr_run_out *out)
 {
 	struct mr_turn t = { .run = run, .now = now_us, .out = out, .budget = STEPS_PER_CALL };
+	struct mr_frame *const tops[] = { run->main, run->undoing, run->on_failure, run->finally };
 	size_t facts = out->facts_len;
 	int r = 0;
 
-	if (mr_run_is_terminal(run->status))
+	if (run->phase == MR_PHASE_ENDED)
 		return 0;
-	for (int i = mr_run_first(run->active, run->words, 0); i >= 0 && r == 0;
-	     i = mr_run_first(run->active, run->words, (unsigned)i + 1))
-		if (run->steps[i].status == MR_STEP_RUNNING &&
-		    mr_step_type_kind(run->g->steps[i].type) == MR_STEP_OUTSIDE)
-			r = mr_turn_effect_again(&t, (unsigned)i);
+	mr_frames_bury(run);
+	for (size_t i = 0; i < MR_ARRAY_LEN(tops) && r == 0; i++)
+		if (tops[i] != NULL)
+			r = restart_frame(&t, tops[i]);
 	/* one that could not be rendered again has failed */
 	return r == 0 && out->facts_len > facts && may_go_on(run) ? go_on(&t) : r;
 }

@@ -4,251 +4,40 @@
  */
 #include "engine/core/run_private.h"
 
-/* ---- what is counted from the statuses ---- */
-
-static bool is_failed_unhandled(const struct mr_run *run, unsigned i)
-{
-	return run->steps[i].status == MR_STEP_FAILED && !run->g->steps[i].continue_on_error;
-}
-
-bool mr_run_step_ended(const struct mr_run *run, unsigned i)
-{
-	switch (run->steps[i].status) {
-	case MR_STEP_COMPLETED:
-	case MR_STEP_SKIPPED:
-		return true;
-	case MR_STEP_FAILED:
-		return !is_failed_unhandled(run, i);
-	default:
-		return false;
-	}
-}
-
-/* Ended in a way that lets the steps after it go on. */
-static bool is_done(const struct mr_run *run, unsigned i)
-{
-	const struct mr_step_state *st = &run->steps[i];
-
-	return mr_run_step_ended(run, i) &&
-	       (st->status != MR_STEP_SKIPPED || st->reason == MR_SKIP_WHEN);
-}
-
-/* The list that a conditional's outcome leads to. */
-static size_t chosen(const struct mr_run *run, unsigned i, const unsigned **ret)
-{
-	const struct mr_step *s = &run->g->steps[i];
-
-	*ret = run->steps[i].branch == 1 ? s->true_steps : s->false_steps;
-	if (run->steps[i].branch == 0)
-		return 0;
-	return run->steps[i].branch == 1 ? s->true_len : s->false_len;
-}
-
-/* Its block has begun: at top level always, inside a conditional when it runs that action. */
-static bool is_open(const struct mr_run *run, unsigned i)
-{
-	const struct mr_step *s = &run->g->steps[i];
-
-	return s->parent < 0 || (run->steps[s->parent].status == MR_STEP_RUNNING &&
-	                            run->steps[s->parent].branch == s->branch);
-}
-
-static void offer(struct mr_run *run, unsigned i)
-{
-	if (run->steps[i].status == MR_STEP_FRESH && run->steps[i].deps_left == 0 &&
-	    is_open(run, i))
-		mr_run_set(run->ready, i, true);
-}
-
-/* Step I has ended: one thing less to wait for. */
-static void count_for_succs(struct mr_run *run, unsigned i)
-{
-	const struct mr_step *s = &run->g->steps[i];
-	bool done = is_done(run, i);
-
-	for (size_t k = 0; k < s->succs_len; k++) {
-		struct mr_step_state *succ = &run->steps[s->succs[k]];
-		unsigned label = s->succs_branch != NULL ? s->succs_branch[k] : 0;
-
-		succ->deps_left--;
-		succ->deps_done += done && (label == 0 || label == run->steps[i].branch);
-	}
-}
-
-/* A conditional runs: its inner steps may. */
-static void open_block(struct mr_run *run, unsigned i)
-{
-	const unsigned *steps;
-	size_t len = chosen(run, i, &steps);
-	struct mr_step_state *st = &run->steps[i];
-
-	st->children_left = 0;
-	st->failed_child = -1;
-	for (size_t k = 0; k < len; k++) {
-		if (run->g->steps[steps[k]].parent != (int)i)
-			continue;
-		st->children_left += !mr_run_step_ended(run, steps[k]);
-		if (is_failed_unhandled(run, steps[k]) && st->failed_child < 0)
-			st->failed_child = (int)steps[k];
-		offer(run, steps[k]);
-	}
-	if (st->children_left == 0 || st->failed_child >= 0)
-		mr_run_set(run->ready, i, true);
-}
-
-static bool is_active(enum mr_step_status s)
-{
-	return s == MR_STEP_RUNNING || s == MR_STEP_WAITING || s == MR_STEP_RETRYING;
-}
-
-void mr_run_recount(struct mr_run *run)
-{
-	const struct mr_graph *g = run->g;
-
-	for (size_t w = 0; w < run->words; w++)
-		run->ready[w] = run->active[w] = run->timed[w] = 0;
-	run->top_left = 0;
-	run->failed_step = -1;
-	run->in_flight = 0;
-	for (unsigned i = 0; i < g->steps_len; i++) {
-		run->steps[i].deps_left = (unsigned)g->steps[i].deps_len;
-		run->steps[i].deps_done = 0;
-		run->steps[i].children_left = 0;
-		run->steps[i].failed_child = -1;
-	}
-	for (unsigned i = 0; i < g->steps_len; i++) {
-		enum mr_step_status status = run->steps[i].status;
-
-		if (mr_run_step_ended(run, i))
-			count_for_succs(run, i);
-		else if (g->steps[i].parent < 0)
-			run->top_left++;
-		if (g->steps[i].parent < 0 && is_failed_unhandled(run, i) && run->failed_step < 0)
-			run->failed_step = (int)i;
-		mr_run_set(run->active, i, is_active(status));
-		mr_run_set(run->timed, i, is_active(status) && status != MR_STEP_RUNNING);
-		run->in_flight += status == MR_STEP_RUNNING &&
-		                  mr_step_type_kind(g->steps[i].type) == MR_STEP_OUTSIDE;
-	}
-	for (unsigned i = 0; i < g->steps_len; i++) {
-		offer(run, i);
-		if (run->steps[i].status == MR_STEP_RUNNING &&
-		    g->steps[i].type == MR_STEP_CONDITIONAL)
-			open_block(run, i);
-	}
-}
-
-/* ---- changes of one step ---- */
-
-/* A conditional runs no more: neither do those of its inner steps that hadn't begun. */
-static void close_block(struct mr_run *run, unsigned i)
-{
-	const unsigned *steps;
-	size_t len = chosen(run, i, &steps);
-
-	for (size_t k = 0; k < len; k++)
-		if (run->g->steps[steps[k]].parent == (int)i)
-			mr_run_set(run->ready, steps[k], false);
-}
-
-static void leave_active(struct mr_run *run, unsigned i)
-{
-	if (run->steps[i].status == MR_STEP_RUNNING) {
-		if (mr_step_type_kind(run->g->steps[i].type) == MR_STEP_OUTSIDE)
-			run->in_flight--;
-		else
-			close_block(run, i);
-	}
-	mr_run_set(run->active, i, false);
-	mr_run_set(run->timed, i, false);
-	mr_run_set(run->ready, i, false);
-}
-
-static void enter_active(struct mr_run *run, unsigned i, enum mr_step_status status)
-{
-	run->steps[i].status = status;
-	mr_run_set(run->ready, i, false);
-	mr_run_set(run->active, i, true);
-	mr_run_set(run->timed, i, status != MR_STEP_RUNNING);
-}
-
-static void end_step(struct mr_run *run, unsigned i, enum mr_step_status status)
-{
-	const struct mr_step *s = &run->g->steps[i];
-
-	leave_active(run, i);
-	run->steps[i].status = status;
-	count_for_succs(run, i);
-	for (size_t k = 0; k < s->succs_len; k++)
-		offer(run, s->succs[k]);
-	if (s->parent < 0)
-		run->top_left--;
-	else if (--run->steps[s->parent].children_left == 0)
-		mr_run_set(run->ready, (unsigned)s->parent, true);
-}
-
-static void fail_step(struct mr_run *run, unsigned i)
-{
-	const struct mr_step *s = &run->g->steps[i];
-	int *failed = s->parent < 0 ? &run->failed_step : &run->steps[s->parent].failed_child;
-
-	if (s->continue_on_error) {
-		end_step(run, i, MR_STEP_FAILED);
-		return;
-	}
-	leave_active(run, i);
-	run->steps[i].status = MR_STEP_FAILED;
-	if (*failed < 0 || (int)i < *failed)
-		*failed = (int)i;
-	if (s->parent >= 0)
-		mr_run_set(run->ready, (unsigned)s->parent, true);
-}
-
-static void make_fresh(struct mr_run *run, unsigned i)
-{
-	run->steps[i] = (struct mr_step_state){ .failed_child = -1 };
-}
-
-static bool is_inside(const struct mr_run *run, unsigned i, unsigned outer)
-{
-	int at = run->g->steps[i].parent;
-
-	while (at >= 0 && at != (int)outer)
-		at = run->g->steps[at].parent;
-	return at >= 0;
-}
-
-/* ---- the facts ---- */
+#include <string.h>
 
 struct apply {
 	struct mr_run *run;
 	const struct mr_fact *fact;
-	const struct mr_step *s; /* NULL for facts of the run */
-	struct mr_step_state *st;
-	bool owned; /* the fact's values lie in the run's arena */
+	const struct mr_step *s;  /* NULL for facts of the run */
+	struct mr_step_state *st; /* likewise */
+	bool owned;               /* the fact's values may be kept if they lie in the main arena */
 };
 
+/* ---- reading a fact's data ---- */
+
+/* A member, copied into what lives as long as the step's frame (the run, for facts of the run). */
 static int keep(struct apply *a, const char *member, struct mr_value *ret)
 {
 	const struct mr_value *v = mr_value_get(&a->fact->data, member);
+	struct mr_arena *arena = a->st != NULL ? a->st->frame->arena : a->run->arena;
 
 	*ret = MR_NULL_VALUE;
 	if (v == NULL)
 		return 0;
 	if (!a->owned)
-		return mr_value_copy(a->run->arena, v, ret);
+		return mr_value_copy(arena, v, ret);
 	*ret = *v;
 	return 0;
 }
 
-void mr_run_link_json(struct mr_run *run, unsigned i)
+void mr_run_link_json(struct mr_run *run, struct mr_step_state *st)
 {
-	const struct mr_value *output = &run->steps[i].output;
-	const struct mr_value *json = mr_value_get_kind(output, "json", MR_VALUE_MAP);
+	const struct mr_value *json = mr_value_get_kind(&st->output, "json", MR_VALUE_MAP);
 
 	/* the output is a copy of the run's own: nobody else sees it change */
-	if (run->g->steps[i].type == MR_STEP_HTTP_REQUEST && json != NULL)
-		((struct mr_map *)(uintptr_t)output->map)->fallback = json->map;
+	if (mr_step_of(run, st)->type == MR_STEP_HTTP_REQUEST && json != NULL)
+		((struct mr_map *)(uintptr_t)st->output.map)->fallback = json->map;
 }
 
 static int read_time(const struct apply *a, const char *member, int64_t *ret_us)
@@ -258,29 +47,90 @@ static int read_time(const struct apply *a, const char *member, int64_t *ret_us)
 	return s.p != NULL && mr_time_parse(s, ret_us) == 0 ? 0 : MR_E_INVALID;
 }
 
-static unsigned read_branch(const struct apply *a)
+static uint64_t way_of(const struct mr_step *s, struct mr_str name)
 {
-	struct mr_str s = mr_value_get_str(&a->fact->data, "branch");
+	for (size_t k = 0; k < s->branches_len; k++)
+		if (mr_str_eq(s->branches[k].name, name))
+			return MR_WAY_BRANCH(k);
+	return 0;
+}
 
-	if (mr_str_eqz(s, "true"))
-		return 1;
-	return mr_str_eqz(s, "false") ? 2 : 0;
+uint64_t mr_read_ways(const struct mr_step *s, const struct mr_value *data)
+{
+	const struct mr_value *list = mr_value_get_kind(data, "branches", MR_VALUE_LIST);
+	struct mr_str one = mr_value_get_str(data, "branch");
+	uint64_t ways = one.p != NULL ? way_of(s, one) : 0;
+
+	if (s->type != MR_STEP_CONDITIONAL && s->type != MR_STEP_SWITCH)
+		return 0;
+	for (size_t i = 0; list != NULL && i < list->list->len; i++)
+		if (list->list->items[i].kind == MR_VALUE_STRING)
+			ways |= way_of(s, list->list->items[i].s);
+	return ways;
+}
+
+/* ---- variables ---- */
+
+static void put_var(struct mr_map *m, const struct mr_member *member)
+{
+	for (size_t i = 0; i < m->len; i++) {
+		if (!mr_value_eq(&m->members[i].key, &member->key))
+			continue;
+		m->members[i].value = member->value;
+		return;
+	}
+	m->members[m->len++] = *member;
+}
+
+int mr_run_merge_vars(struct mr_run *run, const struct mr_value *more)
+{
+	const struct mr_map *old = run->vars.kind == MR_VALUE_MAP ? run->vars.map : NULL;
+	size_t len = old != NULL ? old->len : 0;
+	struct mr_value own;
+	struct mr_map *m;
+
+	if (more->kind != MR_VALUE_MAP)
+		return 0;
+	if (mr_value_copy(run->arena, more, &own) < 0)
+		return MR_E_NOMEM;
+	m = mr_map_create(run->arena, len + own.map->len);
+	if (m == NULL)
+		return MR_E_NOMEM;
+	if (len > 0)
+		memcpy(m->members, old->members, len * sizeof(m->members[0]));
+	m->len = len;
+	for (size_t i = 0; i < own.map->len; i++)
+		put_var(m, &own.map->members[i]);
+	run->vars = mr_value_map(m);
+	return mr_map_seal(run->arena, m);
+}
+
+/* ---- beginning and going on ---- */
+
+static bool may_begin(const struct mr_run *run)
+{
+	return run->started && !run->is_paused && run->phase < MR_PHASE_CLOSING;
 }
 
 /* The first row of an execution, or the next attempt of it. */
 static bool begins(const struct apply *a)
 {
-	if (a->run->status != MR_RUN_RUNNING || !is_open(a->run, a->s->index))
+	const struct mr_step_state *st = a->st;
+
+	if (!may_begin(a->run) || st->frame->is_closed || st->frame->kept ||
+	    st->frame->is_cancelled || st->frame->failed != NULL)
 		return false;
-	if (a->st->status == MR_STEP_FRESH)
-		return a->st->deps_left == 0 && a->fact->attempt == 1;
-	return a->st->status == MR_STEP_RETRYING && a->fact->attempt == a->st->attempt + 1;
+	if (st->status == MR_STEP_FRESH)
+		return a->fact->attempt == 1 && mr_step_verdict(a->run, st) != MR_JOIN_WAIT;
+	return st->status == MR_STEP_RETRYING && a->fact->attempt == st->attempt + 1;
 }
 
 static void begin(const struct apply *a)
 {
-	if (a->st->status == MR_STEP_FRESH)
+	if (a->st->status == MR_STEP_FRESH) {
 		a->st->execution_id = a->fact->step_execution_id;
+		a->st->first_at = a->fact->at_us;
+	}
 	a->st->attempt = a->fact->attempt;
 	a->st->began_at = a->fact->at_us;
 	a->st->wake_at = 0;
@@ -288,131 +138,393 @@ static void begin(const struct apply *a)
 
 static bool goes_on(const struct apply *a)
 {
-	return (a->st->status == MR_STEP_RUNNING || a->st->status == MR_STEP_WAITING) &&
+	return (a->st->status == MR_STEP_RUNNING || a->st->status == MR_STEP_WAITING ||
+	           a->st->status == MR_STEP_CATCHING) &&
 	       a->fact->attempt == a->st->attempt;
+}
+
+/* Either; *RET_FIRST says which. */
+static int begins_or_goes_on(const struct apply *a)
+{
+	if (begins(a)) {
+		begin(a);
+		return 0;
+	}
+	return goes_on(a) ? 0 : MR_E_INVALID;
+}
+
+int64_t mr_step_deadline(const struct mr_run *run, const struct mr_step_state *st)
+{
+	const struct mr_step *s = mr_step_of(run, st);
+	int64_t at = 0;
+
+	/* whoever carries an effect out ends it in time */
+	if (st->status != MR_STEP_WAITING &&
+	    (st->status != MR_STEP_RUNNING || s->kind == MR_STEP_OUTSIDE))
+		return 0;
+	if (s->run_timeout_us > 0)
+		at = st->began_at + s->run_timeout_us;
+	if (s->total_timeout_us > 0 && (at == 0 || st->first_at + s->total_timeout_us < at))
+		at = st->first_at + s->total_timeout_us;
+	return at;
+}
+
+int mr_step_arm(struct mr_run *run, struct mr_step_state *st)
+{
+	int64_t deadline = mr_step_deadline(run, st), at = st->wake_at;
+
+	if (deadline > 0 && (at == 0 || deadline < at))
+		at = deadline;
+	return mr_timer_set(run, st, at);
+}
+
+/* ---- blocks begin ---- */
+
+static int open_branches(struct apply *a, uint64_t ways)
+{
+	struct mr_frame *f;
+	unsigned opened = 0;
+
+	for (size_t k = 0; k < a->s->branches_len; k++) {
+		int block = a->s->branches[k].block;
+
+		if (block < 0 || (a->s->type != MR_STEP_PARALLEL && (ways & MR_WAY_BRANCH(k)) == 0))
+			continue;
+		if (mr_frame_open(a->run, &a->run->g->blocks[block], a->st, 0, NULL, &f) < 0)
+			return MR_E_NOMEM;
+		opened++;
+	}
+	a->st->inner->ways = ways;
+	return opened > 0 ? 0 : MR_E_INVALID;
+}
+
+/* The items of an attempt before are used again when they are the same. */
+static bool same_items(const struct mr_inner *in, const struct mr_value *items)
+{
+	return in->items.kind == MR_VALUE_LIST && mr_value_eq(&in->items, items);
+}
+
+static int open_items(struct apply *a)
+{
+	const struct mr_value *input = mr_value_get(&a->fact->data, "input");
+	const struct mr_value *given = input != NULL ? mr_value_get(input, "items") : NULL;
+	struct mr_inner *in = a->st->inner;
+	struct mr_arena *arena = a->st->frame->arena;
+	struct mr_value items;
+	size_t len;
+
+	if (given == NULL || mr_foreach_items(arena, given, &items) < 0)
+		return MR_E_INVALID;
+	in->next = 0;
+	in->failed = 0;
+	in->has_failure = false;
+	if (same_items(in, &items))
+		return mr_foreach_open(a->run, a->st);
+	while (in->first != NULL)
+		mr_frame_drop(a->run, in->first);
+	if (mr_value_copy(arena, &items, &in->items) < 0)
+		return MR_E_NOMEM;
+	len = items.list->len;
+	in->results = mr_arena_array(arena, len + 1, sizeof(*in->results));
+	in->done = mr_arena_array(arena, len + 1, 1);
+	in->succeeded = 0;
+	if (in->results == NULL || in->done == NULL)
+		return MR_E_NOMEM;
+	return mr_foreach_open(a->run, a->st);
+}
+
+static int open_block(struct apply *a)
+{
+	struct mr_frame *f;
+
+	if (mr_inner_need(a->run, a->st) == NULL)
+		return MR_E_NOMEM;
+	switch (a->s->type) {
+	case MR_STEP_FOREACH:
+		return open_items(a);
+	case MR_STEP_WHILE:
+		while (a->st->inner->first != NULL) /* rounds begin anew */
+			mr_frame_drop(a->run, a->st->inner->first);
+		a->st->inner->rounds = 1;
+		a->st->inner->is_delayed = false;
+		return mr_frame_open(
+		    a->run, &a->run->g->blocks[a->s->body], a->st, 0, NULL, &f);
+	default:
+		return open_branches(a, mr_read_ways(a->s, &a->fact->data));
+	}
 }
 
 static int apply_step_started(struct apply *a)
 {
-	bool is_conditional = a->s->type == MR_STEP_CONDITIONAL;
-	unsigned branch = read_branch(a);
-
-	if (!begins(a) || (mr_step_type_kind(a->s->type) != MR_STEP_OUTSIDE && !is_conditional) ||
-	    (is_conditional && branch == 0))
+	if (!begins(a) || (a->s->kind != MR_STEP_OUTSIDE && a->s->kind != MR_STEP_BLOCK))
 		return MR_E_INVALID;
-	begin(a);
-	enter_active(a->run, a->s->index, MR_STEP_RUNNING);
-	if (is_conditional) {
-		a->st->branch = branch;
-		open_block(a->run, a->s->index);
-	} else {
-		a->run->in_flight++;
+	if (a->s->type == MR_STEP_CONDITIONAL || a->s->type == MR_STEP_SWITCH) {
+		if (mr_read_ways(a->s, &a->fact->data) == 0)
+			return MR_E_INVALID;
 	}
-	return 0;
+	begin(a);
+	if (mr_step_enter(a->run, a->st, MR_STEP_RUNNING) < 0)
+		return MR_E_NOMEM;
+	return a->s->kind == MR_STEP_BLOCK ? open_block(a) : 0;
+}
+
+/* The next round of a while. */
+static int apply_step_iterating(struct apply *a)
+{
+	struct mr_inner *in = a->st->inner;
+	struct mr_frame *old, *f;
+	struct mr_value last;
+
+	if (a->s->type != MR_STEP_WHILE || !goes_on(a) || in == NULL || in->first == NULL ||
+	    !in->first->is_closed)
+		return MR_E_INVALID;
+	old = in->first;
+	if (mr_frame_result(a->run, old, old->arena, &last) < 0 ||
+	    mr_frame_open(
+	        a->run, &a->run->g->blocks[a->s->body], a->st, in->rounds, &last, &f) < 0)
+		return MR_E_NOMEM;
+	mr_frame_drop(a->run, old);
+	in->rounds++;
+	in->is_delayed = false;
+	a->st->wake_at = 0;
+	return mr_step_arm(a->run, a->st);
+}
+
+/* ---- waiting ---- */
+
+static bool may_wait(const struct apply *a)
+{
+	switch (a->s->type) {
+	case MR_STEP_DELAY:
+	case MR_STEP_WAIT:
+		return begins(a);
+	case MR_STEP_WHILE:
+	case MR_STEP_SUBWORKFLOW:
+		return a->st->status == MR_STEP_RUNNING && goes_on(a);
+	default:
+		return false;
+	}
 }
 
 static int apply_step_waiting(struct apply *a)
 {
-	int64_t until;
+	bool timed = mr_value_get(&a->fact->data, "until") != NULL;
+	int64_t until = 0;
 
-	if (!begins(a) || a->s->type != MR_STEP_DELAY || read_time(a, "until", &until) < 0)
+	if (!may_wait(a) || (timed && read_time(a, "until", &until) < 0) ||
+	    (!timed && (a->s->type == MR_STEP_DELAY || a->s->type == MR_STEP_WHILE)))
 		return MR_E_INVALID;
-	begin(a);
-	enter_active(a->run, a->s->index, MR_STEP_WAITING);
+	if (mr_inner_need(a->run, a->st) == NULL)
+		return MR_E_NOMEM;
+	if (a->s->type == MR_STEP_DELAY || a->s->type == MR_STEP_WAIT)
+		begin(a);
+	if (a->s->type == MR_STEP_WAIT || a->s->type == MR_STEP_SUBWORKFLOW) {
+		if (mr_value_copy(a->st->frame->arena, &a->fact->data, &a->st->inner->spec) < 0)
+			return MR_E_NOMEM;
+	}
 	a->st->wake_at = until;
+	if (a->s->type == MR_STEP_WHILE) {
+		a->st->inner->is_delayed = true;
+		return mr_step_arm(a->run, a->st);
+	}
+	return mr_step_enter(a->run, a->st, MR_STEP_WAITING);
+}
+
+/* ---- ending ---- */
+
+static void consume(struct mr_run *run, unsigned seq)
+{
+	struct mr_inbox_item **at = &run->inbox, *before = NULL;
+
+	while (*at != NULL && (*at)->seq != seq) {
+		before = *at;
+		at = &(*at)->next;
+	}
+	if (*at == NULL)
+		return;
+	if (run->inbox_last == *at)
+		run->inbox_last = before;
+	*at = (*at)->next;
+	run->inbox_len--;
+}
+
+static void consume_all(const struct apply *a)
+{
+	const struct mr_value *list = mr_value_get_kind(&a->fact->data, "consumed", MR_VALUE_LIST);
+
+	for (size_t i = 0; list != NULL && i < list->list->len; i++)
+		if (list->list->items[i].kind == MR_VALUE_INT)
+			consume(a->run, (unsigned)list->list->items[i].i);
+}
+
+static int keep_output(struct apply *a)
+{
+	const struct mr_value *ref = mr_value_get(&a->fact->data, "output_ref");
+
+	if (keep(a, "output", &a->st->output) < 0 || keep(a, "error", &a->st->error) < 0)
+		return MR_E_NOMEM;
+	if (ref == NULL)
+		return 0;
+	a->st->ref = mr_arena_str(a->st->frame->arena, mr_value_get_str(ref, "ref"));
+	return a->st->ref.p != NULL ? 0 : MR_E_NOMEM;
+}
+
+/* What some types do by completing. */
+static int complete_type(struct apply *a)
+{
+	const struct mr_value *vars = mr_value_get(&a->fact->data, "vars");
+
+	if (a->s->type == MR_STEP_SET && mr_value_get(&a->fact->data, "error") == NULL)
+		return mr_run_merge_vars(a->run, vars != NULL ? vars : &a->st->output);
+	if (a->s->type == MR_STEP_TERMINATE && mr_value_get(&a->fact->data, "error") == NULL)
+		a->run->terminated = a->st;
 	return 0;
 }
 
 static int apply_step_completed(struct apply *a)
 {
-	bool first = begins(a);
-	struct mr_value output;
+	int r = begins_or_goes_on(a);
 
-	if (!first && !goes_on(a))
-		return MR_E_INVALID;
-	if (keep(a, "output", &output) < 0)
-		return MR_E_NOMEM;
-	if (first) {
-		begin(a);
-		a->st->branch = read_branch(a);
-	}
-	a->st->wake_at = 0;
-	a->st->output = output;
-	mr_run_link_json(a->run, a->s->index);
-	end_step(a->run, a->s->index, MR_STEP_COMPLETED);
-	return 0;
+	if (r == 0)
+		r = keep_output(a);
+	if (r == 0)
+		r = complete_type(a);
+	if (r < 0)
+		return r;
+	consume_all(a);
+	a->st->ways = MR_WAY_PLAIN | mr_read_ways(a->s, &a->fact->data);
+	mr_run_link_json(a->run, a->st);
+	return mr_step_end(a->run, a->st, MR_STEP_COMPLETED);
+}
+
+/* Which catch entry the fact names, or -1. */
+static int read_catch(const struct apply *a)
+{
+	const struct mr_value *k = mr_value_get_kind(&a->fact->data, "catch", MR_VALUE_INT);
+
+	if (k == NULL || k->i < 0 || (size_t)k->i >= a->s->catches_len)
+		return -1;
+	return (int)k->i;
 }
 
 static int apply_step_failed(struct apply *a)
 {
-	bool first = begins(a);
-	struct mr_value error;
+	struct mr_str handled = mr_value_get_str(&a->fact->data, "handled");
+	int r = begins_or_goes_on(a), entry = read_catch(a);
 
-	if (!first && !goes_on(a))
-		return MR_E_INVALID;
-	if (keep(a, "error", &error) < 0)
-		return MR_E_NOMEM;
-	if (first)
-		begin(a);
-	a->st->wake_at = 0;
-	a->st->error = error;
-	fail_step(a->run, a->s->index);
-	return 0;
+	if (r == 0)
+		r = keep(a, "error", &a->st->error);
+	if (r < 0)
+		return r;
+	a->st->handled = handled.p != NULL;
+	a->st->ways = 0;
+	if (mr_str_eqz(handled, "continue"))
+		a->st->ways = MR_WAY_PLAIN;
+	else if (mr_str_eqz(handled, "catch") && entry >= 0)
+		a->st->ways = MR_WAY_CATCH(a->s, entry);
+	return mr_step_end(a->run, a->st, MR_STEP_FAILED);
 }
 
 static int apply_step_retrying(struct apply *a)
 {
 	int64_t next_at;
 
-	if (a->st->status != MR_STEP_RUNNING || a->fact->attempt != a->st->attempt ||
-	    read_time(a, "next_at", &next_at) < 0)
+	if (read_time(a, "next_at", &next_at) < 0)
 		return MR_E_INVALID;
-	leave_active(a->run, a->s->index);
-	enter_active(a->run, a->s->index, MR_STEP_RETRYING);
+	if (begins(a))
+		begin(a);
+	else if (!goes_on(a) || a->st->status == MR_STEP_CATCHING)
+		return MR_E_INVALID;
+	mr_inner_drop(a->run, a->st); /* a block runs whole again, with fresh inner steps */
 	a->st->wake_at = next_at;
-	if (a->s->type != MR_STEP_CONDITIONAL)
-		return 0;
-	/* the whole block again, with fresh inner steps */
-	a->st->branch = 0;
-	for (unsigned i = a->s->index + 1; i < a->run->g->steps_len; i++)
-		if (is_inside(a->run, i, a->s->index))
-			make_fresh(a->run, i);
-	mr_run_recount(a->run);
-	return 0;
+	return mr_step_enter(a->run, a->st, MR_STEP_RETRYING);
+}
+
+static int apply_step_catching(struct apply *a)
+{
+	int entry = read_catch(a), r;
+	struct mr_frame *f;
+
+	if (entry < 0 || a->s->catches[entry].block < 0 || a->st->status == MR_STEP_CATCHING)
+		return MR_E_INVALID;
+	r = begins_or_goes_on(a);
+	if (r == 0)
+		r = keep(a, "error", &a->st->error);
+	if (r < 0)
+		return r;
+	mr_inner_drop(a->run, a->st);
+	a->st->wake_at = 0;
+	if (mr_step_enter(a->run, a->st, MR_STEP_CATCHING) < 0 ||
+	    mr_inner_need(a->run, a->st) == NULL)
+		return MR_E_NOMEM;
+	a->st->inner->catch_entry = (unsigned)entry;
+	return mr_frame_open(a->run, &a->run->g->blocks[a->s->catches[entry].block], a->st, 0,
+	    &a->st->error, &f);
 }
 
 static int apply_step_skipped(struct apply *a)
 {
 	struct mr_str reason = mr_value_get_str(&a->fact->data, "reason");
+	bool raced = mr_str_eqz(reason, mr_skip_reason_names[MR_SKIP_CANCEL_REST]);
 
-	if (!begins(a) || a->st->status != MR_STEP_FRESH)
+	if (a->st->status != MR_STEP_FRESH || (!raced && !begins(a)))
 		return MR_E_INVALID;
 	for (unsigned k = MR_SKIP_WHEN; k < MR_SKIP_REASON_COUNT; k++) {
 		if (!mr_str_eqz(reason, mr_skip_reason_names[k]))
 			continue;
 		a->st->reason = (enum mr_skip_reason)k;
 		a->st->execution_id = a->fact->step_execution_id;
-		end_step(a->run, a->s->index, MR_STEP_SKIPPED);
-		return 0;
+		a->st->ways = k == MR_SKIP_WHEN ? MR_WAY_PLAIN : 0;
+		return mr_step_end(a->run, a->st, MR_STEP_SKIPPED);
 	}
 	return MR_E_INVALID;
 }
 
 static int apply_step_cancelled(struct apply *a)
 {
-	if (!is_active(a->st->status))
+	struct mr_str reason = mr_value_get_str(&a->fact->data, "reason");
+
+	if (!mr_step_is_active(a->st->status))
 		return MR_E_INVALID;
-	leave_active(a->run, a->s->index);
-	a->st->status = MR_STEP_CANCELLED;
-	a->st->wake_at = 0;
-	return 0;
+	/* a race that was lost is the block's own course; anything else ends the whole block */
+	if (!mr_str_eqz(reason, mr_skip_reason_names[MR_SKIP_CANCEL_REST]))
+		a->st->frame->is_cancelled = true;
+	a->st->ways = 0;
+	return mr_step_end(a->run, a->st, MR_STEP_CANCELLED);
 }
+
+/* ---- lines, signals, variables ---- */
 
 static int apply_log(struct apply *a)
 {
 	(void)a; /* a line for people: nothing follows from it */
 	return 0;
 }
+
+static int apply_signalled(struct apply *a)
+{
+	struct mr_inbox_item *item = mr_arena_zalloc(a->run->arena, sizeof(*item));
+
+	if (item == NULL || mr_value_copy(a->run->arena, &a->fact->data, &item->event) < 0)
+		return MR_E_NOMEM;
+	item->seq = a->fact->seq;
+	if (a->run->inbox_last != NULL)
+		a->run->inbox_last->next = item;
+	else
+		a->run->inbox = item;
+	a->run->inbox_last = item;
+	a->run->inbox_len++;
+	return 0;
+}
+
+static int apply_variables(struct apply *a)
+{
+	const struct mr_value *vars = mr_value_get(&a->fact->data, "vars");
+
+	return vars != NULL ? mr_run_merge_vars(a->run, vars) : 0;
+}
+
+/* ---- the run ---- */
 
 static int apply_created(struct apply *a)
 {
@@ -422,22 +534,24 @@ static int apply_created(struct apply *a)
 static int apply_started(struct apply *a)
 {
 	struct mr_run *run = a->run;
+	const struct mr_value *vars = mr_value_get(&a->fact->data, "vars");
 
-	if (run->started || (run->status != MR_RUN_PENDING && run->status != MR_RUN_RUNNING))
+	if (run->started || run->phase != MR_PHASE_MAIN || run->is_paused)
 		return MR_E_INVALID;
+	if (vars != NULL && mr_run_merge_vars(run, vars) < 0)
+		return MR_E_NOMEM;
 	run->started = true;
-	run->status = MR_RUN_RUNNING;
 	run->started_at = a->fact->at_us;
 	if (run->g->timeout_us > 0)
 		run->deadline_at = a->fact->at_us + run->g->timeout_us;
-	return 0;
+	return mr_frame_open(run, &run->g->blocks[0], NULL, 0, NULL, &run->main);
 }
 
 static int apply_paused(struct apply *a)
 {
-	if (a->run->status != MR_RUN_RUNNING && a->run->status != MR_RUN_PENDING)
+	if (a->run->is_paused || a->run->phase == MR_PHASE_ENDED)
 		return MR_E_INVALID;
-	a->run->status = MR_RUN_PAUSED;
+	a->run->is_paused = true;
 	a->run->paused_at = a->fact->at_us;
 	return 0;
 }
@@ -447,9 +561,9 @@ static int apply_resumed(struct apply *a)
 {
 	struct mr_run *run = a->run;
 
-	if (run->status != MR_RUN_PAUSED)
+	if (!run->is_paused)
 		return MR_E_INVALID;
-	run->status = run->started ? MR_RUN_RUNNING : MR_RUN_PENDING;
+	run->is_paused = false;
 	if (run->deadline_at > 0 && a->fact->at_us > run->paused_at)
 		run->deadline_at += a->fact->at_us - run->paused_at;
 	run->paused_at = 0;
@@ -458,31 +572,65 @@ static int apply_resumed(struct apply *a)
 
 static int end_run(struct apply *a, enum mr_run_status status)
 {
-	if (mr_run_is_terminal(a->run->status))
+	struct mr_run *run = a->run;
+
+	if (run->phase == MR_PHASE_ENDED)
 		return MR_E_INVALID;
-	if (keep(a, "error", &a->run->error) < 0)
+	if (mr_value_get(&a->fact->data, "error") != NULL && keep(a, "error", &run->error) < 0)
 		return MR_E_NOMEM;
-	a->run->status = status;
-	a->run->ended_at = a->fact->at_us;
-	a->run->deadline_at = a->run->paused_at = 0;
+	mr_run_stop_main(run);
+	run->outcome = status;
+	run->phase = MR_PHASE_ENDED;
+	run->is_paused = false;
+	run->ended_at = a->fact->at_us;
+	run->deadline_at = run->paused_at = 0;
+	return 0;
+}
+
+/* What the run gives: by terminate, else what its definition says. */
+static int make_result(struct apply *a)
+{
+	const struct mr_value *output = mr_value_get(&a->fact->data, "output");
+	struct mr_expr_error err;
+
+	if (output != NULL) {
+		a->run->has_output = a->run->has_result = true;
+		return mr_value_copy(a->run->arena, output, &a->run->result);
+	}
+	/* replayed: it could be made when it completed, so it can be made now */
+	if (!a->run->has_result && mr_run_make_result(a->run, a->fact->at_us, &err) == MR_E_NOMEM)
+		return MR_E_NOMEM;
 	return 0;
 }
 
 static int apply_completed(struct apply *a)
 {
-	struct mr_expr_error err;
-
-	if (a->run->status != MR_RUN_RUNNING || a->run->top_left > 0)
+	if (!may_begin(a->run) && a->run->phase != MR_PHASE_CLOSING)
 		return MR_E_INVALID;
-	/* replayed: it could be made when it completed, so it can be made now */
-	if (!a->run->has_result && mr_run_make_result(a->run, a->fact->at_us, &err) == MR_E_NOMEM)
+	if (make_result(a) < 0)
 		return MR_E_NOMEM;
 	return end_run(a, MR_RUN_COMPLETED);
 }
 
+static bool is_true(const struct mr_value *data, const char *member)
+{
+	const struct mr_value *v = mr_value_get_kind(data, member, MR_VALUE_BOOL);
+
+	return v != NULL && v->b;
+}
+
 static int apply_failed(struct apply *a)
 {
-	return end_run(a, MR_RUN_FAILED);
+	struct mr_run *run = a->run;
+
+	if (!is_true(&a->fact->data, "compensating"))
+		return end_run(a, MR_RUN_FAILED);
+	/* it has failed and goes on by undoing what it did */
+	if (run->phase != MR_PHASE_MAIN || keep(a, "error", &run->error) < 0)
+		return MR_E_INVALID;
+	mr_run_stop_main(run);
+	run->outcome = MR_RUN_FAILED;
+	return 0;
 }
 
 static int apply_cancelled(struct apply *a)
@@ -495,104 +643,102 @@ static int apply_timed_out(struct apply *a)
 	return end_run(a, MR_RUN_TIMED_OUT);
 }
 
-/* ---- a run that ended, taken up again ---- */
-
-struct redo {
-	const struct mr_graph *g;
-	uint64_t *whole; /* with all that is inside */
-	uint64_t *shell; /* a conditional itself, its inner steps as they are */
-	unsigned *todo;
-	size_t todo_len;
-};
-
-static void redo_succs(struct redo *d, unsigned i)
+static int apply_compensated(struct apply *a)
 {
-	const struct mr_step *s = &d->g->steps[i];
+	return end_run(a, MR_RUN_COMPENSATED);
+}
 
-	for (size_t k = 0; k < s->succs_len; k++) {
-		if (mr_run_has(d->whole, s->succs[k]))
+static bool status_by_name(struct mr_str name, enum mr_run_status *ret)
+{
+	for (int i = 0; i < MR_RUN_STATUS_COUNT; i++) {
+		if (!mr_str_eqz(name, mr_run_status_name((enum mr_run_status)i)))
 			continue;
-		mr_run_set(d->whole, s->succs[k], true);
-		d->todo[d->todo_len++] = s->succs[k];
+		*ret = (enum mr_run_status)i;
+		return true;
 	}
+	return false;
 }
 
-/* FROM and all that comes after it, out to the conditionals around it and what follows those. */
-static void redo_from(struct redo *d, unsigned from)
+static int keep_outcome(struct apply *a, enum mr_run_status outcome)
 {
-	mr_run_set(d->whole, from, true);
-	redo_succs(d, from);
-	for (int at = d->g->steps[from].parent; at >= 0; at = d->g->steps[at].parent) {
-		mr_run_set(d->shell, (unsigned)at, true);
-		redo_succs(d, (unsigned)at);
-	}
-	while (d->todo_len > 0)
-		redo_succs(d, d->todo[--d->todo_len]);
-}
+	struct mr_run *run = a->run;
 
-static bool is_to_be_redone(const struct mr_run *run, unsigned i)
-{
-	const struct mr_step_state *st = &run->steps[i];
-
-	return is_failed_unhandled(run, i) || is_active(st->status) ||
-	       st->status == MR_STEP_CANCELLED ||
-	       (st->status == MR_STEP_SKIPPED && st->reason == MR_SKIP_JOIN);
-}
-
-static void redo_steps(struct mr_run *run, struct redo *d)
-{
-	/* a conditional comes before what is inside it */
-	for (unsigned i = 0; i < run->g->steps_len; i++) {
-		int parent = run->g->steps[i].parent;
-		bool outer = parent < 0 || mr_run_has(d->shell, (unsigned)parent) ||
-		             mr_run_has(d->whole, (unsigned)parent);
-
-		if (parent >= 0 && mr_run_has(d->whole, (unsigned)parent))
-			mr_run_set(d->whole, i, true);
-		if (outer && is_to_be_redone(run, i))
-			mr_run_set(d->shell, i, true);
-		if (mr_run_has(d->whole, i) || mr_run_has(d->shell, i))
-			make_fresh(run, i);
-	}
-	mr_run_recount(run);
-}
-
-static int redo_create(struct mr_run *run, struct redo *d)
-{
-	d->g = run->g;
-	d->whole = mr_arena_array(run->arena, 2 * run->words, sizeof(*d->whole));
-	/* each step is put there once, at most */
-	d->todo = mr_arena_array(run->arena, run->g->steps_len, sizeof(*d->todo));
-	if (d->whole == NULL || d->todo == NULL)
+	if (keep(a, "error", &run->error) < 0 ||
+	    mr_value_copy(run->arena, &a->fact->data, &run->who) < 0)
 		return MR_E_NOMEM;
-	d->shell = d->whole + run->words;
+	return outcome == MR_RUN_COMPLETED ? make_result(a) : 0;
+}
+
+/* The main part is over; on_failure and finally follow. */
+static int apply_finishing(struct apply *a)
+{
+	struct mr_run *run = a->run;
+	enum mr_run_status outcome;
+
+	if ((run->phase != MR_PHASE_MAIN && run->phase != MR_PHASE_COMPENSATING) ||
+	    !status_by_name(mr_value_get_str(&a->fact->data, "status"), &outcome) ||
+	    !mr_run_is_terminal(outcome))
+		return MR_E_INVALID;
+	if (keep_outcome(a, outcome) < 0)
+		return MR_E_NOMEM;
+	mr_run_stop_main(run);
+	run->outcome = outcome;
+	return mr_run_next_phase(run);
+}
+
+static int apply_compensating(struct apply *a)
+{
+	struct mr_run *run = a->run;
+
+	if (run->phase != MR_PHASE_MAIN || run->outcome != MR_RUN_FAILED || run->undo_len == 0)
+		return MR_E_INVALID;
+	run->phase = MR_PHASE_COMPENSATING;
+	return mr_run_next_undo(run);
+}
+
+static int apply_step_compensated(struct apply *a)
+{
+	struct mr_run *run = a->run;
+
+	if (run->undoing == NULL || run->undoing->holder != a->st)
+		return MR_E_INVALID;
+	mr_run_undone(run);
+	a->st->status = MR_STEP_COMPENSATED;
+	return mr_run_next_undo(run);
+}
+
+static int apply_step_compensation_failed(struct apply *a)
+{
+	struct mr_run *run = a->run;
+
+	if (run->undoing == NULL || run->undoing->holder != a->st)
+		return MR_E_INVALID;
+	if (keep(a, "error", &a->st->error) < 0)
+		return MR_E_NOMEM;
+	mr_frame_drop(run, run->undoing);
+	run->undoing = NULL;
+	run->undo_failed = true;
 	return 0;
 }
+
+/* ---- a run that ended, taken up again ---- */
 
 static int apply_retried(struct apply *a)
 {
 	struct mr_run *run = a->run;
 	struct mr_str from = mr_value_get_str(&a->fact->data, "from_step");
-	/* a name that the definition lacks is no reason to refuse a journal */
-	int from_step = from.p != NULL ? mr_graph_find(run->g, from) : -1;
 	struct mr_value input;
-	struct redo d = { .todo_len = 0 };
 
-	if (!mr_run_is_terminal(run->status))
+	if (run->phase != MR_PHASE_ENDED)
 		return MR_E_INVALID;
-	if (keep(a, "input", &input) < 0 || redo_create(run, &d) < 0)
+	if (keep(a, "input", &input) < 0)
 		return MR_E_NOMEM;
 	if (mr_value_get(&a->fact->data, "input") != NULL && input.kind != MR_VALUE_NULL) {
 		run->input = input;
 		run->input_replaced = true;
 	}
-	if (from_step >= 0)
-		redo_from(&d, (unsigned)from_step);
-	redo_steps(run, &d);
-	run->status = MR_RUN_RUNNING;
-	run->error = run->result = MR_NULL_VALUE;
-	run->has_result = false;
-	run->ended_at = 0;
+	if (mr_run_redo(run, from) < 0)
+		return MR_E_NOMEM;
 	if (run->started && run->g->timeout_us > 0)
 		run->deadline_at = a->fact->at_us + run->g->timeout_us;
 	return 0;
@@ -600,43 +746,96 @@ static int apply_retried(struct apply *a)
 
 /* ---- the table ---- */
 
+enum subject {
+	OF_RUN,
+	OF_STEP,      /* found where it stands */
+	OF_EXECUTION, /* found by its execution: it has completed */
+};
+
 static const struct {
 	int (*apply)(struct apply *a);
-	bool of_step;
+	enum subject subject;
 } rows[] = {
-	[MR_FACT_CREATED] = { apply_created, false },
-	[MR_FACT_STARTED] = { apply_started, false },
-	[MR_FACT_STEP_STARTED] = { apply_step_started, true },
-	[MR_FACT_STEP_WAITING] = { apply_step_waiting, true },
-	[MR_FACT_STEP_COMPLETED] = { apply_step_completed, true },
-	[MR_FACT_STEP_FAILED] = { apply_step_failed, true },
-	[MR_FACT_STEP_RETRYING] = { apply_step_retrying, true },
-	[MR_FACT_STEP_SKIPPED] = { apply_step_skipped, true },
-	[MR_FACT_STEP_CANCELLED] = { apply_step_cancelled, true },
-	[MR_FACT_LOG] = { apply_log, false },
-	[MR_FACT_PAUSED] = { apply_paused, false },
-	[MR_FACT_RESUMED] = { apply_resumed, false },
-	[MR_FACT_COMPLETED] = { apply_completed, false },
-	[MR_FACT_FAILED] = { apply_failed, false },
-	[MR_FACT_CANCELLED] = { apply_cancelled, false },
-	[MR_FACT_TIMED_OUT] = { apply_timed_out, false },
-	[MR_FACT_RETRIED] = { apply_retried, false },
+	[MR_FACT_CREATED] = { apply_created, OF_RUN },
+	[MR_FACT_STARTED] = { apply_started, OF_RUN },
+	[MR_FACT_STEP_STARTED] = { apply_step_started, OF_STEP },
+	[MR_FACT_STEP_WAITING] = { apply_step_waiting, OF_STEP },
+	[MR_FACT_STEP_ITERATING] = { apply_step_iterating, OF_STEP },
+	[MR_FACT_STEP_COMPLETED] = { apply_step_completed, OF_STEP },
+	[MR_FACT_STEP_FAILED] = { apply_step_failed, OF_STEP },
+	[MR_FACT_STEP_RETRYING] = { apply_step_retrying, OF_STEP },
+	[MR_FACT_STEP_CATCHING] = { apply_step_catching, OF_STEP },
+	[MR_FACT_STEP_SKIPPED] = { apply_step_skipped, OF_STEP },
+	[MR_FACT_STEP_CANCELLED] = { apply_step_cancelled, OF_STEP },
+	[MR_FACT_STEP_COMPENSATED] = { apply_step_compensated, OF_EXECUTION },
+	[MR_FACT_STEP_COMPENSATION_FAILED] = { apply_step_compensation_failed, OF_EXECUTION },
+	[MR_FACT_LOG] = { apply_log, OF_RUN },
+	[MR_FACT_SIGNALLED] = { apply_signalled, OF_RUN },
+	[MR_FACT_VARIABLES] = { apply_variables, OF_RUN },
+	[MR_FACT_PAUSED] = { apply_paused, OF_RUN },
+	[MR_FACT_RESUMED] = { apply_resumed, OF_RUN },
+	[MR_FACT_FINISHING] = { apply_finishing, OF_RUN },
+	[MR_FACT_COMPENSATING] = { apply_compensating, OF_RUN },
+	[MR_FACT_COMPLETED] = { apply_completed, OF_RUN },
+	[MR_FACT_FAILED] = { apply_failed, OF_RUN },
+	[MR_FACT_CANCELLED] = { apply_cancelled, OF_RUN },
+	[MR_FACT_TIMED_OUT] = { apply_timed_out, OF_RUN },
+	[MR_FACT_COMPENSATED] = { apply_compensated, OF_RUN },
+	[MR_FACT_RETRIED] = { apply_retried, OF_RUN },
 };
 _Static_assert(MR_ARRAY_LEN(rows) == MR_FACT_KIND_COUNT, "a row for each kind of fact");
 
-static int apply(struct mr_run *run, const struct mr_fact *fact, bool owned)
+static struct mr_frame *inner_frame(
+    const struct mr_run *run, const struct mr_fact *fact, const struct mr_block *b)
 {
-	struct apply a = { .run = run, .fact = fact, .owned = owned };
+	const struct mr_step_state *holder = mr_hash_find(run, fact->parent_id);
+	struct mr_frame *f = holder != NULL && holder->inner != NULL ? holder->inner->last : NULL;
+
+	while (f != NULL && (f->block != b || f->iteration != fact->iteration || f->kept))
+		f = f->prev;
+	return f;
+}
+
+/* Where the step of a journal row stands; NULL when there is no such place now. */
+static struct mr_step_state *locate(const struct mr_run *run, const struct mr_fact *fact)
+{
+	const struct mr_block *b = &run->g->blocks[run->g->steps[fact->step].block];
+	struct mr_frame *f;
+
+	switch (b->role) {
+	case MR_BLOCK_MAIN:
+		f = run->main;
+		break;
+	case MR_BLOCK_ON_FAILURE:
+		f = run->on_failure;
+		break;
+	case MR_BLOCK_FINALLY:
+		f = run->finally;
+		break;
+	default:
+		f = inner_frame(run, fact, b);
+		break;
+	}
+	return f != NULL ? mr_frame_step(f, (unsigned)fact->step) : NULL;
+}
+
+static int apply(
+    struct mr_run *run, const struct mr_fact *fact, struct mr_step_state *st, bool owned)
+{
+	struct apply a = { .run = run, .fact = fact, .st = st, .owned = owned };
 	int r;
 
-	if ((unsigned)fact->kind >= MR_FACT_KIND_COUNT || fact->seq != run->seq + 1)
+	if (fact->kind < 0 || fact->kind >= MR_FACT_KIND_COUNT || fact->seq != run->seq + 1)
 		return MR_E_INVALID;
-	if (rows[fact->kind].of_step) {
-		if (fact->step < 0 || (size_t)fact->step >= run->g->steps_len || !run->started)
-			return MR_E_INVALID;
-		a.s = &run->g->steps[fact->step];
-		a.st = &run->steps[fact->step];
-	}
+	if (rows[fact->kind].subject == OF_RUN)
+		a.st = NULL;
+	else if (st == NULL)
+		return MR_E_INVALID;
+	else
+		a.s = mr_step_of(run, st);
+	/* only retried takes up a run that has ended; created may stand alone */
+	if (run->phase == MR_PHASE_ENDED && fact->kind != MR_FACT_RETRIED)
+		return MR_E_INVALID;
 	r = rows[fact->kind].apply(&a);
 	if (r == 0)
 		run->seq = fact->seq;
@@ -645,10 +844,23 @@ static int apply(struct mr_run *run, const struct mr_fact *fact, bool owned)
 
 int mr_run_apply(struct mr_run *run, const struct mr_fact *fact)
 {
-	return apply(run, fact, false);
+	struct mr_step_state *st = NULL;
+
+	mr_frames_bury(run);
+	if (fact->kind >= 0 && fact->kind < MR_FACT_KIND_COUNT && fact->step >= 0 &&
+	    (size_t)fact->step < run->g->steps_len) {
+		if (rows[fact->kind].subject == OF_STEP)
+			st = locate(run, fact);
+		else if (rows[fact->kind].subject == OF_EXECUTION)
+			st = mr_hash_find(run, fact->step_execution_id);
+		if (st != NULL && st->index != (unsigned)fact->step)
+			st = NULL;
+	}
+	return apply(run, fact, st, false);
 }
 
-int mr_run_apply_own(struct mr_run *run, const struct mr_fact *fact)
+int mr_run_apply_own(struct mr_run *run, const struct mr_fact *fact, struct mr_step_state *st)
 {
-	return apply(run, fact, true);
+	/* a frame's arena is used again while the fact still waits to be written */
+	return apply(run, fact, st, st == NULL || st->frame->pooled == NULL);
 }

@@ -1,7 +1,7 @@
 /*
- * What the expressions of a step see: trigger, steps, meta, env, secrets, run, workflow and the
- * names of the input. Results of steps are gathered only when an expression asks, and only those
- * that the step's expressions name.
+ * What the expressions of a step see: trigger, steps, meta, vars, env, secrets, run, workflow, what
+ * the blocks around it bind (item, index, error, …) and the names of the input. Results of steps
+ * are gathered only when an expression asks, and only those that the step's expressions name.
  */
 #include "engine/core/run_private.h"
 
@@ -9,10 +9,8 @@
 
 #define REDACTED "[redacted]"
 
-static int step_meta(
-    const struct mr_run *run, unsigned step, struct mr_arena *a, struct mr_value *ret)
+static int step_meta(const struct mr_step_state *st, struct mr_arena *a, struct mr_value *ret)
 {
-	const struct mr_step_state *st = &run->steps[step];
 	struct mr_fields f = { .len = 0 };
 
 	mr_fields_put(&f, "status", mr_value_strz(mr_step_status_names[st->status]));
@@ -23,114 +21,147 @@ static int step_meta(
 
 /* ---- which steps ---- */
 
-static bool is_listed(const struct mr_run *run, const unsigned *steps, size_t len, unsigned step)
+/* The frame around F: that of its holder. The handlers of a run stand beside its main block. */
+static const struct mr_frame *outer(const struct mr_run *run, const struct mr_frame *f)
 {
-	for (size_t i = 0; i < len; i++)
-		if (steps[i] == step ||
-		    mr_str_eq(run->g->steps[steps[i]].short_name, run->g->steps[step].short_name))
+	if (f->holder != NULL)
+		return f->holder->frame;
+	return f != run->main ? run->main : NULL;
+}
+
+/* Step I as it is seen from FRAME: in the nearest frame of its block, from there outwards. */
+static const struct mr_step_state *see(
+    const struct mr_run *run, const struct mr_frame *frame, unsigned i)
+{
+	const struct mr_block *block = &run->g->blocks[run->g->steps[i].block];
+
+	while (frame != NULL && frame->block != block)
+		frame = outer(run, frame);
+	return frame != NULL ? mr_frame_step(frame, i) : NULL;
+}
+
+/* A list of steps that names hide and that are seen from one place. */
+struct sight {
+	const struct mr_run *run;
+	const struct mr_step_state **steps;
+	size_t len, cap;
+};
+
+static bool is_hidden(const struct sight *v, size_t inner, struct mr_str name)
+{
+	for (size_t i = 0; i < inner; i++)
+		if (mr_str_eq(mr_step_of(v->run, v->steps[i])->short_name, name))
 			return true;
 	return false;
 }
 
-/* Everything upstream of I in its block, added to STEPS; the names inside hide those around. */
-static size_t add_upstream(
-    const struct mr_run *run, unsigned i, uint64_t *seen, unsigned *steps, size_t len)
+/* All of a frame that come before UPTO (all, when that is NULL) and that no inner name hides. */
+static void add_frame(
+    struct sight *v, const struct mr_frame *f, const struct mr_step_state *upto, uint64_t *seen)
 {
-	size_t inner = len, done = len;
-	unsigned at = i;
+	size_t inner = v->len, done = v->len;
+	unsigned first = f->block->first;
+	const struct mr_step_state *at = upto;
 
-	for (;;) {
-		const struct mr_step *s = &run->g->steps[at];
+	for (unsigned i = 0; upto == NULL && i < f->block->len; i++)
+		if (!is_hidden(v, inner, v->run->g->steps[first + i].short_name))
+			v->steps[v->len++] = &f->steps[i];
+	while (at != NULL) {
+		const struct mr_step *s = mr_step_of(v->run, at);
 
 		for (size_t k = 0; k < s->deps_len; k++) {
-			if (mr_run_has(seen, s->deps[k]))
+			unsigned dep = s->deps[k];
+
+			if ((seen[dep / 64] >> (dep % 64) & 1) != 0)
 				continue;
-			mr_run_set(seen, s->deps[k], true);
-			/* hidden ones still lead to what is upstream of them: kept, and skipped
-			 * when shown; hiding is rare and inner blocks are short */
-			steps[len++] = s->deps[k];
+			seen[dep / 64] |= UINT64_C(1) << (dep % 64);
+			v->steps[v->len++] = mr_frame_step(f, dep);
 		}
-		if (done == len)
-			break;
-		at = steps[done++];
+		at = done < v->len ? v->steps[done++] : NULL;
 	}
-	if (inner == 0)
-		return len;
-	done = inner;
-	for (size_t k = inner; k < len; k++)
-		if (!is_listed(run, steps, inner, steps[k]))
-			steps[done++] = steps[k];
-	return done;
 }
 
 /* All a step could name, for one that computes names. */
-static int all_steps(
-    const struct mr_run_env *env, struct mr_arena *a, unsigned *steps, size_t *ret_len)
+static int all_steps(const struct mr_run_env *env, struct mr_arena *a, struct sight *v)
 {
 	const struct mr_run *run = env->run;
-	uint64_t *seen = mr_arena_array(a, run->words, sizeof(*seen));
+	size_t words = (run->g->steps_len + 63) / 64;
+	uint64_t *seen = mr_arena_array(a, words, sizeof(*seen));
+	const struct mr_step_state *st = env->st;
+	const struct mr_frame *f = st != NULL ? st->frame : run->main;
 
-	*ret_len = 0;
-	if (seen == NULL)
+	v->steps = mr_arena_array(a, run->g->steps_len, sizeof(v->steps[0]));
+	if (seen == NULL || v->steps == NULL)
 		return MR_E_NOMEM;
-	for (unsigned i = 0; env->step == NULL && i < run->g->top_len; i++)
-		steps[(*ret_len)++] = i;
-	if (env->step == NULL)
-		return 0;
-	for (int at = (int)env->step->index; at >= 0; at = run->g->steps[at].parent)
-		*ret_len = add_upstream(run, (unsigned)at, seen, steps, *ret_len);
+	while (f != NULL) {
+		/* what undoes a step sees that step too; handlers see all of the main block */
+		bool whole = st == NULL;
+
+		if (f->block->role == MR_BLOCK_COMPENSATE)
+			v->steps[v->len++] = f->holder;
+		add_frame(v, f, whole ? NULL : st, seen);
+		st = f->holder;
+		f = outer(run, f);
+	}
 	return 0;
 }
 
-/* The steps to be shown; *RET is theirs or an array of A. */
-static int shown_steps(
-    const struct mr_run_env *env, struct mr_arena *a, const unsigned **ret, size_t *ret_len)
+/* The steps to be shown. */
+static int shown_steps(const struct mr_run_env *env, struct mr_arena *a, struct sight *v)
 {
-	unsigned *steps;
+	const struct mr_run *run = env->run;
+	const struct mr_frame *from = env->st != NULL ? env->st->frame : run->main;
 
-	*ret = env->refs->steps;
-	*ret_len = env->refs->len;
-	if (!env->refs->all)
-		return 0;
-	steps = mr_arena_array(a, env->run->g->steps_len, sizeof(*steps));
-	if (steps == NULL)
+	v->run = run;
+	v->len = 0;
+	if (env->refs->all)
+		return all_steps(env, a, v);
+	v->steps = mr_arena_array(a, env->refs->len + 1, sizeof(v->steps[0]));
+	if (v->steps == NULL)
 		return MR_E_NOMEM;
-	*ret = steps;
-	return all_steps(env, a, steps, ret_len);
+	for (size_t i = 0; i < env->refs->len; i++) {
+		const struct mr_step_state *st = see(run, from, env->refs->steps[i]);
+
+		if (st != NULL)
+			v->steps[v->len++] = st;
+	}
+	return 0;
 }
 
-static bool shows(const struct mr_run_env *env, unsigned step, bool meta)
+static bool shows(const struct mr_run_env *env, const struct mr_step_state *st, bool meta)
 {
-	if (env->step != NULL && step == env->step->index)
+	if (st == env->st)
 		return false;
 	if (meta)
-		return mr_run_step_ended(env->run, step);
-	return env->run->steps[step].status == MR_STEP_COMPLETED;
+		return mr_step_ended(st) || st->status == MR_STEP_FAILED;
+	return st->status == MR_STEP_COMPLETED || st->status == MR_STEP_COMPENSATED;
 }
 
 /* steps.* (or meta.*): a map by the names that the step's block knows. */
 static int gather(struct mr_run_env *env, struct mr_arena *a, bool meta, struct mr_value *ret)
 {
-	const struct mr_run *run = env->run;
-	const unsigned *steps;
-	size_t len, at = 0;
+	struct sight v = { .len = 0 };
 	struct mr_map *m;
-	int r = shown_steps(env, a, &steps, &len);
+	size_t at = 0;
+	int r = shown_steps(env, a, &v);
 
-	m = r == 0 ? mr_map_create(a, len + 1) : NULL;
+	m = r == 0 ? mr_map_create(a, v.len + 1) : NULL;
 	if (m == NULL)
 		return MR_E_NOMEM;
-	for (size_t i = 0; i < len && r == 0; i++) {
-		if (!shows(env, steps[i], meta))
+	for (size_t i = 0; i < v.len && r == 0; i++) {
+		const struct mr_step_state *st = v.steps[i];
+
+		if (!shows(env, st, meta))
 			continue;
-		m->members[at].key = mr_value_str(run->g->steps[steps[i]].short_name);
-		m->members[at].value = run->steps[steps[i]].output;
+		m->members[at].key = mr_value_str(mr_step_of(env->run, st)->short_name);
 		if (meta)
-			r = step_meta(run, steps[i], a, &m->members[at].value);
+			r = step_meta(st, a, &m->members[at].value);
+		else
+			r = mr_step_output(env->run, st, a, &m->members[at].value);
 		at++;
 	}
 	if (!meta && env->result != NULL) {
-		m->members[at].key = mr_value_str(env->step->short_name);
+		m->members[at].key = mr_value_str(mr_step_of(env->run, env->st)->short_name);
 		m->members[at++].value = *env->result;
 	}
 	m->len = at;
@@ -169,8 +200,10 @@ static int look_vars(struct mr_run_env *env, struct mr_arena *a, struct mr_value
 {
 	struct mr_fields none = { .len = 0 };
 
-	(void)env; /* this version has no variables */
-	return mr_fields_map(a, &none, ret);
+	if (env->run->vars.kind != MR_VALUE_MAP)
+		return mr_fields_map(a, &none, ret);
+	*ret = env->run->vars;
+	return 0;
 }
 
 static int look_run(struct mr_run_env *env, struct mr_arena *a, struct mr_value *ret)
@@ -280,6 +313,59 @@ static int look_secrets(struct mr_run_env *env, struct mr_arena *a, struct mr_st
 	return r;
 }
 
+/* ---- what the blocks around bind ---- */
+
+static bool bound_error(const struct mr_frame *f, struct mr_str name, struct mr_value *ret)
+{
+	if (!mr_str_eq(f->block->binds.p != NULL ? f->block->binds : MR_STR("error"), name))
+		return false;
+	*ret = f->bound;
+	return true;
+}
+
+static bool bound_in(
+    const struct mr_run *run, const struct mr_frame *f, struct mr_str name, struct mr_value *ret)
+{
+	const struct mr_block *b = f->block;
+
+	switch (b->role) {
+	case MR_BLOCK_CATCH:
+	case MR_BLOCK_ON_FAILURE:
+	case MR_BLOCK_FINALLY:
+		return bound_error(f, name, ret);
+	case MR_BLOCK_BODY:
+		break;
+	default:
+		return false;
+	}
+	if (mr_str_eq(b->counts.p != NULL ? b->counts : MR_STR("index"), name)) {
+		*ret = mr_value_int(f->iteration);
+		return true;
+	}
+	if (mr_step_of(run, f->holder)->type == MR_STEP_WHILE
+	        ? !mr_str_eqz(name, "last")
+	        : !mr_str_eq(b->binds.p != NULL ? b->binds : MR_STR("item"), name))
+		return false;
+	*ret = f->bound;
+	return true;
+}
+
+static bool look_bound(const struct mr_run_env *env, struct mr_str name, struct mr_value *ret)
+{
+	for (size_t i = 0; i < env->binds_len; i++) {
+		if (!mr_str_eq(env->binds[i].name, name))
+			continue;
+		*ret = env->binds[i].value;
+		return true;
+	}
+	if (env->st == NULL)
+		return false;
+	for (const struct mr_frame *f = env->st->frame; f != NULL; f = outer(env->run, f))
+		if (bound_in(env->run, f, name, ret))
+			return true;
+	return false;
+}
+
 static int lookup(void *ctx, struct mr_arena *a, struct mr_str name, struct mr_value *ret,
     struct mr_expr_error *err)
 {
@@ -287,6 +373,8 @@ static int lookup(void *ctx, struct mr_arena *a, struct mr_str name, struct mr_v
 	const struct mr_value *v;
 	int r;
 
+	if (look_bound(env, name, ret))
+		return 0;
 	for (size_t i = 0; i < MR_ARRAY_LEN(names); i++) {
 		if (!mr_str_eqz(name, names[i].name))
 			continue;
@@ -303,38 +391,64 @@ static int lookup(void *ctx, struct mr_arena *a, struct mr_str name, struct mr_v
 	return 0;
 }
 
-void mr_run_env_init(struct mr_run_env *env, const struct mr_run *run, const struct mr_step *step,
-    enum mr_secrets secrets, int64_t now_us)
+void mr_run_env_init(struct mr_run_env *env, const struct mr_run *run,
+    const struct mr_step_state *st, enum mr_secrets secrets, int64_t now_us)
 {
-	*env = (struct mr_run_env){ .run = run,
-		.step = step,
-		.secrets = secrets,
-		.refs = step != NULL ? &step->refs : &run->g->output_refs };
-	env->expr.lookup = lookup;
-	env->expr.ctx = env;
-	env->expr.now_us = now_us;
+	/* by member: binds need no zeroes, and this runs for each attempt */
+	env->run = run;
+	env->st = st;
+	env->refs = st != NULL ? &mr_step_of(run, st)->refs : &run->g->output_refs;
+	env->secrets = secrets;
+	env->result = NULL;
+	env->binds_len = 0;
+	env->has_steps = env->has_meta = env->saw_secrets = false;
+	env->expr = (struct mr_expr_env){ .lookup = lookup, .ctx = env, .now_us = now_us };
 }
 
-void mr_run_env_source(const struct mr_run_env *env, struct mr_value *ret)
+void mr_run_env_bind(struct mr_run_env *env, struct mr_str name, struct mr_value v)
+{
+	env->binds[env->binds_len].name = name;
+	env->binds[env->binds_len++].value = v;
+}
+
+/* The result of the nearest step before ST in its block that gave one. */
+static const struct mr_step_state *nearest_before(
+    const struct mr_run *run, const struct mr_step_state *st)
+{
+	for (size_t hops = 0; hops <= st->frame->block->len; hops++) {
+		const struct mr_step *s = mr_step_of(run, st);
+
+		if (s->deps_len == 0)
+			return NULL;
+		for (size_t k = s->deps_len; k > 0; k--) {
+			const struct mr_step_state *dep = mr_frame_step(st->frame, s->deps[k - 1]);
+
+			if (dep->status == MR_STEP_COMPLETED)
+				return dep;
+		}
+		st = mr_frame_step(st->frame, s->deps[s->deps_len - 1]);
+	}
+	return NULL;
+}
+
+int mr_run_env_source(const struct mr_run_env *env, struct mr_arena *a, struct mr_value *ret)
 {
 	const struct mr_run *run = env->run;
-	unsigned at = env->step->index;
+	const struct mr_step_state *st = env->st;
 
-	/* back over steps that gave nothing, out of conditionals, to the input at last */
-	for (size_t hops = 0; hops <= run->g->steps_len; hops++) {
-		const struct mr_step *s = &run->g->steps[at];
+	/* out of blocks, to the input at last; an item of a foreach is nearer than what is around */
+	while (st != NULL) {
+		const struct mr_step_state *before = nearest_before(run, st);
+		const struct mr_frame *f = st->frame;
 
-		for (size_t k = s->deps_len; k > 0; k--) {
-			unsigned dep = s->deps[k - 1];
-
-			if (run->steps[dep].status != MR_STEP_COMPLETED)
-				continue;
-			*ret = run->steps[dep].output;
-			return;
+		if (before != NULL)
+			return mr_step_output(run, before, a, ret);
+		if (f->block->role == MR_BLOCK_BODY) {
+			*ret = f->bound;
+			return 0;
 		}
-		if (s->deps_len == 0 && s->parent < 0)
-			break;
-		at = s->deps_len > 0 ? s->deps[s->deps_len - 1] : (unsigned)s->parent;
+		st = f->holder;
 	}
 	*ret = run->input;
+	return 0;
 }

@@ -11,7 +11,7 @@ static bool is_http(struct mr_str type)
 	       type.p[5] <= '5';
 }
 
-static bool matches(struct mr_str pattern, struct mr_str type)
+bool mr_error_type_matches(struct mr_str pattern, struct mr_str type)
 {
 	if (mr_str_eqz(pattern, "*"))
 		return !mr_str_eqz(type, "cancelled");
@@ -25,7 +25,7 @@ static bool matches(struct mr_str pattern, struct mr_str type)
 static bool any_matches(const struct mr_str *patterns, size_t len, struct mr_str type)
 {
 	for (size_t i = 0; i < len; i++)
-		if (matches(patterns[i], type))
+		if (mr_error_type_matches(patterns[i], type))
 			return true;
 	return false;
 }
@@ -38,19 +38,19 @@ static bool may_recover(struct mr_str type)
 	for (size_t i = 0; i < MR_ARRAY_LEN(final); i++)
 		if (mr_str_eqz(type, final[i]))
 			return false;
-	if (!matches(MR_STR("http.4xx"), type))
+	if (!mr_error_type_matches(MR_STR("http.4xx"), type))
 		return true;
 	return mr_str_eqz(type, "http.408") || mr_str_eqz(type, "http.425") ||
 	       mr_str_eqz(type, "http.429");
 }
 
-bool mr_retry_wanted(const struct mr_retry_policy *p, struct mr_str error_type)
+bool mr_retry_wanted(const struct mr_retry_policy *p, struct mr_str error_type, bool is_thrown)
 {
 	if (any_matches(p->not_on, p->not_on_len, error_type))
 		return false;
 	if (p->on_len > 0)
 		return any_matches(p->on, p->on_len, error_type);
-	return may_recover(error_type);
+	return !is_thrown && may_recover(error_type);
 }
 
 int64_t mr_retry_delay(const struct mr_retry_policy *p, unsigned attempt, struct mr_rand *rand)
@@ -71,10 +71,16 @@ int64_t mr_retry_delay(const struct mr_retry_policy *p, unsigned attempt, struct
 
 /* ---- the error ---- */
 
-static int put_copy(
-    struct mr_turn *t, struct mr_fields *f, const struct mr_value *given, const char *member)
+/* Where what a fact says of a step is made: the run keeps it from there, unless the step's frame
+ * keeps a copy of its own. */
+static struct mr_arena *error_arena(const struct mr_turn *t, const struct mr_step_state *st)
 {
-	const struct mr_value *v = mr_value_get(given, member);
+	return st->frame->pooled != NULL ? t->out->arena : t->run->arena;
+}
+
+static int put_copy(struct mr_turn *t, struct mr_arena *arena, struct mr_fields *f,
+    const struct mr_value *v, const char *member)
+{
 	struct mr_value plain, copy;
 	int r;
 
@@ -83,77 +89,190 @@ static int put_copy(
 	r = mr_run_json_value(t->out->arena, v, &plain);
 	if (r < 0)
 		return r == MR_E_NOMEM ? r : 0; /* the error says enough without it */
-	if (mr_value_copy(t->run->arena, &plain, &copy) < 0)
+	if (mr_value_copy(arena, &plain, &copy) < 0)
 		return MR_E_NOMEM;
 	mr_fields_put(f, member, copy);
 	return 0;
 }
 
-/* {type, message, step, attempt, status_code?, data?}, in the run's arena. */
-static int make_error(struct mr_turn *t, unsigned step, const struct mr_failure *fail,
+static struct mr_str clean(struct mr_str s, const char *otherwise)
+{
+	if (s.p == NULL || (s.len > 0 && memchr(s.p, '\0', s.len) != NULL))
+		return mr_str(otherwise);
+	return s;
+}
+
+/* {type, message, step, attempt, status_code?, data?} */
+static int make_error(struct mr_turn *t, struct mr_step_state *st, const struct mr_failure *fail,
     struct mr_str type, struct mr_value *ret)
 {
+	struct mr_arena *arena = error_arena(t, st);
 	struct mr_fields f = { .len = 0 };
 	struct mr_str message = fail->message;
-	struct mr_value none = MR_NULL_VALUE;
-	const struct mr_value *given = fail->given != NULL ? fail->given : &none;
+	const struct mr_value *data = fail->data;
 
 	if (fail->inner != NULL)
-		return mr_value_copy(t->run->arena, fail->inner, ret);
-	if (fail->given != NULL)
-		message = mr_value_get_str(given, "message");
-	if (memchr(type.p, '\0', type.len) != NULL)
-		type = MR_STR("internal");
-	if (message.len > 0 && memchr(message.p, '\0', message.len) != NULL)
-		message = MR_STR("");
-	type = mr_arena_str(t->run->arena, type);
-	message = mr_arena_str(t->run->arena, message.p != NULL ? message : MR_STR(""));
+		return mr_value_copy(arena, fail->inner, ret);
+	if (fail->given != NULL) {
+		message = mr_value_get_str(fail->given, "message");
+		data = mr_value_get(fail->given, "data");
+	}
+	type = mr_arena_str(arena, clean(type, "internal"));
+	message = mr_arena_str(arena, clean(message, ""));
 	if (type.p == NULL || message.p == NULL)
 		return MR_E_NOMEM;
 	mr_fields_put(&f, "type", mr_value_str(type));
 	mr_fields_put(&f, "message", mr_value_str(message));
-	mr_fields_put(&f, "step", mr_value_str(t->run->g->steps[step].name));
-	mr_fields_put(&f, "attempt", mr_value_int(mr_turn_attempt(t, step)));
-	if (put_copy(t, &f, given, "status_code") < 0 || put_copy(t, &f, given, "data") < 0)
+	mr_fields_put(&f, "step", mr_value_str(mr_step_of(t->run, st)->name));
+	mr_fields_put(&f, "attempt", mr_value_int(mr_turn_attempt(st)));
+	if (fail->given != NULL && put_copy(t, arena, &f, mr_value_get(fail->given, "status_code"),
+	                               "status_code") < 0)
 		return MR_E_NOMEM;
-	return mr_fields_map(t->run->arena, &f, ret);
+	if (put_copy(t, arena, &f, data, "data") < 0)
+		return MR_E_NOMEM;
+	return mr_fields_map(arena, &f, ret);
 }
 
-static int retry_later(struct mr_turn *t, unsigned step, struct mr_value error, int64_t duration_us)
+/* ---- what follows from it ---- */
+
+/* When the next attempt may begin; 0 when there is to be none. */
+static int64_t retry_at(const struct mr_turn *t, const struct mr_step_state *st,
+    const struct mr_failure *fail, struct mr_str type)
 {
-	const struct mr_step *s = &t->run->g->steps[step];
-	unsigned attempt = t->run->steps[step].attempt;
+	const struct mr_step *s = mr_step_of(t->run, st);
+	unsigned attempt = mr_turn_attempt(st);
+	int64_t first = st->first_at > 0 ? st->first_at : t->now, at;
+
+	if (!fail->retryable || st->status == MR_STEP_CATCHING ||
+	    attempt >= s->retry.max_attempts ||
+	    !mr_retry_wanted(&s->retry, type, fail->is_thrown))
+		return 0;
+	at = t->now + mr_retry_delay(&s->retry, attempt, t->rand);
+	if (s->total_timeout_us > 0 && at >= first + s->total_timeout_us)
+		return 0;
+	return at;
+}
+
+static int retry_later(struct mr_turn *t, struct mr_step_state *st, struct mr_value error,
+    int64_t at, int64_t duration_us)
+{
 	struct mr_fields f = { .len = 0 };
 
 	mr_fields_put(&f, "error", error);
-	if (mr_fields_time(&f, t->out->arena, "next_at",
-	        t->now + mr_retry_delay(&s->retry, attempt, t->rand)) < 0)
+	if (mr_fields_time(&f, t->out->arena, "next_at", at) < 0)
 		return MR_E_NOMEM;
-	return mr_turn_fact(t, MR_FACT_STEP_RETRYING, (int)step, &f, duration_us);
+	return mr_turn_fact(t, MR_FACT_STEP_RETRYING, st, &f, duration_us);
 }
 
-int mr_turn_fail(struct mr_turn *t, unsigned step, const struct mr_failure *fail)
+/* The catch entry for an error of TYPE, or -1. A step that is catching already has none. */
+static int catch_for(const struct mr_turn *t, const struct mr_step_state *st, struct mr_str type)
 {
-	const struct mr_step *s = &t->run->g->steps[step];
-	struct mr_fields f = mr_turn_step_fields(t, step);
-	struct mr_str type = fail->type != NULL ? mr_str(fail->type) : MR_STR_NONE;
-	struct mr_value error;
+	const struct mr_step *s = mr_step_of(t->run, st);
+
+	for (size_t k = 0; k < s->catches_len && st->status != MR_STEP_CATCHING; k++) {
+		const struct mr_catch *c = &s->catches[k];
+
+		if (c->on_len == 0 ? mr_error_type_matches(MR_STR("*"), type)
+		                   : any_matches(c->on, c->on_len, type))
+			return (int)k;
+	}
+	return -1;
+}
+
+static int failed_fact(struct mr_turn *t, struct mr_step_state *st, const struct mr_failure *fail,
+    struct mr_value error, int entry)
+{
+	struct mr_fields f = mr_turn_step_fields(t, st);
+
+	if (fail->input != NULL)
+		mr_fields_put(&f, "input", *fail->input);
+	mr_fields_put(&f, "error", error);
+	if (entry >= 0) {
+		mr_fields_put(&f, "handled", mr_value_strz("catch"));
+		mr_fields_put(&f, "catch", mr_value_int(entry));
+	} else if (mr_step_of(t->run, st)->continue_on_error) {
+		mr_fields_put(&f, "handled", mr_value_strz("continue"));
+	}
+	return mr_turn_fact(t, MR_FACT_STEP_FAILED, st, &f, fail->duration_us);
+}
+
+static int catch_by_value(struct mr_turn *t, struct mr_step_state *st,
+    const struct mr_failure *fail, struct mr_value error, unsigned entry)
+{
+	const struct mr_catch *c = &mr_step_of(t->run, st)->catches[entry];
+	struct mr_expr_error err = { .message = "" };
+	struct mr_failure broken = { .type = "expression", .duration_us = fail->duration_us };
+	struct mr_run_env env;
+	struct mr_value value, plain;
+	int r;
+
+	mr_run_env_init(&env, t->run, st, MR_SECRETS_REFUSED, t->now);
+	mr_run_env_bind(&env, c->as, error);
+	r = mr_template_eval(c->value, &env.expr, t->out->arena, &value, &err);
+	if (r == 0)
+		r = mr_run_json_value(t->out->arena, &value, &plain);
+	if (r == 0)
+		return mr_turn_complete_caught(t, st, &plain, &error);
+	if (r == MR_E_NOMEM)
+		return r;
+	broken.message = mr_arena_printf(t->out->arena, "catch[%u].value: %s", entry,
+	    err.message[0] != '\0' ? err.message : "its outcome cannot be recorded");
+	if (broken.message.p == NULL || make_error(t, st, &broken, MR_STR("expression"), &error) < 0)
+		return MR_E_NOMEM;
+	return failed_fact(t, st, fail, error, -1);
+}
+
+static int catch_by_steps(struct mr_turn *t, struct mr_step_state *st,
+    const struct mr_failure *fail, struct mr_value error, unsigned entry)
+{
+	struct mr_fields f = mr_turn_step_fields(t, st);
+
+	if (fail->input != NULL)
+		mr_fields_put(&f, "input", *fail->input);
+	mr_fields_put(&f, "error", error);
+	mr_fields_put(&f, "catch", mr_value_int(entry));
+	return mr_turn_fact(t, MR_FACT_STEP_CATCHING, st, &f, fail->duration_us);
+}
+
+static int catch_error(struct mr_turn *t, struct mr_step_state *st, const struct mr_failure *fail,
+    struct mr_value error, unsigned entry)
+{
+	const struct mr_catch *c = &mr_step_of(t->run, st)->catches[entry];
+
+	if (c->value != NULL)
+		return catch_by_value(t, st, fail, error, entry);
+	if (c->block >= 0)
+		return catch_by_steps(t, st, fail, error, entry);
+	return failed_fact(t, st, fail, error, (int)entry);
+}
+
+static struct mr_str type_of(const struct mr_failure *fail)
+{
+	struct mr_str type = fail->type != NULL ? mr_str(fail->type) : fail->type_text;
 
 	if (fail->given != NULL)
 		type = mr_value_get_str(fail->given, "type");
 	if (fail->inner != NULL)
 		type = mr_value_get_str(fail->inner, "type");
-	if (type.p == NULL || type.len == 0)
-		type = MR_STR("internal");
-	if (make_error(t, step, fail, type, &error) < 0)
+	return type.p != NULL && type.len > 0 ? type : MR_STR("internal");
+}
+
+int mr_turn_fail(struct mr_turn *t, struct mr_step_state *st, const struct mr_failure *fail)
+{
+	struct mr_str type = type_of(fail);
+	struct mr_value error;
+	int64_t at;
+	int entry;
+
+	if (make_error(t, st, fail, type, &error) < 0 || mr_turn_unawait(t, st) < 0)
 		return MR_E_NOMEM;
-	if (fail->retryable && t->run->steps[step].status == MR_STEP_RUNNING &&
-	    t->run->steps[step].attempt < s->retry.max_attempts && mr_retry_wanted(&s->retry, type))
-		return retry_later(t, step, error, fail->duration_us);
-	if (fail->input != NULL)
-		mr_fields_put(&f, "input", *fail->input);
-	mr_fields_put(&f, "error", error);
-	return mr_turn_fact(t, MR_FACT_STEP_FAILED, (int)step, &f, fail->duration_us);
+	at = retry_at(t, st, fail, type);
+	if (at > 0)
+		return retry_later(t, st, error, at, fail->duration_us);
+	entry = catch_for(t, st, type);
+	if (entry >= 0)
+		return catch_error(t, st, fail, error, (unsigned)entry);
+	return failed_fact(t, st, fail, error, -1);
 }
 
 static const char *expr_message(
@@ -169,10 +288,10 @@ static const char *expr_message(
 	return err->message;
 }
 
-int mr_turn_fail_expr(struct mr_turn *t, unsigned step, struct mr_str member, int r,
+int mr_turn_fail_expr(struct mr_turn *t, struct mr_step_state *st, struct mr_str member, int r,
     const struct mr_expr_error *err, const struct mr_run_env *env)
 {
-	struct mr_failure fail = { .type = "expression" };
+	struct mr_failure fail = { .type = "expression", .retryable = true };
 
 	if (r == MR_E_NOMEM)
 		return r;
@@ -180,52 +299,141 @@ int mr_turn_fail_expr(struct mr_turn *t, unsigned step, struct mr_str member, in
 	    t->out->arena, "%.*s: %s", MR_STR_ARG(member), expr_message(r, err, env));
 	if (fail.message.p == NULL)
 		return MR_E_NOMEM;
-	return mr_turn_fail(t, step, &fail);
+	return mr_turn_fail(t, st, &fail);
 }
 
 /* ---- cancelling ---- */
 
-static bool is_inside(const struct mr_run *run, unsigned i, int outer)
+static bool cascades(const struct mr_step_state *st)
 {
-	int at = run->g->steps[i].parent;
+	const struct mr_value *v =
+	    st->inner != NULL ? mr_value_get(&st->inner->spec, "cancel") : NULL;
 
-	while (at >= 0 && at != outer)
-		at = run->g->steps[at].parent;
-	return at >= 0;
+	return v == NULL || v->kind != MR_VALUE_STRING || !mr_str_eqz(v->s, "abandon");
 }
 
-static int cancel_step(struct mr_turn *t, unsigned step, const char *reason)
+int mr_turn_stop(struct mr_turn *t, struct mr_step_state *st)
 {
-	struct mr_fields f = mr_turn_step_fields(t, step);
-	const struct mr_step_state *st = &t->run->steps[step];
+	const struct mr_step *s = mr_step_of(t->run, st);
 
-	if (st->status == MR_STEP_RUNNING &&
-	    mr_step_type_kind(t->run->g->steps[step].type) == MR_STEP_OUTSIDE &&
-	    mr_turn_abort(t, step) < 0)
+	if (st->status == MR_STEP_RUNNING && s->kind == MR_STEP_OUTSIDE &&
+	    mr_turn_abort(t, st) < 0)
 		return MR_E_NOMEM;
-	mr_fields_put(&f, "reason", mr_value_strz(reason));
-	return mr_turn_fact(t, MR_FACT_STEP_CANCELLED, (int)step, &f,
-	    t->now > st->began_at ? t->now - st->began_at : 0);
+	if (s->type == MR_STEP_SUBWORKFLOW && cascades(st) && mr_turn_cancel_child(t, st) < 0)
+		return MR_E_NOMEM;
+	return mr_turn_unawait(t, st);
 }
 
-int mr_turn_cancel_active(struct mr_turn *t, int parent, const char *reason)
+static int cancel_step(struct mr_turn *t, struct mr_step_state *st, const char *reason)
 {
-	const struct mr_run *run = t->run;
+	struct mr_fields f = mr_turn_step_fields(t, st);
+	int r = mr_turn_cancel_inner(t, st, reason);
 
-	/* inner steps stand behind the conditional that holds them, and end before it */
-	for (size_t w = run->words; w > 0; w--) {
-		for (uint64_t bits = run->active[w - 1]; bits != 0;) {
-			unsigned bit = 63 - (unsigned)__builtin_clzll(bits);
-			unsigned i = (unsigned)(w - 1) * 64 + bit;
-			int r;
+	if (r == 0)
+		r = mr_turn_stop(t, st);
+	if (r < 0)
+		return r;
+	mr_fields_put(&f, "reason", mr_value_strz(reason));
+	return mr_turn_fact(t, MR_FACT_STEP_CANCELLED, st, &f, mr_turn_took(t, st));
+}
 
-			bits &= ~(UINT64_C(1) << bit);
-			if (parent >= 0 && !is_inside(run, i, parent))
-				continue;
-			r = cancel_step(t, i, reason);
-			if (r < 0)
-				return r;
-		}
+/* The active step that stands last: inner ones end before what holds them, later ones first. */
+static struct mr_step_state *last_active(const struct mr_frame *f)
+{
+	struct mr_step_state *last = f->active;
+
+	for (struct mr_step_state *st = f->active; st != NULL; st = st->active_next)
+		if (st->index > last->index)
+			last = st;
+	return last;
+}
+
+int mr_turn_cancel_frame(struct mr_turn *t, struct mr_frame *f, const char *reason)
+{
+	int r = 0;
+
+	while (r == 0 && f->active != NULL)
+		r = cancel_step(t, last_active(f), reason);
+	return r;
+}
+
+/* As deep as blocks are nested. */
+int mr_turn_cancel_inner(struct mr_turn *t, struct mr_step_state *st, const char *reason)
+{
+	struct mr_frame *f;
+
+	if (st->inner == NULL)
+		return 0;
+	f = st->inner->first;
+	while (f != NULL) {
+		struct mr_frame *next = f->next;
+		int r = f->kept ? 0 : mr_turn_cancel_frame(t, f, reason);
+
+		if (r < 0)
+			return r;
+		f = next;
 	}
 	return 0;
+}
+
+/* ---- a race that is won ---- */
+
+/* Whether all that follows OTHER leads to ST only, by way of steps that are to go too. */
+static bool leads_only_to(
+    const struct mr_run *run, const struct mr_step_state *other, const struct mr_step_state *st)
+{
+	const struct mr_step *s = mr_step_of(run, other);
+
+	for (size_t k = 0; k < s->succs_len; k++) {
+		const struct mr_step_state *succ = mr_frame_step(st->frame, s->succs[k]);
+
+		if (succ != st && !mr_step_ended(succ))
+			return false;
+	}
+	return true;
+}
+
+static int drop_racer(struct mr_turn *t, struct mr_step_state *other)
+{
+	struct mr_fields f;
+
+	if (mr_step_is_active(other->status))
+		return cancel_step(t, other, mr_skip_reason_names[MR_SKIP_CANCEL_REST]);
+	f = mr_turn_step_fields(t, other);
+	mr_fields_put(
+	    &f, "reason", mr_value_strz(mr_skip_reason_names[MR_SKIP_CANCEL_REST]));
+	return mr_turn_fact(t, MR_FACT_STEP_SKIPPED, other, &f, -1);
+}
+
+/* Backwards from what ST waited for, so that what follows a step has ended before it is looked at. */
+int mr_turn_cancel_rest(struct mr_turn *t, struct mr_step_state *st)
+{
+	struct mr_frame *f = st->frame;
+	struct mr_step_state **todo =
+	    mr_arena_array(t->out->arena, f->block->len + 1, sizeof(struct mr_step_state *));
+	bool *seen = mr_arena_array(t->out->arena, f->block->len, sizeof(*seen));
+	size_t done = 0, len = 0;
+	int r = 0;
+
+	if (todo == NULL || seen == NULL)
+		return MR_E_NOMEM;
+	todo[len++] = st;
+	while (r == 0 && done < len) {
+		struct mr_step_state *at = todo[done++];
+		const struct mr_step *s = mr_step_of(t->run, at);
+
+		if (at != st && !mr_step_ended(at)) {
+			if (!leads_only_to(t->run, at, st))
+				continue;
+			r = drop_racer(t, at);
+		}
+		for (size_t k = 0; k < s->deps_len; k++) {
+			unsigned dep = s->deps[k] - f->block->first;
+
+			if (!seen[dep])
+				todo[len++] = &f->steps[dep];
+			seen[dep] = true;
+		}
+	}
+	return r;
 }

@@ -51,19 +51,17 @@ static void *grow(struct mr_run_out *out, void *array, size_t len, size_t *cap, 
 	return grown;
 }
 
-unsigned mr_turn_attempt(const struct mr_turn *t, unsigned step)
+unsigned mr_turn_attempt(const struct mr_step_state *st)
 {
-	const struct mr_step_state *st = &t->run->steps[step];
-
 	/* one that hasn't begun is about to */
 	if (st->status == MR_STEP_FRESH || st->status == MR_STEP_RETRYING)
 		return st->attempt + 1;
 	return st->attempt;
 }
 
-struct mr_fields mr_turn_step_fields(const struct mr_turn *t, unsigned step)
+struct mr_fields mr_turn_step_fields(const struct mr_turn *t, const struct mr_step_state *st)
 {
-	const struct mr_step *s = &t->run->g->steps[step];
+	const struct mr_step *s = mr_step_of(t->run, st);
 	struct mr_fields f = { .len = 0 };
 
 	mr_fields_put(&f, "type", mr_value_strz(mr_step_type_name(s->type)));
@@ -71,18 +69,27 @@ struct mr_fields mr_turn_step_fields(const struct mr_turn *t, unsigned step)
 	return f;
 }
 
-static unsigned attempt_of(const struct mr_turn *t, enum mr_fact_kind kind, unsigned step)
+static unsigned attempt_of(enum mr_fact_kind kind, const struct mr_step_state *st)
 {
-	const struct mr_step_state *st = &t->run->steps[step];
-
 	/* these end an attempt and begin none */
 	if (kind == MR_FACT_STEP_CANCELLED || kind == MR_FACT_LOG)
 		return st->attempt > 0 ? st->attempt : 1;
-	return mr_turn_attempt(t, step);
+	return mr_turn_attempt(st);
 }
 
-int mr_turn_fact(struct mr_turn *t, enum mr_fact_kind kind, int step, const struct mr_fields *data,
-    int64_t duration_us)
+static void describe(struct mr_fact *fact, const struct mr_step_state *st)
+{
+	const struct mr_frame *f = st->frame;
+
+	fact->step = (int)st->index;
+	fact->attempt = attempt_of(fact->kind, st);
+	fact->step_execution_id = st->execution_id != 0 ? st->execution_id : fact->id;
+	fact->parent_id = f->holder != NULL ? f->holder->execution_id : 0;
+	fact->iteration = f->iteration;
+}
+
+int mr_turn_fact(struct mr_turn *t, enum mr_fact_kind kind, struct mr_step_state *st,
+    const struct mr_fields *data, int64_t duration_us)
 {
 	struct mr_run_out *out = t->out;
 	struct mr_fact *facts =
@@ -95,20 +102,16 @@ int mr_turn_fact(struct mr_turn *t, enum mr_fact_kind kind, int step, const stru
 	out->facts = facts;
 	fact = &facts[out->facts_len];
 	*fact = (struct mr_fact){ .kind = kind,
-		.step = step,
+		.step = -1,
 		.seq = t->run->seq + 1,
 		.at_us = t->now,
 		.duration_us = duration_us };
 	fact->id = t->run->next_id(t->run->next_id_ctx);
-	if (step >= 0) {
-		const struct mr_step_state *st = &t->run->steps[step];
-
-		fact->attempt = attempt_of(t, kind, (unsigned)step);
-		fact->step_execution_id = st->execution_id != 0 ? st->execution_id : fact->id;
-	}
+	if (st != NULL)
+		describe(fact, st);
 	if (mr_fields_map(out->arena, data, &fact->data) < 0)
 		return MR_E_NOMEM;
-	r = mr_run_apply_own(t->run, fact);
+	r = mr_run_apply_own(t->run, fact, st);
 	if (r == 0)
 		out->facts_len++;
 	return r;
@@ -127,18 +130,81 @@ int mr_turn_effect(struct mr_turn *t, const struct mr_effect *e)
 	return 0;
 }
 
-int mr_turn_abort(struct mr_turn *t, unsigned step)
+int mr_turn_abort(struct mr_turn *t, const struct mr_step_state *st)
 {
 	struct mr_run_out *out = t->out;
-	const struct mr_step_state *st = &t->run->steps[step];
 	struct mr_effect *aborts =
 	    grow(out, out->aborts, out->aborts_len, &out->aborts_cap, sizeof(*aborts));
 
 	if (aborts == NULL)
 		return MR_E_NOMEM;
 	out->aborts = aborts;
-	out->aborts[out->aborts_len++] = (struct mr_effect){
-		.step = (int)step, .attempt = st->attempt, .step_execution_id = st->execution_id
+	out->aborts[out->aborts_len++] = (struct mr_effect){ .step = (int)st->index,
+		.iteration = st->frame->iteration,
+		.attempt = st->attempt,
+		.step_execution_id = st->execution_id };
+	return 0;
+}
+
+int mr_turn_await(struct mr_turn *t, const struct mr_step_state *st, struct mr_str event_type,
+    int64_t child_run_id)
+{
+	struct mr_run_out *out = t->out;
+	struct mr_wait_row *waits =
+	    grow(out, out->waits, out->waits_len, &out->waits_cap, sizeof(*waits));
+
+	if (waits == NULL)
+		return MR_E_NOMEM;
+	out->waits = waits;
+	if (event_type.p != NULL)
+		event_type = mr_arena_str(out->arena, event_type);
+	waits[out->waits_len++] = (struct mr_wait_row){ .step = (int)st->index,
+		.step_execution_id = st->execution_id,
+		.event_type = event_type,
+		.child_run_id = child_run_id };
+	return child_run_id == 0 && event_type.p == NULL ? MR_E_NOMEM : 0;
+}
+
+static int push_id(struct mr_run_out *out, int64_t **list, size_t *len, size_t *cap, int64_t id)
+{
+	int64_t *grown = grow(out, *list, *len, cap, sizeof(**list));
+
+	if (grown == NULL)
+		return MR_E_NOMEM;
+	*list = grown;
+	grown[(*len)++] = id;
+	return 0;
+}
+
+int mr_turn_unawait(struct mr_turn *t, const struct mr_step_state *st)
+{
+	struct mr_run_out *out = t->out;
+
+	if (!st->is_awaiting)
+		return 0;
+	return push_id(
+	    out, &out->unwaits, &out->unwaits_len, &out->unwaits_cap, st->execution_id);
+}
+
+int mr_turn_cancel_child(struct mr_turn *t, const struct mr_step_state *st)
+{
+	struct mr_run_out *out = t->out;
+
+	return push_id(
+	    out, &out->cancels, &out->cancels_len, &out->cancels_cap, st->execution_id);
+}
+
+int mr_turn_emit(struct mr_turn *t, struct mr_str type, struct mr_value data)
+{
+	struct mr_run_out *out = t->out;
+	struct mr_emit_row *emits =
+	    grow(out, out->emits, out->emits_len, &out->emits_cap, sizeof(*emits));
+
+	if (emits == NULL)
+		return MR_E_NOMEM;
+	out->emits = emits;
+	emits[out->emits_len++] = (struct mr_emit_row){
+		.id = out->facts[out->facts_len - 1].id, .type = type, .data = data
 	};
 	return 0;
 }

@@ -1,12 +1,10 @@
 /*
- * A run's state as one value, and back. Steps that nothing happened to are left out. Steps go by
- * name, so that a snapshot outlives a change of how graphs are numbered.
+ * A run's state as one value. Steps that nothing happened to are left out. Steps go by name and
+ * blocks by the name of their first step, so that a snapshot outlives a change of how graphs are
+ * numbered; frames go by their place in the list. run_restore.c reads it.
  */
 #include "engine/core/run_private.h"
-
-#define FORMAT 1
-
-/* ---- writing ---- */
+#include "engine/core/run_snapshot.h"
 
 static void put_int(struct mr_fields *f, const char *key, int64_t n)
 {
@@ -14,41 +12,134 @@ static void put_int(struct mr_fields *f, const char *key, int64_t n)
 		mr_fields_put(f, key, mr_value_int(n));
 }
 
-static int write_step(const struct mr_step_state *st, struct mr_arena *a, struct mr_value *ret)
+static void put_flag(struct mr_fields *f, const char *key, bool on)
+{
+	if (on)
+		mr_fields_put(f, key, mr_value_bool(true));
+}
+
+static void put_value(struct mr_fields *f, const char *key, struct mr_value v)
+{
+	if (v.kind != MR_VALUE_NULL)
+		mr_fields_put(f, key, v);
+}
+
+/* ---- places ---- */
+
+/* [frame, step] */
+static int put_place(const struct mr_run *run, struct mr_arena *a, struct mr_fields *f,
+    const char *key, const struct mr_step_state *st)
+{
+	struct mr_list *l;
+
+	if (st == NULL)
+		return 0;
+	l = mr_list_create(a, 2);
+	if (l == NULL)
+		return MR_E_NOMEM;
+	l->items[0] = mr_value_int(st->frame->number);
+	l->items[1] = mr_value_str(mr_step_of(run, st)->name);
+	mr_fields_put(f, key, mr_value_list(l));
+	return 0;
+}
+
+/* ---- a step ---- */
+
+static int put_items(const struct mr_inner *in, struct mr_arena *a, struct mr_fields *f)
+{
+	size_t len = in->items.kind == MR_VALUE_LIST ? in->items.list->len : 0;
+	struct mr_list *results, *done;
+	size_t n = 0;
+
+	if (in->items.kind != MR_VALUE_LIST)
+		return 0;
+	results = mr_list_create(a, in->succeeded);
+	done = mr_list_create(a, in->succeeded);
+	if (results == NULL || done == NULL)
+		return MR_E_NOMEM;
+	for (size_t i = 0; i < len; i++) {
+		if (!in->done[i])
+			continue;
+		done->items[n] = mr_value_int((int64_t)i);
+		results->items[n++] = in->results[i];
+	}
+	mr_fields_put(f, "items", in->items);
+	mr_fields_put(f, "done", mr_value_list(done));
+	mr_fields_put(f, "results", mr_value_list(results));
+	put_int(f, "next", (int64_t)in->next);
+	put_int(f, "failed", (int64_t)in->failed);
+	return 0;
+}
+
+static int write_inner(const struct mr_inner *in, struct mr_arena *a, struct mr_value *ret)
 {
 	struct mr_fields f = { .len = 0 };
+
+	put_int(&f, "ways", (int64_t)in->ways);
+	put_int(&f, "catch", in->catch_entry);
+	put_int(&f, "rounds", in->rounds);
+	put_flag(&f, "delayed", in->is_delayed);
+	if (in->has_failure)
+		mr_fields_put(&f, "failure", in->failure);
+	put_value(&f, "spec", in->spec);
+	if (put_items(in, a, &f) < 0)
+		return MR_E_NOMEM;
+	return mr_fields_map(a, &f, ret);
+}
+
+/* In two objects, since one has only so many members. */
+static int write_step(const struct mr_step_state *st, struct mr_arena *a, struct mr_value *ret)
+{
+	struct mr_fields f = { .len = 0 }, times = { .len = 0 };
+	struct mr_value v;
 
 	mr_fields_put(&f, "status", mr_value_strz(mr_step_status_names[st->status]));
 	if (st->reason != MR_SKIP_NONE)
 		mr_fields_put(&f, "reason", mr_value_strz(mr_skip_reason_names[st->reason]));
-	if (st->branch != 0)
-		mr_fields_put(&f, "branch", mr_value_strz(st->branch == 1 ? "true" : "false"));
+	put_flag(&f, "handled", st->handled);
+	put_int(&f, "ways", (int64_t)st->ways);
 	put_int(&f, "attempt", st->attempt);
 	put_int(&f, "id", st->execution_id);
-	put_int(&f, "began_at", st->began_at);
-	put_int(&f, "wake_at", st->wake_at);
-	if (st->output.kind != MR_VALUE_NULL)
-		mr_fields_put(&f, "output", st->output);
-	if (st->error.kind != MR_VALUE_NULL)
-		mr_fields_put(&f, "error", st->error);
+	put_int(&times, "first", st->first_at);
+	put_int(&times, "began", st->began_at);
+	put_int(&times, "wake", st->wake_at);
+	if (mr_fields_map(a, &times, &v) < 0)
+		return MR_E_NOMEM;
+	if (times.len > 0)
+		mr_fields_put(&f, "at", v);
+	put_value(&f, "output", st->output);
+	if (st->ref.p != NULL)
+		mr_fields_put(&f, "ref", mr_value_str(st->ref));
+	put_value(&f, "error", st->error);
+	if (st->inner != NULL) {
+		if (write_inner(st->inner, a, &v) < 0)
+			return MR_E_NOMEM;
+		mr_fields_put(&f, "inner", v);
+	}
 	return mr_fields_map(a, &f, ret);
 }
 
-static int write_steps(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
+static bool is_written(const struct mr_step_state *st)
+{
+	return st->status != MR_STEP_FRESH || st->inner != NULL;
+}
+
+static int write_steps(
+    const struct mr_run *run, const struct mr_frame *f, struct mr_arena *a, struct mr_value *ret)
 {
 	size_t len = 0, at = 0;
 	struct mr_map *m;
 
-	for (size_t i = 0; i < run->g->steps_len; i++)
-		len += run->steps[i].status != MR_STEP_FRESH;
+	for (unsigned i = 0; i < f->block->len; i++)
+		len += is_written(&f->steps[i]);
 	m = mr_map_create(a, len);
 	if (m == NULL)
 		return MR_E_NOMEM;
-	for (size_t i = 0; i < run->g->steps_len; i++) {
-		if (run->steps[i].status == MR_STEP_FRESH)
+	for (unsigned i = 0; i < f->block->len; i++) {
+		if (!is_written(&f->steps[i]))
 			continue;
-		m->members[at].key = mr_value_str(run->g->steps[i].name);
-		if (write_step(&run->steps[i], a, &m->members[at++].value) < 0)
+		m->members[at].key = mr_value_str(mr_step_of(run, &f->steps[i])->name);
+		if (write_step(&f->steps[i], a, &m->members[at++].value) < 0)
 			return MR_E_NOMEM;
 	}
 	if (mr_map_seal(a, m) < 0)
@@ -57,146 +148,139 @@ static int write_steps(const struct mr_run *run, struct mr_arena *a, struct mr_v
 	return 0;
 }
 
-int mr_run_snapshot(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
+/* ---- frames ---- */
+
+static int write_frame(
+    const struct mr_run *run, const struct mr_frame *f, struct mr_arena *a, struct mr_value *ret)
 {
-	struct mr_fields f = { .len = 0 };
+	struct mr_fields fields = { .len = 0 };
 	struct mr_value steps;
 
-	if (write_steps(run, a, &steps) < 0)
+	mr_fields_put(&fields, "block", mr_value_str(run->g->steps[f->block->first].name));
+	if (put_place(run, a, &fields, "holder", f->holder) < 0 || write_steps(run, f, a, &steps) < 0)
 		return MR_E_NOMEM;
-	mr_fields_put(&f, "v", mr_value_int(FORMAT));
-	mr_fields_put(&f, "seq", mr_value_int(run->seq));
-	mr_fields_put(&f, "status", mr_value_strz(mr_run_status_name(run->status)));
-	if (run->started)
-		mr_fields_put(&f, "started_at", mr_value_int(run->started_at));
-	put_int(&f, "deadline_at", run->deadline_at);
-	put_int(&f, "paused_at", run->paused_at);
-	put_int(&f, "ended_at", run->ended_at);
-	if (run->input_replaced)
-		mr_fields_put(&f, "input", run->input);
-	if (run->error.kind != MR_VALUE_NULL)
-		mr_fields_put(&f, "error", run->error);
-	mr_fields_put(&f, "steps", steps);
-	return mr_fields_map(a, &f, ret);
+	put_int(&fields, "iteration", f->iteration);
+	put_value(&fields, "bound", f->bound);
+	put_flag(&fields, "closed", f->is_closed);
+	put_flag(&fields, "cancelled", f->is_cancelled);
+	put_flag(&fields, "detached", f->is_detached);
+	put_flag(&fields, "kept", f->kept);
+	mr_fields_put(&fields, "steps", steps);
+	return mr_fields_map(a, &fields, ret);
 }
 
-/* ---- reading ---- */
-
-static int read_word(const struct mr_value *v, const char *member, const char *const *words,
-    unsigned len, unsigned *ret)
+static int write_frames(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
 {
-	struct mr_str s = mr_value_get_str(v, member);
+	size_t len = 0;
+	struct mr_list *l;
 
-	for (unsigned i = 0; i < len; i++) {
-		if (!mr_str_eqz(s, words[i]))
-			continue;
-		*ret = i;
-		return 0;
-	}
-	return MR_E_INVALID;
-}
-
-static int64_t read_int(const struct mr_value *v, const char *member)
-{
-	const struct mr_value *n = mr_value_get_kind(v, member, MR_VALUE_INT);
-
-	return n != NULL ? n->i : 0;
-}
-
-static int read_value(
-    struct mr_run *run, const struct mr_value *v, const char *member, struct mr_value *ret)
-{
-	const struct mr_value *m = mr_value_get(v, member);
-
-	*ret = MR_NULL_VALUE;
-	return m != NULL ? mr_value_copy(run->arena, m, ret) : 0;
-}
-
-static int read_step(struct mr_run *run, unsigned i, const struct mr_value *v)
-{
-	struct mr_step_state *st = &run->steps[i];
-	unsigned status, reason = MR_SKIP_NONE;
-	struct mr_str branch = mr_value_get_str(v, "branch");
-
-	if (read_word(v, "status", mr_step_status_names, MR_STEP_STATUS_COUNT, &status) < 0)
-		return MR_E_INVALID;
-	if (mr_value_get(v, "reason") != NULL &&
-	    read_word(v, "reason", mr_skip_reason_names, MR_SKIP_REASON_COUNT, &reason) < 0)
-		return MR_E_INVALID;
-	st->status = (enum mr_step_status)status;
-	st->reason = (enum mr_skip_reason)reason;
-	st->branch = mr_str_eqz(branch, "true") ? 1 : mr_str_eqz(branch, "false") ? 2 : 0;
-	st->attempt = (unsigned)read_int(v, "attempt");
-	st->execution_id = read_int(v, "id");
-	st->began_at = read_int(v, "began_at");
-	st->wake_at = read_int(v, "wake_at");
-	if (read_value(run, v, "output", &st->output) < 0)
+	for (struct mr_frame *f = run->frames; f != NULL; f = f->all_next)
+		f->number = (unsigned)len++;
+	l = mr_list_create(a, len);
+	if (l == NULL)
 		return MR_E_NOMEM;
-	mr_run_link_json(run, i);
-	return read_value(run, v, "error", &st->error);
-}
-
-static int read_steps(struct mr_run *run, const struct mr_value *snapshot)
-{
-	const struct mr_value *steps = mr_value_get_kind(snapshot, "steps", MR_VALUE_MAP);
-
-	if (steps == NULL)
-		return MR_E_INVALID;
-	for (size_t i = 0; i < steps->map->len; i++) {
-		int step = mr_graph_find(run->g, steps->map->members[i].key.s);
-		int r = step < 0 ? MR_E_INVALID
-		                 : read_step(run, (unsigned)step, &steps->map->members[i].value);
-
-		if (r < 0)
-			return r;
-	}
+	len = 0;
+	for (const struct mr_frame *f = run->frames; f != NULL; f = f->all_next)
+		if (write_frame(run, f, a, &l->items[len++]) < 0)
+			return MR_E_NOMEM;
+	*ret = mr_value_list(l);
 	return 0;
 }
 
-static int read_status(struct mr_run *run, const struct mr_value *snapshot)
-{
-	struct mr_str s = mr_value_get_str(snapshot, "status");
+/* ---- what is left to be undone, what came ---- */
 
-	for (int i = MR_RUN_PENDING; i <= MR_RUN_TIMED_OUT; i++) {
-		if (!mr_str_eqz(s, mr_run_status_name((enum mr_run_status)i)))
-			continue;
-		run->status = (enum mr_run_status)i;
+static int put_undo(const struct mr_run *run, struct mr_arena *a, struct mr_fields *f)
+{
+	struct mr_list *l;
+
+	if (run->undo_len == 0)
 		return 0;
-	}
-	return MR_E_INVALID;
-}
-
-static int read_result(struct mr_run *run)
-{
-	struct mr_expr_error err;
-
-	if (run->status != MR_RUN_COMPLETED)
-		return 0;
-	/* it could be made when the run completed */
-	return mr_run_make_result(run, run->ended_at, &err) == MR_E_NOMEM ? MR_E_NOMEM : 0;
-}
-
-int mr_run_restore(struct mr_run *run, const struct mr_value *snapshot)
-{
-	const struct mr_value *input = mr_value_get(snapshot, "input");
-	int64_t seq = read_int(snapshot, "seq");
-	int r;
-
-	if (run->seq != 0 || seq < 0 || seq > INT32_MAX || read_int(snapshot, "v") != FORMAT ||
-	    read_status(run, snapshot) < 0)
-		return MR_E_INVALID;
-	run->seq = (unsigned)seq;
-	run->started = mr_value_get(snapshot, "started_at") != NULL;
-	run->started_at = read_int(snapshot, "started_at");
-	run->deadline_at = read_int(snapshot, "deadline_at");
-	run->paused_at = read_int(snapshot, "paused_at");
-	run->ended_at = read_int(snapshot, "ended_at");
-	run->input_replaced = input != NULL;
-	if (input != NULL && mr_value_copy(run->arena, input, &run->input) < 0)
+	l = mr_list_create(a, run->undo_len);
+	if (l == NULL)
 		return MR_E_NOMEM;
-	r = read_value(run, snapshot, "error", &run->error);
-	if (r == 0)
-		r = read_steps(run, snapshot);
-	mr_run_recount(run);
-	return r == 0 ? read_result(run) : r;
+	for (size_t i = 0; i < run->undo_len; i++) {
+		struct mr_fields one = { .len = 0 };
+
+		if (put_place(run, a, &one, "step", run->undo[i]) < 0)
+			return MR_E_NOMEM;
+		l->items[i] = one.m[0].value;
+	}
+	mr_fields_put(f, "undo", mr_value_list(l));
+	return 0;
+}
+
+static int put_inbox(const struct mr_run *run, struct mr_arena *a, struct mr_fields *f)
+{
+	struct mr_list *l;
+	size_t n = 0;
+
+	if (run->inbox_len == 0)
+		return 0;
+	l = mr_list_create(a, run->inbox_len);
+	if (l == NULL)
+		return MR_E_NOMEM;
+	for (const struct mr_inbox_item *in = run->inbox; in != NULL; in = in->next) {
+		struct mr_fields one = { .len = 0 };
+
+		mr_fields_put(&one, "seq", mr_value_int(in->seq));
+		mr_fields_put(&one, "event", in->event);
+		if (mr_fields_map(a, &one, &l->items[n++]) < 0)
+			return MR_E_NOMEM;
+	}
+	mr_fields_put(f, "inbox", mr_value_list(l));
+	return 0;
+}
+
+/* ---- the run ---- */
+
+static int write_times(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
+{
+	struct mr_fields f = { .len = 0 };
+
+	if (run->started)
+		mr_fields_put(&f, "started", mr_value_int(run->started_at));
+	put_int(&f, "deadline", run->deadline_at);
+	put_int(&f, "paused", run->paused_at);
+	put_int(&f, "ended", run->ended_at);
+	return mr_fields_map(a, &f, ret);
+}
+
+static int write_end(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
+{
+	struct mr_fields f = { .len = 0 };
+
+	mr_fields_put(&f, "outcome", mr_value_strz(mr_run_status_name(run->outcome)));
+	put_value(&f, "error", run->error);
+	put_value(&f, "who", run->who);
+	if (run->has_output)
+		mr_fields_put(&f, "output", run->result);
+	if (run->undoing != NULL)
+		mr_fields_put(&f, "undoing", mr_value_int(run->undoing->number));
+	put_flag(&f, "undo_failed", run->undo_failed);
+	if (put_place(run, a, &f, "terminated", run->terminated) < 0)
+		return MR_E_NOMEM;
+	return mr_fields_map(a, &f, ret);
+}
+
+int mr_run_snapshot(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
+{
+	struct mr_fields f = { .len = 0 };
+	struct mr_value frames, times, end;
+
+	if (write_frames(run, a, &frames) < 0 || write_times(run, a, &times) < 0 ||
+	    write_end(run, a, &end) < 0)
+		return MR_E_NOMEM;
+	mr_fields_put(&f, "v", mr_value_int(MR_SNAPSHOT_FORMAT));
+	mr_fields_put(&f, "seq", mr_value_int(run->seq));
+	mr_fields_put(&f, "phase", mr_value_strz(mr_run_phase_names[run->phase]));
+	put_flag(&f, "paused", run->is_paused);
+	mr_fields_put(&f, "at", times);
+	mr_fields_put(&f, "end", end);
+	if (run->input_replaced)
+		mr_fields_put(&f, "input", run->input);
+	put_value(&f, "vars", run->vars);
+	if (put_undo(run, a, &f) < 0 || put_inbox(run, a, &f) < 0)
+		return MR_E_NOMEM;
+	mr_fields_put(&f, "frames", frames);
+	return mr_fields_map(a, &f, ret);
 }
