@@ -95,7 +95,8 @@ struct mr_block {
 	unsigned place;       /* among the holder's of this role: index of branch or catch entry */
 	unsigned first, len;  /* steps[first … first + len - 1] */
 	struct mr_str name;   /* of a branch: "true", "false", "case_1", "default", a parallel's own */
-	struct mr_str binds;  /* catch, on_failure: the name of the error; foreach: of the item */
+	/* catch, on_failure, finally: the name of the error; foreach: of the item */
+	struct mr_str binds;
 	struct mr_str counts; /* foreach, while: the name of the index */
 };
 
@@ -114,6 +115,15 @@ struct mr_catch {
 	int block;                       /* its steps, or -1 */
 	const struct mr_template *value; /* NULL when it has none */
 	bool has_next;                   /* it names steps: the edges say which */
+};
+
+/* One thing that a wait waits for; of the members one is there, beside those of an event. */
+struct mr_wait_item {
+	const struct mr_template *duration, *until;
+	const struct mr_template *event_type; /* NULL: it waits for a time */
+	const struct mr_expr *match;          /* sees "event" too; NULL: any of that type */
+	struct mr_value match_source;         /* as written */
+	const struct mr_template *count;      /* events; NULL: one */
 };
 
 /* Ways out of a step, bits of an edge's mask: an edge is taken when the step ended by one of its
@@ -137,6 +147,7 @@ struct mr_step {
 	const uint64_t *succs_ways; /* mask of each successor; NULL: all MR_WAY_PLAIN */
 	struct mr_join join;
 	const struct mr_expr *when; /* NULL: always */
+	bool disabled;              /* skipped, as by its own when */
 	size_t config_len;
 	const struct mr_step_member *config; /* without what is compiled into the members below */
 	/* the config itself when it holds no expression, else kind NULL */
@@ -169,6 +180,10 @@ struct mr_step {
 	bool check_after;        /* while: the first round runs unasked */
 	unsigned max_iterations; /* while */
 	int64_t round_delay_us;  /* while: between rounds */
+	/* wait */
+	size_t waits_len;
+	const struct mr_wait_item *waits;
+	bool wait_all_of; /* all of them, else the first one */
 	/* data_transform */
 	const struct mr_transform *transform;
 };

@@ -211,17 +211,16 @@ static const struct {
 	    "steps[0].message misplaced\nsteps[0].config.message required" },
 	{ "no type", "{'steps':[{'name':'a'}]}", "steps[0].type required" },
 	{ "an unknown type", "{'steps':[{'type':'htp_request'}]}", "steps[0].type unknown_type" },
-	{ "a type of later versions", "{'steps':[{'type':'foreach'},{'action':'approval'}]}",
+	{ "a type of later versions", "{'steps':[{'type':'task'},{'action':'approval'}]}",
 	    "steps[0].type not_supported\nsteps[1].action not_supported" },
 	{ "type and action differ", "{'steps':[{'type':'noop','action':'log'}]}",
 	    "steps[0].action conflict" },
 	{ "agents", "{'start_step':'a','steps':{'a':{'agent_name':'x','next_step':null}}}",
 	    "steps.a.agent_name not_supported" },
 	{ "members of later versions",
-	    "{'concurrency':{'limit':1},'on_failure':[],'finally':[{}],'mode':'saga','steps':["
-	    "{'type':'noop','catch':[{}],'compensate':{'type':'noop'},'join':'any'}]}",
-	    "concurrency not_supported\nfinally not_supported\nsteps[0].catch not_supported\n"
-	    "steps[0].compensate not_supported\nmode not_supported\nsteps[0].join not_supported" },
+	    "{'steps':[{'type':'noop','requires':['x'],'timeouts':{'start':1,'heartbeat':2}}]}",
+	    "steps[0].requires not_supported\nsteps[0].timeouts.start not_supported\n"
+	    "steps[0].timeouts.heartbeat not_supported" },
 	{ "names",
 	    "{'steps':[{'name':'','type':'noop'},{'name':5,'type':'noop'},"
 	    "{'name':'a\\tb','type':'noop'}]}",
@@ -379,9 +378,10 @@ static const struct {
 	    "steps[0].max_retries conflict" },
 	{ "timeouts",
 	    "{'timeout_seconds':0,'steps':[{'type':'noop','timeout_seconds':'1h','timeouts':"
-	    "{'run':5,'total':9}},{'type':'delay','timeout_seconds':3,'config':{'seconds':1}}]}",
-	    "timeout_seconds range\nsteps[0].timeouts.total not_supported\n"
-	    "steps[0].timeouts.run conflict\nsteps[1].timeout_seconds not_supported" },
+	    "{'run':5,'total':-9}},{'type':'delay','timeout_seconds':3,'config':{'seconds':1}},"
+	    "{'type':'http_request','timeout_seconds':'2d','config':{'url':'https://x/'}}]}",
+	    "timeout_seconds range\nsteps[0].timeouts.total type\n"
+	    "steps[0].timeouts.run conflict\nsteps[2].timeout_seconds range" },
 	{ "settings",
 	    "{'timeout_seconds':5,'settings':{'timeout':6,'x':1},'steps':[" NOOP("a") "]}",
 	    "settings.x unknown_member\nsettings.timeout conflict" },
@@ -457,7 +457,7 @@ static void members_of_steps(void **state)
 
 	(void)state;
 	assert_int_equal(d.g->timeout_us, 600000000);
-	assert_int_equal(d.g->top_len, 4);
+	assert_int_equal(d.g->blocks[0].len, 4);
 	assert_int_equal(s[0].retry.max_attempts, 3);
 	assert_int_equal(s[0].run_timeout_us, 5000000);
 	assert_true(s[0].continue_on_error);
@@ -475,8 +475,9 @@ static void members_of_steps(void **state)
 	assert_int_equal(s[2].retry.max_attempts, 1);
 	assert_int_equal(s[2].refs.len, 1);
 	assert_int_equal(s[2].refs.steps[0], 0);
-	assert_int_equal(s[2].true_len, 1);
-	assert_int_equal(s[2].succs_branch[0], 1);
+	assert_int_equal(s[2].branches_len, 2);
+	assert_int_equal(s[2].branches[0].block, -1);
+	assert_int_equal(s[2].succs_ways[0], MR_WAY_BRANCH(0));
 	assert_int_equal(mr_graph_find(d.g, MR_STR("c")), 2);
 	assert_int_equal(mr_graph_find(d.g, MR_STR("nowhere")), -1);
 	done(&d);
