@@ -81,7 +81,8 @@ struct mr_join {
 /* A list of steps. Its steps stand together in the graph. */
 enum mr_block_role {
 	MR_BLOCK_MAIN,
-	MR_BLOCK_BRANCH, /* an action of a conditional, a case of a switch, a branch of a parallel */
+	MR_BLOCK_BRANCH, /* an action of a conditional, a case of a switch, a branch of a parallel
+	                  */
 	MR_BLOCK_BODY,   /* of a foreach or while: once for each item or round */
 	MR_BLOCK_CATCH,  /* steps of a catch entry */
 	MR_BLOCK_COMPENSATE, /* what undoes the step that holds it */
@@ -91,10 +92,11 @@ enum mr_block_role {
 
 struct mr_block {
 	enum mr_block_role role;
-	int holder;           /* the step that holds it; -1: the definition */
-	unsigned place;       /* among the holder's of this role: index of branch or catch entry */
-	unsigned first, len;  /* steps[first … first + len - 1] */
-	struct mr_str name;   /* of a branch: "true", "false", "case_1", "default", a parallel's own */
+	int holder;          /* the step that holds it; -1: the definition */
+	unsigned place;      /* among the holder's of this role: index of branch or catch entry */
+	unsigned first, len; /* steps[first … first + len - 1] */
+	struct mr_str
+	    name; /* of a branch: "true", "false", "case_1", "default", a parallel's own */
 	/* catch, on_failure, finally: the name of the error; foreach: of the item */
 	struct mr_str binds;
 	struct mr_str counts; /* foreach, while: the name of the index */
@@ -128,18 +130,18 @@ struct mr_wait_item {
 
 /* Ways out of a step, bits of an edge's mask: an edge is taken when the step ended by one of its
  * ways. Cases and catch entries that name steps have a bit each. */
-#define MR_WAY_PLAIN            UINT64_C(1)
-#define MR_WAY_BRANCH(k)        (UINT64_C(2) << (k))
-#define MR_WAY_CATCH(step, k)   (UINT64_C(2) << ((step)->branches_len + (k)))
+#define MR_WAY_PLAIN          UINT64_C(1)
+#define MR_WAY_BRANCH(k)      (UINT64_C(2) << (k))
+#define MR_WAY_CATCH(step, k) (UINT64_C(2) << ((step)->branches_len + (k)))
 
 struct mr_step {
 	struct mr_str name;       /* unique in the graph: "loop/t1", "par/left/t1", "a/catch/t1" */
 	struct mr_str short_name; /* as expressions name it inside its block */
 	enum mr_step_type type;
 	enum mr_step_kind kind; /* the type's; a data_transform with jq reaches outside */
-	unsigned index;         /* place in the graph; those of the main block come first, in order */
-	unsigned order;         /* 1-based, as written; 0 for a step inside another */
-	unsigned block;         /* where it stands */
+	unsigned index; /* place in the graph; those of the main block come first, in order */
+	unsigned order; /* 1-based, as written; 0 for a step inside another */
+	unsigned block; /* where it stands */
 	size_t deps_len;
 	const unsigned *deps; /* indexes of the steps it waits for, all of its block */
 	size_t succs_len;
@@ -207,16 +209,16 @@ struct mr_graph {
 	size_t steps_len;
 	const struct mr_step *steps;
 	size_t blocks_len;
-	const struct mr_block *blocks; /* the main one is the first; then by depth */
-	int on_failure, finally;       /* blocks, or -1 */
-	int64_t timeout_us;            /* the main part of a run; 0 = none */
+	const struct mr_block *blocks;    /* the main one is the first; then by depth */
+	int on_failure, finally;          /* blocks, or -1 */
+	int64_t timeout_us;               /* the main part of a run; 0 = none */
 	const struct mr_template *output; /* NULL: map of step results */
 	struct mr_step_refs output_refs;
 	const struct mr_template *vars; /* a map, rendered when the run starts; or NULL */
 	struct mr_concurrency concurrency;
-	bool is_saga;         /* mode: saga */
+	bool is_saga;          /* mode: saga */
 	bool has_compensation; /* some step has compensate */
-	uint32_t *name_index; /* open-addressed: index + 1 by name, 0 = free */
+	uint32_t *name_index;  /* open-addressed: index + 1 by name, 0 = free */
 	size_t name_index_len;
 	size_t refs; /* cache's count, not core's */
 };

@@ -50,8 +50,8 @@ int mr_graph_add_block(struct mr_compile *c, const struct mr_draft_block *b, int
 {
 	*ret = -1;
 	if (b->depth > MR_GRAPH_MAX_DEPTH) {
-		mr_graph_fault(c, b->path, "limit", "steps may be nested %d deep",
-		    MR_GRAPH_MAX_DEPTH);
+		mr_graph_fault(
+		    c, b->path, "limit", "steps may be nested %d deep", MR_GRAPH_MAX_DEPTH);
 		return 0;
 	}
 	if (c->blocks_len == c->blocks_cap) {
@@ -234,8 +234,8 @@ static int read_block(struct mr_compile *c, unsigned block)
 			    b.value->map->members[i].key.s);
 		if (c->drafts_len <= MR_GRAPH_MAX_STEPS)
 			continue;
-		mr_graph_fault(c, b.path, "limit", "a definition has at most %d steps",
-		    MR_GRAPH_MAX_STEPS);
+		mr_graph_fault(
+		    c, b.path, "limit", "a definition has at most %d steps", MR_GRAPH_MAX_STEPS);
 		return MR_E_INVALID;
 	}
 	return r;

@@ -28,7 +28,8 @@ static const struct mr_config_row auth_rows[] = {
 	{ .name = "in", .kind = K_WORD, .words = places },
 };
 
-const struct mr_config_row *mr_graph_config_row(const struct mr_config_row *rows, size_t len, struct mr_str key)
+const struct mr_config_row *mr_graph_config_row(
+    const struct mr_config_row *rows, size_t len, struct mr_str key)
 {
 	for (size_t i = 0; i < len; i++)
 		if (mr_str_eqz(key, rows[i].name))
@@ -38,8 +39,8 @@ const struct mr_config_row *mr_graph_config_row(const struct mr_config_row *rows
 
 /* ---- one value ---- */
 
-static void check_word(
-    struct mr_compile *c, const struct mr_config_row *row, const struct mr_value *v, struct mr_str path)
+static void check_word(struct mr_compile *c, const struct mr_config_row *row,
+    const struct mr_value *v, struct mr_str path)
 {
 	struct mr_str list = MR_STR("");
 
@@ -98,8 +99,8 @@ static void check_time(struct mr_compile *c, const struct mr_value *v, struct mr
 		    c, path, "format", "must be a time such as \"2026-01-31T12:00:00Z\"");
 }
 
-static void check_number(
-    struct mr_compile *c, const struct mr_config_row *row, const struct mr_value *v, struct mr_str path)
+static void check_number(struct mr_compile *c, const struct mr_config_row *row,
+    const struct mr_value *v, struct mr_str path)
 {
 	double n;
 
@@ -125,8 +126,8 @@ static bool is_pair_value(const struct mr_value *v)
 	return true;
 }
 
-static void check_text_map(
-    struct mr_compile *c, const struct mr_config_row *row, const struct mr_value *v, struct mr_str path)
+static void check_text_map(struct mr_compile *c, const struct mr_config_row *row,
+    const struct mr_value *v, struct mr_str path)
 {
 	bool lists = row->kind == K_PAIRS;
 
@@ -205,8 +206,8 @@ static void check_auth(struct mr_compile *c, const struct mr_value *v, struct mr
 		need(c, v, path, "key", "type \"api_key\"");
 }
 
-static void check_text(
-    struct mr_compile *c, const struct mr_config_row *row, const struct mr_value *v, struct mr_str path)
+static void check_text(struct mr_compile *c, const struct mr_config_row *row,
+    const struct mr_value *v, struct mr_str path)
 {
 	if (v->kind != MR_VALUE_STRING)
 		mr_graph_fault(c, path, "type", "must be a text");
@@ -250,8 +251,8 @@ static void check_items(struct mr_compile *c, const struct mr_value *v, struct m
 	}
 }
 
-static void check_value(
-    struct mr_compile *c, const struct mr_config_row *row, const struct mr_value *v, struct mr_str path)
+static void check_value(struct mr_compile *c, const struct mr_config_row *row,
+    const struct mr_value *v, struct mr_str path)
 {
 	int64_t us, whole;
 
@@ -272,15 +273,15 @@ static void check_value(
 		check_number(c, row, v, path);
 		break;
 	case K_COUNT:
-		(void)mr_graph_check_int(
-		    c, v, path, (int64_t)row->min, (int64_t)row->max, &whole);
+		(void)mr_graph_check_int(c, v, path, (int64_t)row->min, (int64_t)row->max, &whole);
 		break;
 	case K_BOOL:
 		if (v->kind != MR_VALUE_BOOL)
 			mr_graph_fault(c, path, "type", "must be true or false");
 		break;
 	case K_DURATION:
-		(void)mr_graph_check_duration(c, v, path, (int64_t)(row->min * (double)MR_GRAPH_SECOND_US),
+		(void)mr_graph_check_duration(c, v, path,
+		    (int64_t)(row->min * (double)MR_GRAPH_SECOND_US),
 		    (int64_t)(row->max * (double)MR_GRAPH_SECOND_US), &us);
 		break;
 	case K_TIME:
@@ -315,8 +316,8 @@ static void check_value(
 
 /* ---- all members ---- */
 
-static void unknown(
-    struct mr_compile *c, const struct mr_config_row *rows, size_t len, struct mr_str path, struct mr_str key)
+static void unknown(struct mr_compile *c, const struct mr_config_row *rows, size_t len,
+    struct mr_str path, struct mr_str key)
 {
 	const char *nearest = NULL;
 	unsigned dist = mr_graph_reach(key);
@@ -345,7 +346,6 @@ void mr_graph_check_rows(struct mr_compile *c, const struct mr_config_row *rows,
 			                            : "this type of step needs it");
 	}
 }
-
 
 /* ---- members that exclude or need each other ---- */
 

@@ -28,7 +28,8 @@ static const struct mr_member_row tolerate_rows[] = {
 
 int mr_graph_flow_branches(struct mr_compile *c, struct mr_draft *d, struct mr_step *s)
 {
-	struct mr_branch *branches = mr_arena_array(c->arena, d->branches_len + 1, sizeof(*branches));
+	struct mr_branch *branches =
+	    mr_arena_array(c->arena, d->branches_len + 1, sizeof(*branches));
 
 	if (branches == NULL)
 		return MR_E_NOMEM;
@@ -62,14 +63,12 @@ static int compile_case(
 		    "a case needs \"when\", a condition, or \"equals\", what the value is compared "
 		    "with");
 	else if (when != NULL && equals != NULL)
-		mr_graph_fault(
-		    c, path, "conflict", "\"when\" is given already; keep one of them");
+		mr_graph_fault(c, path, "conflict", "\"when\" is given already; keep one of them");
 	else if (equals != NULL && !has_value)
 		mr_graph_fault(c, path, "conflict",
 		    "the switch has no \"value\" to compare with; give one, or use \"when\"");
 	if (when != NULL)
-		return mr_graph_condition(
-		    c, when, mr_graph_pathz(c, b->path, "when"), &ret->when);
+		return mr_graph_condition(c, when, mr_graph_pathz(c, b->path, "when"), &ret->when);
 	return equals != NULL ? mr_graph_template(c, equals, path, &ret->equals) : 0;
 }
 
@@ -84,7 +83,7 @@ int mr_graph_flow_switch(
 
 	if (match != NULL)
 		s->match_all = mr_graph_check_word(c, match,
-				   mr_graph_pathz(c, d->config_path, "match"), matches) == 1;
+		                   mr_graph_pathz(c, d->config_path, "match"), matches) == 1;
 	if (cases != NULL && cases->kind == MR_VALUE_LIST && cases->list->len == 0)
 		mr_graph_fault(c, mr_graph_pathz(c, d->config_path, "cases"), "required",
 		    "needs at least one case");
@@ -109,8 +108,8 @@ int mr_graph_flow_parallel(
 		    "needs at least one branch");
 	if (v != NULL)
 		s->wait_all =
-		    mr_graph_check_word(c, v,
-			mr_graph_pathz(c, d->config_path, "on_branch_failure"), words) == 1;
+		    mr_graph_check_word(
+		        c, v, mr_graph_pathz(c, d->config_path, "on_branch_failure"), words) == 1;
 	mr_graph_join(c, config, d->config_path, d->branches_len, "branches", &s->branch_join);
 	return 0;
 }
@@ -143,16 +142,14 @@ static void read_tolerate(
 		percent = mr_graph_get(v, "percent");
 		count_path = mr_graph_pathz(c, path, "count");
 		if (count == NULL && percent == NULL)
-			mr_graph_fault(
-			    c, path, "required", "must have \"count\" or \"percent\"");
+			mr_graph_fault(c, path, "required", "must have \"count\" or \"percent\"");
 		else if (count != NULL && percent != NULL)
-			mr_graph_fault(c, path, "conflict",
-			    "has \"count\" and \"percent\"; keep one of them");
+			mr_graph_fault(
+			    c, path, "conflict", "has \"count\" and \"percent\"; keep one of them");
 	}
 	s->tolerate_count = -1;
 	if (count != NULL)
-		(void)mr_graph_check_int(
-		    c, count, count_path, 0, INT32_MAX, &s->tolerate_count);
+		(void)mr_graph_check_int(c, count, count_path, 0, INT32_MAX, &s->tolerate_count);
 	if (percent != NULL)
 		read_percent(c, percent, mr_graph_pathz(c, path, "percent"), s);
 }
@@ -183,14 +180,12 @@ int mr_graph_flow_while(
 	int64_t n = 0;
 
 	if (v != NULL)
-		s->check_after =
-		    mr_graph_check_word(
-			c, v, mr_graph_pathz(c, d->config_path, "check"), checks) == 1;
+		s->check_after = mr_graph_check_word(
+		                     c, v, mr_graph_pathz(c, d->config_path, "check"), checks) == 1;
 	v = mr_graph_get(config, "max_iterations");
 	if (v != NULL)
-		(void)mr_graph_check_int(c, v,
-		    mr_graph_pathz(c, d->config_path, "max_iterations"), 1, MR_GRAPH_MAX_ROUNDS,
-		    &n);
+		(void)mr_graph_check_int(c, v, mr_graph_pathz(c, d->config_path, "max_iterations"),
+		    1, MR_GRAPH_MAX_ROUNDS, &n);
 	s->max_iterations = (unsigned)n;
 	v = mr_graph_get(config, "delay");
 	if (v != NULL)

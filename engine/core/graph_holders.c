@@ -52,8 +52,7 @@ static int hold(struct holder *h, struct mr_draft_block b, const struct mr_value
 }
 
 /* H's step names others, as coming after it when it ends by WAY. */
-static void name_steps(
-    struct holder *h, uint64_t way, const struct mr_value *v, struct mr_str path)
+static void name_steps(struct holder *h, uint64_t way, const struct mr_value *v, struct mr_str path)
 {
 	if (!mr_graph_all_names(v)) {
 		mr_graph_fault(h->c, path, "type", "must be the name of a step, or a list of them");
@@ -119,16 +118,15 @@ static void case_name(struct holder *h, struct mr_draft_branch *b, unsigned k)
 	b->name = name->s;
 	for (size_t i = 0; i + 1 < h->d->branches_len; i++)
 		if (mr_str_eq(h->d->branches[i].name, b->name))
-			mr_graph_fault(
-			    h->c, path, "duplicate_name", "another case has this name");
+			mr_graph_fault(h->c, path, "duplicate_name", "another case has this name");
 	if (mr_str_eqz(b->name, "default"))
 		mr_graph_fault(h->c, path, "duplicate_name",
 		    "\"default\" is the name of what none of the cases covers");
 }
 
 /* "steps" or "next" of a case, or neither. */
-static void read_case(struct holder *h, const struct mr_value *raw, struct mr_str path, unsigned k,
-    bool is_default)
+static void read_case(
+    struct holder *h, const struct mr_value *raw, struct mr_str path, unsigned k, bool is_default)
 {
 	struct mr_draft_branch *b = &h->d->branches[h->d->branches_len++];
 	struct mr_draft_block block = { .role = MR_BLOCK_BRANCH, .place = k };
@@ -172,8 +170,7 @@ static void read_switch(struct holder *h)
 	if (other != NULL && other->kind == MR_VALUE_MAP)
 		read_case(h, other, path, k, true);
 	else if (other != NULL)
-		mr_graph_fault(
-		    h->c, path, "type", "must be an object with \"steps\" or \"next\"");
+		mr_graph_fault(h->c, path, "type", "must be an object with \"steps\" or \"next\"");
 }
 
 /* ---- parallel, foreach, while ---- */
@@ -220,8 +217,7 @@ static void read_loop(struct holder *h)
 			    "conflict", "item and index cannot have the same name");
 	}
 	if (v != NULL)
-		h->d->body =
-		    hold(h, b, v, mr_graph_pathz(h->c, h->d->config_path, "steps"), true);
+		h->d->body = hold(h, b, v, mr_graph_pathz(h->c, h->d->config_path, "steps"), true);
 }
 
 /* ---- catch, compensate, next ---- */
@@ -245,8 +241,8 @@ static void read_catch(struct holder *h, const struct mr_value *raw, struct mr_s
 		return;
 	e->has_next = true;
 	/* the bits of catch entries come after those of the branches */
-	name_steps(h, UINT64_C(2) << (h->d->branches_len + k), next,
-	    mr_graph_pathz(h->c, path, "next"));
+	name_steps(
+	    h, UINT64_C(2) << (h->d->branches_len + k), next, mr_graph_pathz(h->c, path, "next"));
 }
 
 static void read_catches(struct holder *h, const struct mr_value *v, struct mr_str path)

@@ -62,8 +62,8 @@ static int block_prefix(struct mr_compile *c, struct mr_draft_block *b)
 	else if (b->role == MR_BLOCK_BRANCH || b->role == MR_BLOCK_BODY)
 		b->prefix = mr_arena_printf(c->scratch, "%.*s/", MR_STR_ARG(holder));
 	else if (b->role == MR_BLOCK_CATCH && b->place > 0)
-		b->prefix = mr_arena_printf(
-		    c->scratch, "%.*s/catch_%u/", MR_STR_ARG(holder), b->place + 1);
+		b->prefix =
+		    mr_arena_printf(c->scratch, "%.*s/catch_%u/", MR_STR_ARG(holder), b->place + 1);
 	else
 		b->prefix = mr_arena_printf(c->scratch, "%.*s%s%s/", MR_STR_ARG(holder),
 		    holder.len > 0 ? "/" : "", words[b->role]);
@@ -103,8 +103,8 @@ static int full_names(struct mr_compile *c, struct mr_draft_block *b)
 		}
 		d->name = d->short_name;
 		if (b->prefix.len > 0)
-			d->name = mr_arena_printf(c->arena, "%.*s%.*s", MR_STR_ARG(b->prefix),
-			    MR_STR_ARG(d->short_name));
+			d->name = mr_arena_printf(
+			    c->arena, "%.*s%.*s", MR_STR_ARG(b->prefix), MR_STR_ARG(d->short_name));
 		if (d->name.p == NULL)
 			return MR_E_NOMEM;
 	}

@@ -139,8 +139,8 @@ static int catch_value(struct mr_normal *n, const struct mr_catch *e,
 	struct mr_normal_map m = { .len = 0 };
 	struct mr_value v;
 
-	if (text_list(n->arena, e->on_len > 0 ? e->on : everything,
-		e->on_len > 0 ? e->on_len : 1, &v) < 0)
+	if (text_list(n->arena, e->on_len > 0 ? e->on : everything, e->on_len > 0 ? e->on_len : 1,
+	        &v) < 0)
 		return MR_E_NOMEM;
 	mr_normal_put(&m, "on", v);
 	if (e->block >= 0) {
@@ -158,8 +158,8 @@ static int catch_value(struct mr_normal *n, const struct mr_catch *e,
 	return mr_normal_finish(n, &m, ret);
 }
 
-static int put_catches(struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d,
-    struct mr_normal_map *m)
+static int put_catches(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_normal_map *m)
 {
 	struct mr_list *l;
 
@@ -176,8 +176,8 @@ static int put_catches(struct mr_normal *n, const struct mr_step *s, const struc
 }
 
 /* What follows a failure: "on_error", "catch", "compensate". */
-static int put_failure(struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d,
-    struct mr_normal_map *m)
+static int put_failure(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_normal_map *m)
 {
 	struct mr_value v;
 
@@ -192,8 +192,8 @@ static int put_failure(struct mr_normal *n, const struct mr_step *s, const struc
 	return 0;
 }
 
-static int put_order(struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d,
-    struct mr_normal_map *m)
+static int put_order(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_normal_map *m)
 {
 	struct mr_value deps, join;
 
@@ -241,8 +241,7 @@ static int step_value(struct mr_normal *n, unsigned i, struct mr_value *ret)
 
 /* ---- the whole ---- */
 
-static void put_top(
-    struct mr_normal_map *m, struct mr_compile *c, const char *member)
+static void put_top(struct mr_normal_map *m, struct mr_compile *c, const char *member)
 {
 	struct mr_str path;
 	const struct mr_value *v = mr_graph_top(c, member, &path);
@@ -296,8 +295,7 @@ static int top_value(struct mr_normal *n, struct mr_compile *c, struct mr_value 
 		mr_normal_put(&m, "timeout_seconds", mr_graph_seconds(n->g->timeout_us));
 	put_top(&m, c, "vars");
 	put_top(&m, c, "secrets");
-	if (put_concurrency(n, c, &m) < 0 ||
-	    put_list(n, &m, "on_failure", n->g->on_failure) < 0 ||
+	if (put_concurrency(n, c, &m) < 0 || put_list(n, &m, "on_failure", n->g->on_failure) < 0 ||
 	    put_list(n, &m, "finally", n->g->finally) < 0)
 		return MR_E_NOMEM;
 	put_top(&m, c, "output");

@@ -2,8 +2,8 @@
 #include "engine/core/graph_normalize.h"
 
 /* Members in the client's order; inner steps are replaced. What names other steps stays. */
-static int conditional_config(struct mr_normal *n, const struct mr_step *s,
-    const struct mr_draft *d, struct mr_value *ret)
+static int conditional_config(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_value *ret)
 {
 	static const char *const members[] = { "true_action", "false_action" };
 	size_t len = d->config != NULL ? d->config->map->len : 0;
@@ -45,8 +45,8 @@ static int case_value(struct mr_normal *n, const struct mr_branch *b,
 	return mr_normal_finish(n, &m, ret);
 }
 
-static int switch_config(struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d,
-    struct mr_value *ret)
+static int switch_config(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_value *ret)
 {
 	struct mr_normal_map m = { .len = 0 };
 	const struct mr_value *value = mr_value_get(d->config, "value");
@@ -110,8 +110,8 @@ static int put_tolerate(struct mr_normal *n, const struct mr_step *s, struct mr_
 	return 0;
 }
 
-static int foreach_config(struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d,
-    struct mr_value *ret)
+static int foreach_config(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_value *ret)
 {
 	struct mr_normal_map m = { .len = 0 };
 	const struct mr_block *body = &n->g->blocks[s->body];
@@ -129,8 +129,8 @@ static int foreach_config(struct mr_normal *n, const struct mr_step *s, const st
 	return mr_normal_finish(n, &m, ret);
 }
 
-static int while_config(struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d,
-    struct mr_value *ret)
+static int while_config(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_value *ret)
 {
 	struct mr_normal_map m = { .len = 0 };
 	struct mr_value steps;
@@ -163,8 +163,8 @@ static int subworkflow_config(struct mr_normal *n, const struct mr_draft *d, str
 	return mr_normal_finish(n, &m, ret);
 }
 
-int mr_normal_config(struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d,
-    struct mr_value *ret)
+int mr_normal_config(
+    struct mr_normal *n, const struct mr_step *s, const struct mr_draft *d, struct mr_value *ret)
 {
 	static const struct mr_map no_members;
 

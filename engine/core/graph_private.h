@@ -8,9 +8,9 @@
 
 #include "engine/core/graph.h"
 
-#define MR_GRAPH_SECOND_US   INT64_C(1000000)
-#define MR_GRAPH_LONGEST_US  (366 * 86400 * MR_GRAPH_SECOND_US) /* of a run, a wait, a block */
-#define MR_GRAPH_ATTEMPT_US  (24 * 3600 * MR_GRAPH_SECOND_US)   /* of one call to the outside */
+#define MR_GRAPH_SECOND_US    INT64_C(1000000)
+#define MR_GRAPH_LONGEST_US   (366 * 86400 * MR_GRAPH_SECOND_US) /* of a run, a wait, a block */
+#define MR_GRAPH_ATTEMPT_US   (24 * 3600 * MR_GRAPH_SECOND_US)   /* of one call to the outside */
 #define MR_GRAPH_MAX_BRACKETS 80 /* in a definition; the API's JSON allows fewer */
 
 /* Whether a member means something here, is somebody else's business, or is not carried out. */
@@ -242,8 +242,8 @@ bool mr_graph_config_knows(int type, struct mr_str key);
 int mr_graph_flow_branches(
     struct mr_compile *c, struct mr_draft *d, struct mr_step *s) MR_MUST_CHECK;
 /* What blocks, waits and the like compile of their config; CONFIG is a map */
-typedef int mr_graph_flow_fn(struct mr_compile *c, struct mr_draft *d,
-    const struct mr_value *config, struct mr_step *s);
+typedef int mr_graph_flow_fn(
+    struct mr_compile *c, struct mr_draft *d, const struct mr_value *config, struct mr_step *s);
 mr_graph_flow_fn mr_graph_flow_switch, mr_graph_flow_parallel, mr_graph_flow_foreach,
     mr_graph_flow_while;
 mr_graph_flow_fn mr_graph_flow_wait; /* graph_wait.c */

@@ -125,8 +125,9 @@ static void check_part(struct collect *k, struct mr_str path, const struct mr_ex
 		mr_graph_nearer(ref->part[part], known[i], &nearest, &dist);
 	}
 	mr_graph_fault(k->c, path, "unknown_reference", "%.*s has no \"%.*s\"%s%s%s",
-	    MR_STR_ARG(ref->part[0]), MR_STR_ARG(mr_graph_shown(ref->part[part], 60)), nearest != NULL ? "; did you mean \"" : "",
-	    nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+	    MR_STR_ARG(ref->part[0]), MR_STR_ARG(mr_graph_shown(ref->part[part], 60)),
+	    nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+	    nearest != NULL ? "\"?" : "");
 }
 
 static void secret_ref(struct collect *k, struct mr_str path, const struct mr_expr_ref *ref)
@@ -262,8 +263,8 @@ static void wait_refs(struct collect *k, const struct mr_step *s, struct mr_str 
 		struct mr_str path = config_path;
 
 		if (s->waits_len > 1 || s->wait_all_of)
-			path = mr_graph_path_at(k->c,
-			    mr_graph_pathz(k->c, path, s->wait_all_of ? "all" : "any"), i);
+			path = mr_graph_path_at(
+			    k->c, mr_graph_pathz(k->c, path, s->wait_all_of ? "all" : "any"), i);
 		template_refs(k, w->duration);
 		template_refs(k, w->until);
 		template_refs(k, w->event_type);
@@ -314,7 +315,8 @@ static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
 	k->is_recorded = k->all = false;
 	config_refs(k, s, d);
 	condition_refs(k, s->when,
-	    mr_graph_pathz(c, d->path, mr_graph_get(d->raw, "when") != NULL ? "when" : "conditions"));
+	    mr_graph_pathz(
+	        c, d->path, mr_graph_get(d->raw, "when") != NULL ? "when" : "conditions"));
 	template_refs(k, s->idempotency_key);
 	k->is_recorded = true;
 	for (size_t n = 0; n < s->catches_len; n++)

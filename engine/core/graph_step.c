@@ -138,8 +138,7 @@ static void read_words(struct mr_compile *c, const struct mr_draft *d, struct mr
 
 	if (v != NULL)
 		s->continue_on_error =
-		    mr_graph_check_word(
-			c, v, mr_graph_pathz(c, d->path, "on_error"), words) == 1;
+		    mr_graph_check_word(c, v, mr_graph_pathz(c, d->path, "on_error"), words) == 1;
 	s->disabled = mr_graph_check_flag(c, d->raw, d->path, "disabled");
 	mr_graph_join(c, d->raw, d->path, d->deps_len, "steps before this one", &s->join);
 }

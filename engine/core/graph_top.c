@@ -121,19 +121,16 @@ static int read_concurrency(struct mr_compile *c)
 	if (m == NULL)
 		mr_graph_fault(c, mr_graph_pathz(c, path, "limit"), "required",
 		    "how many runs may be under way at once");
-	else if (mr_graph_check_int(
-		     c, m, mr_graph_pathz(c, path, "limit"), 1, MOST_RUNS, &n))
+	else if (mr_graph_check_int(c, m, mr_graph_pathz(c, path, "limit"), 1, MOST_RUNS, &n))
 		c->graph->concurrency.limit = (unsigned)n;
 	m = mr_graph_get(v, "on_full");
-	word = m == NULL ? 0
-	                 : mr_graph_check_word(c, m, mr_graph_pathz(c, path, "on_full"), words);
+	word = m == NULL ? 0 : mr_graph_check_word(c, m, mr_graph_pathz(c, path, "on_full"), words);
 	if (word >= 0)
 		c->graph->concurrency.on_full = (enum mr_on_full)word;
 	m = mr_graph_get(v, "key");
 	if (m == NULL)
 		return 0;
-	return mr_graph_template(
-	    c, m, mr_graph_pathz(c, path, "key"), &c->graph->concurrency.key);
+	return mr_graph_template(c, m, mr_graph_pathz(c, path, "key"), &c->graph->concurrency.key);
 }
 
 static int read_output(struct mr_compile *c)

@@ -1,7 +1,6 @@
 /* Cycles are named; what is upstream of each step is told: what its expressions may see. */
 #include "engine/core/graph_private.h"
 
-
 bool mr_graph_is_upstream(const struct mr_draft *d, unsigned step)
 {
 	return d->upstream != NULL && (d->upstream[step / 64] >> (step % 64) & 1) != 0;

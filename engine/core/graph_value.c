@@ -229,8 +229,7 @@ bool mr_graph_check_flag(
 	const struct mr_value *m = mr_graph_get(v, member);
 
 	if (m != NULL && m->kind != MR_VALUE_BOOL)
-		mr_graph_fault(
-		    c, mr_graph_pathz(c, path, member), "type", "must be true or false");
+		mr_graph_fault(c, mr_graph_pathz(c, path, member), "type", "must be true or false");
 	return m != NULL && m->kind == MR_VALUE_BOOL && m->b;
 }
 

@@ -47,8 +47,7 @@ static int read_event(
 	if (count == NULL || r < 0)
 		return r;
 	at = mr_graph_pathz(c, path, "count");
-	if (!mr_graph_is_dynamic(count) &&
-	    !mr_graph_check_int(c, count, at, 1, MOST_EVENTS, &n))
+	if (!mr_graph_is_dynamic(count) && !mr_graph_check_int(c, count, at, 1, MOST_EVENTS, &n))
 		return 0;
 	return mr_graph_template(c, count, at, &ret->count);
 }
@@ -60,15 +59,14 @@ static int read_time(struct mr_compile *c, const struct mr_value *duration,
 	int64_t us;
 
 	if (duration != NULL) {
-		if (!mr_graph_is_dynamic(duration) && !mr_graph_check_duration(c, duration, at, 0,
-							  MR_GRAPH_LONGEST_US, &us))
+		if (!mr_graph_is_dynamic(duration) &&
+		    !mr_graph_check_duration(c, duration, at, 0, MR_GRAPH_LONGEST_US, &us))
 			return 0;
 		return mr_graph_template(c, duration, at, &ret->duration);
 	}
 	if (!mr_graph_is_dynamic(until) &&
 	    (until->kind != MR_VALUE_STRING || mr_time_parse(until->s, &us) < 0)) {
-		mr_graph_fault(
-		    c, at, "format", "must be a time such as \"2026-01-31T12:00:00Z\"");
+		mr_graph_fault(c, at, "format", "must be a time such as \"2026-01-31T12:00:00Z\"");
 		return 0;
 	}
 	return mr_graph_template(c, until, at, &ret->until);
@@ -118,8 +116,7 @@ static int read_list(
 			mr_graph_check_members(c, item, at, item_rows, MR_ARRAY_LEN(item_rows));
 		if (item->kind != MR_VALUE_MAP ||
 		    (mr_graph_get(item, "duration") == NULL &&
-			mr_graph_get(item, "until") == NULL &&
-			mr_graph_get(item, "event") == NULL))
+		        mr_graph_get(item, "until") == NULL && mr_graph_get(item, "event") == NULL))
 			mr_graph_fault(c, at, "required",
 			    "must be an object with \"duration\", \"until\" or \"event\"");
 		else
