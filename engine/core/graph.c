@@ -3,10 +3,7 @@
 
 #include "engine/core/graph_private.h"
 
-#define SECOND_US    INT64_C(1000000)
-#define LONGEST_RUN  (366 * 86400 * SECOND_US)
-#define SCRATCH_MAX  (256u << 20)
-#define MAX_BRACKETS 80
+#define SCRATCH_MAX (256u << 20)
 
 static const struct {
 	const char *name;
@@ -17,9 +14,9 @@ static const struct {
 #undef MR_STEP_TYPE
 };
 
-enum mr_step_kind mr_step_type_kind(enum mr_step_type t)
+enum mr_step_kind mr_graph_type_kind(int type)
 {
-	return step_types[t].kind;
+	return type >= 0 ? step_types[type].kind : MR_STEP_PURE;
 }
 
 const char *mr_step_type_name(enum mr_step_type t)
@@ -59,7 +56,7 @@ static const struct mr_value *walk_next(struct walk *w, size_t *text, bool *ok)
 /* Counts values and text without recursion. */
 static bool fits(const struct mr_value *v)
 {
-	struct walk stack[MAX_BRACKETS] = { { v, 0 } };
+	struct walk stack[MR_GRAPH_MAX_BRACKETS] = { { v, 0 } };
 	size_t depth = 1, values = 1, text = 0;
 	bool ok = true;
 
@@ -76,84 +73,18 @@ static bool fits(const struct mr_value *v)
 			return false;
 		if (item->kind != MR_VALUE_LIST && item->kind != MR_VALUE_MAP)
 			continue;
-		if (depth == MAX_BRACKETS)
+		if (depth == MR_GRAPH_MAX_BRACKETS)
 			return false;
 		stack[depth++] = (struct walk){ item, 0 };
 	}
 	return ok;
 }
 
-/* ---- what belongs to the whole ---- */
-
-static void read_timeout(struct mr_compile *c)
-{
-	struct mr_str path = MR_STR_NONE, other_path = MR_STR_NONE;
-	const struct mr_value *v = mr_graph_top(c, "timeout_seconds", &path);
-	const struct mr_value *other = mr_graph_setting(c, "timeout", &other_path);
-	int64_t us = 0, other_us = 0;
-
-	if (v != NULL)
-		(void)mr_graph_check_duration(c, v, path, 1000, LONGEST_RUN, &us);
-	if (other != NULL)
-		(void)mr_graph_check_duration(c, other, other_path, 1000, LONGEST_RUN, &other_us);
-	if (us != 0 && other_us != 0 && us != other_us)
-		mr_graph_fault(c, other_path, "conflict", "differs from %.*s; give one of them",
-		    MR_STR_ARG(path));
-	c->graph->timeout_us = us != 0 ? us : other_us;
-}
-
-static int read_retry(struct mr_compile *c)
-{
-	struct mr_str path = MR_STR_NONE, max_path = MR_STR_NONE;
-	const struct mr_value *setting = mr_graph_setting(c, "max_retries", &path);
-	const struct mr_value *max = mr_graph_top(c, "max_retries", &max_path);
-	int64_t n;
-	int r;
-
-	mr_graph_retry_default(&c->retry);
-	if (setting != NULL && mr_graph_check_int(c, setting, path, 0, 100, &n))
-		c->retry.max_attempts = (unsigned)n + 1;
-	if (setting != NULL && max != NULL && !mr_value_eq(setting, max))
-		mr_graph_fault(c, path, "conflict", "differs from %.*s; give one of them",
-		    MR_STR_ARG(max_path));
-	(void)mr_graph_top(c, "retry", &max_path); /* a fault when given twice, and different */
-	r = mr_graph_retry(c, &c->body, MR_STR(""), &c->retry);
-	if (r == 0 && c->inner != NULL)
-		r = mr_graph_retry(c, c->inner, mr_str(c->inner_name), &c->retry);
-	return r;
-}
-
-static void read_mode(struct mr_compile *c)
-{
-	struct mr_str path;
-	const struct mr_value *v = mr_graph_top(c, "mode", &path);
-
-	if (v == NULL || (v->kind == MR_VALUE_STRING && mr_str_eqz(v->s, "standard")))
-		return;
-	if (v->kind == MR_VALUE_STRING && mr_str_eqz(v->s, "saga"))
-		mr_graph_fault(c, path, "not_supported",
-		    "this version does not carry out mode \"saga\"; leave mode out");
-	else
-		mr_graph_fault(c, path, "value", "must be \"standard\"");
-}
-
-static int read_output(struct mr_compile *c)
-{
-	struct mr_str path;
-	const struct mr_value *v = mr_graph_top(c, "output", &path);
-	int r;
-
-	if (v == NULL)
-		return 0;
-	r = mr_template_compile(c->arena, v, path, c->faults, &c->graph->output);
-	return r == MR_E_INVALID ? 0 : r;
-}
-
 /* ---- names ---- */
 
-static size_t hash_name(struct mr_str name)
+size_t mr_graph_hash(struct mr_str name, uint64_t seed)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
+	uint64_t h = UINT64_C(14695981039346656037) ^ seed;
 
 	for (size_t i = 0; i < name.len; i++)
 		h = (h ^ (unsigned char)name.p[i]) * UINT64_C(1099511628211);
@@ -162,7 +93,7 @@ static size_t hash_name(struct mr_str name)
 
 static size_t name_slot(const struct mr_graph *g, struct mr_str name)
 {
-	size_t i = hash_name(name) & (g->name_index_len - 1);
+	size_t i = mr_graph_hash(name, 0) & (g->name_index_len - 1);
 
 	while (g->name_index[i] != 0 && !mr_str_eq(g->steps[g->name_index[i] - 1].name, name))
 		i = (i + 1) & (g->name_index_len - 1);
@@ -172,6 +103,11 @@ static size_t name_slot(const struct mr_graph *g, struct mr_str name)
 int mr_graph_find(const struct mr_graph *g, struct mr_str name)
 {
 	return (int)g->name_index[name_slot(g, name)] - 1;
+}
+
+static bool same_room(const struct mr_compile *c, unsigned a, unsigned b)
+{
+	return c->blocks[c->drafts[a].block].room == c->blocks[c->drafts[b].block].room;
 }
 
 static int index_names(struct mr_compile *c)
@@ -189,7 +125,7 @@ static int index_names(struct mr_compile *c)
 		uint32_t taken = g->name_index[slot];
 
 		/* the same in one block was a fault before: "a/b" beside the b inside a is left */
-		if (taken != 0 && g->steps[taken - 1].parent != g->steps[i].parent)
+		if (taken != 0 && !same_room(c, taken - 1, i))
 			mr_graph_fault(c, c->drafts[i].path, "duplicate_name",
 			    "another step is named \"%.*s\"", MR_STR_ARG(g->steps[i].name));
 		else if (taken == 0)
@@ -199,6 +135,32 @@ static int index_names(struct mr_compile *c)
 }
 
 /* ---- the whole ---- */
+
+static int make_blocks(struct mr_compile *c)
+{
+	struct mr_graph *g = c->graph;
+	struct mr_block *blocks = mr_arena_array(c->arena, c->blocks_len, sizeof(*blocks));
+
+	if (blocks == NULL)
+		return MR_E_NOMEM;
+	for (size_t i = 0; i < c->blocks_len; i++) {
+		const struct mr_draft_block *b = &c->blocks[i];
+
+		blocks[i] = (struct mr_block){ .role = b->role,
+			.holder = b->holder,
+			.place = b->place,
+			.first = b->first,
+			.len = b->len,
+			.name = b->name,
+			.binds = b->binds,
+			.counts = b->counts };
+	}
+	g->blocks = blocks;
+	g->blocks_len = c->blocks_len;
+	g->on_failure = c->on_failure;
+	g->finally = c->finally;
+	return 0;
+}
 
 static int compile_steps(struct mr_compile *c)
 {
@@ -210,29 +172,36 @@ static int compile_steps(struct mr_compile *c)
 		return MR_E_NOMEM;
 	g->steps = c->steps;
 	g->steps_len = c->drafts_len;
-	g->top_len = c->top_len;
-	r = mr_graph_order(c);
+	r = make_blocks(c);
+	if (r == 0)
+		r = mr_graph_order(c);
+	if (r == 0)
+		r = mr_graph_find_upstream(c);
 	for (size_t i = 0; i < c->drafts_len && r == 0; i++)
 		r = mr_graph_step(c, &c->drafts[i], &c->steps[i]);
 	if (r == 0)
 		r = index_names(c);
+	if (r == 0)
+		r = mr_graph_vars(c);
 	return r == 0 ? mr_graph_refs(c) : r;
 }
 
 static int compile(struct mr_compile *c)
 {
-	int r = mr_graph_read(c);
+	int read, r = mr_graph_rewrite(c);
 
-	if (r == MR_E_NOMEM)
-		return r;
-	read_timeout(c);
-	read_mode(c);
-	if (read_retry(c) < 0)
-		return MR_E_NOMEM;
 	if (r < 0)
 		return r;
-	r = read_output(c);
-	return r == 0 ? compile_steps(c) : r;
+	read = mr_graph_read(c);
+	if (read == MR_E_NOMEM)
+		return read;
+	r = mr_graph_read_top(c);
+	if (r < 0 || read < 0)
+		return r < 0 ? r : read;
+	r = compile_steps(c);
+	if (r == 0)
+		mr_graph_check_mode(c);
+	return r;
 }
 
 int mr_graph_compile(struct mr_arena *arena, const struct mr_value *definition,

@@ -81,7 +81,8 @@ struct mr_join {
 /* A list of steps. Its steps stand together in the graph. */
 enum mr_block_role {
 	MR_BLOCK_MAIN,
-	MR_BLOCK_BRANCH, /* an action of a conditional, a case of a switch, a branch of a parallel */
+	MR_BLOCK_BRANCH, /* an action of a conditional, a case of a switch, a branch of a parallel
+	                  */
 	MR_BLOCK_BODY,   /* of a foreach or while: once for each item or round */
 	MR_BLOCK_CATCH,  /* steps of a catch entry */
 	MR_BLOCK_COMPENSATE, /* what undoes the step that holds it */
@@ -91,11 +92,13 @@ enum mr_block_role {
 
 struct mr_block {
 	enum mr_block_role role;
-	int holder;           /* the step that holds it; -1: the definition */
-	unsigned place;       /* among the holder's of this role: index of branch or catch entry */
-	unsigned first, len;  /* steps[first … first + len - 1] */
-	struct mr_str name;   /* of a branch: "true", "false", "case_1", "default", a parallel's own */
-	struct mr_str binds;  /* catch, on_failure: the name of the error; foreach: of the item */
+	int holder;          /* the step that holds it; -1: the definition */
+	unsigned place;      /* among the holder's of this role: index of branch or catch entry */
+	unsigned first, len; /* steps[first … first + len - 1] */
+	struct mr_str
+	    name; /* of a branch: "true", "false", "case_1", "default", a parallel's own */
+	/* catch, on_failure, finally: the name of the error; foreach: of the item */
+	struct mr_str binds;
 	struct mr_str counts; /* foreach, while: the name of the index */
 };
 
@@ -117,20 +120,29 @@ struct mr_catch {
 	bool has_next;                   /* it names steps: the edges say which */
 };
 
+/* One thing that a wait waits for; of the members one is there, beside those of an event. */
+struct mr_wait_item {
+	const struct mr_template *duration, *until;
+	const struct mr_template *event_type; /* NULL: it waits for a time */
+	const struct mr_expr *match;          /* sees "event" too; NULL: any of that type */
+	struct mr_value match_source;         /* as written */
+	const struct mr_template *count;      /* events; NULL: one */
+};
+
 /* Ways out of a step, bits of an edge's mask: an edge is taken when the step ended by one of its
  * ways. Cases and catch entries that name steps have a bit each. */
-#define MR_WAY_PLAIN            UINT64_C(1)
-#define MR_WAY_BRANCH(k)        (UINT64_C(2) << (k))
-#define MR_WAY_CATCH(step, k)   (UINT64_C(2) << ((step)->branches_len + (k)))
+#define MR_WAY_PLAIN          UINT64_C(1)
+#define MR_WAY_BRANCH(k)      (UINT64_C(2) << (k))
+#define MR_WAY_CATCH(step, k) (UINT64_C(2) << ((step)->branches_len + (k)))
 
 struct mr_step {
 	struct mr_str name;       /* unique in the graph: "loop/t1", "par/left/t1", "a/catch/t1" */
 	struct mr_str short_name; /* as expressions name it inside its block */
 	enum mr_step_type type;
 	enum mr_step_kind kind; /* the type's; a data_transform with jq reaches outside */
-	unsigned index;         /* place in the graph; those of the main block come first, in order */
-	unsigned order;         /* 1-based, as written; 0 for a step inside another */
-	unsigned block;         /* where it stands */
+	unsigned index; /* place in the graph; those of the main block come first, in order */
+	unsigned order; /* 1-based, as written; 0 for a step inside another */
+	unsigned block; /* where it stands */
 	size_t deps_len;
 	const unsigned *deps; /* indexes of the steps it waits for, all of its block */
 	size_t succs_len;
@@ -138,6 +150,7 @@ struct mr_step {
 	const uint64_t *succs_ways; /* mask of each successor; NULL: all MR_WAY_PLAIN */
 	struct mr_join join;
 	const struct mr_expr *when; /* NULL: always */
+	bool disabled;              /* skipped, as by its own when */
 	size_t config_len;
 	const struct mr_step_member *config; /* without what is compiled into the members below */
 	/* the config itself when it holds no expression, else kind NULL */
@@ -170,6 +183,10 @@ struct mr_step {
 	bool check_after;        /* while: the first round runs unasked */
 	unsigned max_iterations; /* while */
 	int64_t round_delay_us;  /* while: between rounds */
+	/* wait */
+	size_t waits_len;
+	const struct mr_wait_item *waits;
+	bool wait_all_of; /* all of them, else the first one */
 	/* data_transform */
 	const struct mr_transform *transform;
 };
@@ -193,16 +210,16 @@ struct mr_graph {
 	size_t steps_len;
 	const struct mr_step *steps;
 	size_t blocks_len;
-	const struct mr_block *blocks; /* the main one is the first; then by depth */
-	int on_failure, finally;       /* blocks, or -1 */
-	int64_t timeout_us;            /* the main part of a run; 0 = none */
+	const struct mr_block *blocks;    /* the main one is the first; then by depth */
+	int on_failure, finally;          /* blocks, or -1 */
+	int64_t timeout_us;               /* the main part of a run; 0 = none */
 	const struct mr_template *output; /* NULL: map of step results */
 	struct mr_step_refs output_refs;
 	const struct mr_template *vars; /* a map, rendered when the run starts; or NULL */
 	struct mr_concurrency concurrency;
-	bool is_saga;         /* mode: saga */
+	bool is_saga;          /* mode: saga */
 	bool has_compensation; /* some step has compensate */
-	uint32_t *name_index; /* open-addressed: index + 1 by name, 0 = free */
+	uint32_t *name_index;  /* open-addressed: index + 1 by name, 0 = free */
 	size_t name_index_len;
 	size_t refs; /* cache's count, not core's */
 };

@@ -18,11 +18,24 @@ static bool is_plain(struct mr_str s)
 	return true;
 }
 
+/* A name may be as long as a whole text: paths hold its beginning. */
+#define LONGEST_PART 200
+
+struct mr_str mr_graph_shown(struct mr_str s, size_t max)
+{
+	size_t len = s.len < max ? s.len : max;
+
+	while (len > 0 && len < s.len && ((unsigned char)s.p[len] & 0xC0) == 0x80)
+		len--;
+	return (struct mr_str){ s.p, len };
+}
+
 /* Paths live as long as compiling does: faults and templates copy theirs. */
 struct mr_str mr_graph_path(struct mr_compile *c, struct mr_str base, struct mr_str member)
 {
 	struct mr_str p;
 
+	member = mr_graph_shown(member, LONGEST_PART);
 	if (!is_plain(member))
 		p = mr_arena_printf(
 		    c->scratch, "%.*s[\"%.*s\"]", MR_STR_ARG(base), MR_STR_ARG(member));
@@ -77,12 +90,8 @@ void mr_graph_nearer(struct mr_str key, const char *name, const char **nearest, 
 void mr_graph_unknown_member(
     struct mr_compile *c, struct mr_str path, struct mr_str key, const char *nearest)
 {
-	struct mr_str shown = { key.p, key.len < 60 ? key.len : 60 };
+	struct mr_str shown = mr_graph_shown(key, 60);
 
-	/* never cut inside a character */
-	while (shown.len > 0 && shown.len < key.len &&
-	       ((unsigned char)key.p[shown.len] & 0xC0) == 0x80)
-		shown.len--;
 	path = mr_graph_path(c, path, key);
 	if (nearest != NULL)
 		mr_graph_fault(c, path, "unknown_member",
@@ -161,16 +170,19 @@ void mr_graph_check_members(struct mr_compile *c, const struct mr_value *v, stru
 		mr_graph_check_member(c, &v->map->members[i], path, rows, rows_len);
 }
 
+const struct mr_value *mr_graph_get(const struct mr_value *v, const char *member)
+{
+	const struct mr_value *m = mr_value_get(v, member);
+
+	return m != NULL && m->kind != MR_VALUE_NULL ? m : NULL;
+}
+
 const struct mr_value *mr_graph_member(struct mr_compile *c, const struct mr_value *v,
     struct mr_str path, const char *member, const char *alias, struct mr_str *ret_path)
 {
-	const struct mr_value *m = mr_value_get(v, member);
-	const struct mr_value *other = alias != NULL ? mr_value_get(v, alias) : NULL;
+	const struct mr_value *m = mr_graph_get(v, member);
+	const struct mr_value *other = alias != NULL ? mr_graph_get(v, alias) : NULL;
 
-	if (m != NULL && m->kind == MR_VALUE_NULL)
-		m = NULL;
-	if (other != NULL && other->kind == MR_VALUE_NULL)
-		other = NULL;
 	if (m != NULL && other != NULL && !mr_value_eq(m, other))
 		mr_graph_fault(c, mr_graph_pathz(c, path, alias), "conflict",
 		    "\"%s\" and \"%s\" mean the same; give one of them", member, alias);

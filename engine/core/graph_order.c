@@ -1,6 +1,6 @@
 /*
- * The order of steps: names in depends_on, next and the actions of conditionals become
- * dependencies; cycles are named; what is upstream of each step is told.
+ * The order of steps: names in depends_on, in next and wherever else a step may go on to become
+ * dependencies, and each edge the mask of the ways that lead along it.
  */
 #include "engine/core/graph_private.h"
 
@@ -75,7 +75,7 @@ static int resolve(struct mr_compile *c, const struct mr_draft *d, const struct 
 		}
 		c->order_broken = true;
 		mr_graph_fault(c, at, "unknown_reference", "no step here is named \"%.*s\"%.*s",
-		    (int)(name->s.len < 100 ? name->s.len : 100), name->s.p,
+		    MR_STR_ARG(mr_graph_shown(name->s, 100)),
 		    MR_STR_ARG(mr_graph_step_hint(c, d->block, name->s)));
 	}
 	*ret = found;
@@ -83,47 +83,31 @@ static int resolve(struct mr_compile *c, const struct mr_draft *d, const struct 
 	return 0;
 }
 
-/* What a step names as coming after it. */
-static int resolve_next(struct mr_compile *c, struct mr_draft *d)
+/* What a step names as coming after it, one way or another. */
+static int resolve_exits(struct mr_compile *c, struct mr_draft *d)
 {
-	struct mr_str path = MR_STR_NONE;
-	const struct mr_value *v = mr_graph_member(c, d->raw, d->path, "next", "next_step", &path);
 	int r = 0;
 
-	if (v != NULL && !mr_graph_is_empty(v)) {
-		d->has_next = true;
-		r = resolve(c, d, v, path, &d->next, &d->next_len);
+	for (size_t i = 0; i < d->exits_len && r == 0; i++) {
+		struct mr_draft_exit *e = &d->exits[i];
+
+		r = resolve(c, d, e->names, e->path, &e->steps, &e->len);
 	}
-	for (unsigned i = 0; i < 2 && r == 0; i++)
-		if (d->action[i].names != NULL)
-			r = resolve(c, d, d->action[i].names, d->action[i].path,
-			    &d->action[i].steps, &d->action[i].len);
 	return r;
 }
 
 /* Tells each step by whom it is named: rule 2 of the order. */
-static int spread_next(struct mr_compile *c)
+static int spread_exits(struct mr_compile *c)
 {
-	for (unsigned i = 0; i < c->drafts_len; i++) {
-		const struct mr_draft *d = &c->drafts[i];
+	for (unsigned i = 0; i < c->drafts_len; i++)
+		for (size_t e = 0; e < c->drafts[i].exits_len; e++) {
+			const struct mr_draft_exit *exit = &c->drafts[i].exits[e];
 
-		for (size_t k = 0; k < d->next_len; k++)
-			if (add_dep(c, &c->drafts[d->next[k]], i) < 0)
-				return MR_E_NOMEM;
-		for (unsigned a = 0; a < 2; a++)
-			for (size_t k = 0; k < d->action[a].len; k++)
-				if (add_dep(c, &c->drafts[d->action[a].steps[k]], i) < 0)
+			for (size_t k = 0; k < exit->len; k++)
+				if (add_dep(c, &c->drafts[exit->steps[k]], i) < 0)
 					return MR_E_NOMEM;
-	}
+		}
 	return 0;
-}
-
-static bool has(const unsigned *list, size_t len, unsigned x)
-{
-	for (size_t i = 0; i < len; i++)
-		if (list[i] == x)
-			return true;
-	return false;
 }
 
 /* Rule 1: what depends_on lists. It must agree with the steps that name this one in next. */
@@ -140,8 +124,9 @@ static int use_depends_on(
 	}
 	if (resolve(c, d, v, path, &listed, &len) < 0)
 		return MR_E_NOMEM;
+	/* those listed bear the stamp of resolve() */
 	for (size_t i = 0; i < d->deps_len; i++) {
-		if (has(listed, len, d->deps[i]))
+		if (c->seen[d->deps[i]] == c->stamp)
 			continue;
 		mr_graph_fault(c, path, "conflict",
 		    "\"%.*s\" names this step as coming after it; list it here, or leave this out",
@@ -156,7 +141,7 @@ static int use_depends_on(
 /* Rule 3: the step before it, unless that one goes elsewhere. */
 static int use_array_order(struct mr_compile *c, struct mr_draft *d, bool has_start)
 {
-	if (d->prev < 0 && (!has_start || d->parent >= 0))
+	if (d->prev < 0 && (!has_start || d->block != 0))
 		return 0;
 	if (d->prev >= 0 && !c->drafts[d->prev].has_next)
 		return add_dep(c, d, (unsigned)d->prev);
@@ -170,9 +155,9 @@ static int use_array_order(struct mr_compile *c, struct mr_draft *d, bool has_st
 static int order_step(struct mr_compile *c, unsigned i, int start)
 {
 	struct mr_draft *d = &c->drafts[i];
-	const struct mr_value *v = mr_value_get(d->raw, "depends_on");
+	const struct mr_value *v = mr_graph_get(d->raw, "depends_on");
 
-	if (v != NULL && v->kind != MR_VALUE_NULL)
+	if (v != NULL)
 		return use_depends_on(c, d, v, mr_graph_pathz(c, d->path, "depends_on"));
 	if (d->deps_len > 0 || (int)i == start)
 		return 0;
@@ -221,9 +206,9 @@ static int resolve_order(struct mr_compile *c)
 		return MR_E_NOMEM;
 	start = start_step(c);
 	for (size_t i = 0; i < c->drafts_len; i++)
-		if (resolve_next(c, &c->drafts[i]) < 0)
+		if (resolve_exits(c, &c->drafts[i]) < 0)
 			return MR_E_NOMEM;
-	if (spread_next(c) < 0)
+	if (spread_exits(c) < 0)
 		return MR_E_NOMEM;
 	for (unsigned i = 0; i < c->drafts_len; i++) {
 		dedupe(c, &c->drafts[i]);
@@ -235,30 +220,39 @@ static int resolve_order(struct mr_compile *c)
 
 /* ---- successors ---- */
 
-/* Which outcome of conditional D leads to step TO. */
-static unsigned char branch_of(const struct mr_draft *d, unsigned to)
-{
-	bool on_true = has(d->action[0].steps, d->action[0].len, to);
-	bool on_false = has(d->action[1].steps, d->action[1].len, to);
-
-	if (on_true == on_false)
-		return 0;
-	return on_true ? 1 : 2;
-}
-
-static int label_succs(struct mr_compile *c, unsigned i, struct mr_step *s)
+/* The ways along each edge out of step I; MASKS is all zero before and after. */
+static int label_succs(struct mr_compile *c, unsigned i, struct mr_step *s, uint64_t *masks)
 {
 	const struct mr_draft *d = &c->drafts[i];
-	unsigned char *labels;
+	bool plain = true;
+	uint64_t *ways;
 
-	if (d->action[0].names == NULL && d->action[1].names == NULL)
-		return 0;
-	labels = mr_arena_array(c->arena, s->succs_len > 0 ? s->succs_len : 1, 1);
-	if (labels == NULL)
+	for (size_t e = 0; e < d->exits_len; e++)
+		for (size_t k = 0; k < d->exits[e].len; k++) {
+			masks[d->exits[e].steps[k]] |= d->exits[e].way;
+			plain = plain && d->exits[e].way == MR_WAY_PLAIN;
+		}
+	ways = plain ? NULL : mr_arena_array(c->arena, s->succs_len + 1, sizeof(*ways));
+	if (!plain && ways == NULL)
 		return MR_E_NOMEM;
-	for (size_t k = 0; k < s->succs_len; k++)
-		labels[k] = branch_of(d, s->succs[k]);
-	s->succs_branch = labels;
+	for (size_t k = 0; k < s->succs_len && !plain; k++)
+		ways[k] = masks[s->succs[k]] != 0 ? masks[s->succs[k]] : MR_WAY_PLAIN;
+	s->succs_ways = ways;
+	for (size_t e = 0; e < d->exits_len; e++)
+		for (size_t k = 0; k < d->exits[e].len; k++)
+			masks[d->exits[e].steps[k]] = 0;
+	return 0;
+}
+
+static int label_all(struct mr_compile *c)
+{
+	uint64_t *masks = mr_arena_array(c->scratch, c->drafts_len, sizeof(*masks));
+
+	if (masks == NULL)
+		return MR_E_NOMEM;
+	for (unsigned i = 0; i < c->drafts_len; i++)
+		if (label_succs(c, i, &c->steps[i], masks) < 0)
+			return MR_E_NOMEM;
 	return 0;
 }
 
@@ -294,138 +288,12 @@ static int make_edges(struct mr_compile *c)
 	for (unsigned i = 0; i < n; i++)
 		for (size_t k = 0; k < c->drafts[i].deps_len; k++)
 			succs[fill[c->drafts[i].deps[k]]++] = i;
-	for (unsigned i = 0; i < n; i++)
-		if (label_succs(c, i, &c->steps[i]) < 0)
-			return MR_E_NOMEM;
-	return 0;
-}
-
-/* ---- cycles, and what is upstream ---- */
-
-bool mr_graph_is_upstream(const struct mr_draft *d, unsigned step)
-{
-	return d->upstream != NULL && (d->upstream[step / 64] >> (step % 64) & 1) != 0;
-}
-
-static void add_upstream(struct mr_compile *c, struct mr_draft *d)
-{
-	for (size_t k = 0; k < d->deps_len; k++) {
-		const struct mr_draft *on = &c->drafts[d->deps[k]];
-
-		for (size_t w = 0; w < c->words; w++)
-			d->upstream[w] |= on->upstream[w];
-		d->upstream[d->deps[k] / 64] |= 1ULL << (d->deps[k] % 64);
-	}
-	if (d->parent >= 0)
-		for (size_t w = 0; w < c->words; w++)
-			d->upstream[w] |= c->drafts[d->parent].upstream[w];
-}
-
-/* One that step I waits for and that never came: a dependency, else the conditional around it. */
-static unsigned blocker(const struct mr_compile *c, unsigned i, const unsigned *left)
-{
-	const struct mr_draft *d = &c->drafts[i];
-
-	for (size_t k = 0; k < d->deps_len; k++)
-		if (left[d->deps[k]] > 0)
-			return d->deps[k];
-	return (unsigned)d->parent;
-}
-
-/* FIRST is in the cycle, and has the lowest index of it. */
-static void cycle_fault(struct mr_compile *c, unsigned first, const unsigned *left)
-{
-	struct mr_str text = mr_arena_str(c->scratch, c->drafts[first].short_name);
-	unsigned at = blocker(c, first, left);
-	const struct mr_draft *d = &c->drafts[first];
-
-	for (unsigned n = 0; at != first && n < 20; n++) {
-		text = mr_arena_printf(c->scratch, "%.*s → %.*s",
-		    MR_STR_ARG(c->drafts[at].short_name), MR_STR_ARG(text));
-		at = blocker(c, at, left);
-	}
-	mr_graph_fault(c, d->path, "cycle", "these steps wait for each other: %.*s%s → %.*s",
-	    MR_STR_ARG(d->short_name), at != first ? " → …" : "", MR_STR_ARG(text));
-	c->order_broken = true;
-}
-
-/* From every step that is left, back along what it waits for, until a step comes up again. */
-static int name_cycles(struct mr_compile *c, const unsigned *left)
-{
-	unsigned *walk = mr_arena_array(c->scratch, c->drafts_len, sizeof(*walk));
-
-	if (walk == NULL)
-		return MR_E_NOMEM;
-	for (unsigned i = 0; i < c->drafts_len; i++) {
-		unsigned at = i, lowest;
-
-		if (left[i] == 0)
-			continue;
-		while (walk[at] == 0) {
-			walk[at] = i + 1;
-			at = blocker(c, at, left);
-		}
-		if (walk[at] != i + 1)
-			continue;
-		lowest = at;
-		for (unsigned k = blocker(c, at, left); k != at; k = blocker(c, k, left))
-			lowest = k < lowest ? k : lowest;
-		cycle_fault(c, lowest, left);
-	}
-	return 0;
-}
-
-/* One step is done: those that waited for nothing else come next. Inner steps come after the
- * conditional that holds them. */
-static size_t release(struct mr_compile *c, unsigned i, unsigned *left, unsigned *queue, size_t len)
-{
-	const struct mr_step *s = &c->steps[i];
-
-	for (size_t k = 0; k < s->succs_len; k++)
-		if (--left[s->succs[k]] == 0)
-			queue[len++] = s->succs[k];
-	for (unsigned a = 0; a < 2; a++) {
-		const struct mr_draft_action *action = &c->drafts[i].action[a];
-		const struct mr_draft_block *block = &c->blocks[action->block];
-
-		for (unsigned k = 0; action->is_inline && k < block->len; k++)
-			if (--left[block->first + k] == 0)
-				queue[len++] = block->first + k;
-	}
-	return len;
-}
-
-static int find_upstream(struct mr_compile *c)
-{
-	size_t n = c->drafts_len, done = 0, len = 0;
-	unsigned *left = mr_arena_array(c->scratch, n, sizeof(*left));
-	unsigned *queue = mr_arena_array(c->scratch, n, sizeof(*queue));
-	uint64_t *sets;
-
-	c->words = (n + 63) / 64;
-	sets = mr_arena_array(c->scratch, n * c->words, sizeof(*sets));
-	if (left == NULL || queue == NULL || sets == NULL)
-		return MR_E_NOMEM;
-	for (unsigned i = 0; i < n; i++) {
-		c->drafts[i].upstream = sets + i * c->words;
-		left[i] = (unsigned)c->drafts[i].deps_len + (c->drafts[i].parent >= 0);
-		if (left[i] == 0)
-			queue[len++] = i;
-	}
-	while (done < len) {
-		unsigned i = queue[done++];
-
-		add_upstream(c, &c->drafts[i]);
-		len = release(c, i, left, queue, len);
-	}
-	return len < n ? name_cycles(c, left) : 0;
+	return label_all(c);
 }
 
 int mr_graph_order(struct mr_compile *c)
 {
 	int r = resolve_order(c);
 
-	if (r == 0)
-		r = make_edges(c);
-	return r == 0 ? find_upstream(c) : r;
+	return r == 0 ? make_edges(c) : r;
 }

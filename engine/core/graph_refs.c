@@ -17,11 +17,19 @@ static const char *const run_members[] = { "id", "workflow_id", "version", "crea
 static const char *const workflow_members[] = { "id", "name", "version", NULL };
 static const char *const meta_members[] = { "status", "attempts", "error", NULL };
 
+/* What the expressions at hand may see. */
+enum view {
+	VIEW_STEP,
+	VIEW_OUTPUT, /* of a step: its own raw result, too */
+	VIEW_MAIN,   /* output of the run: all steps of the main block */
+	VIEW_INPUT,  /* before the run begins: trigger.* and input.* alone */
+};
+
 struct collect {
 	struct mr_compile *c;
-	const struct mr_draft *d; /* NULL: the output of the whole run */
+	const struct mr_draft *d; /* NULL: the definition */
 	struct mr_str path;
-	bool in_output;   /* the step's own raw result may be named */
+	enum view view;
 	bool is_recorded; /* secrets must not get in */
 	bool has_secret;
 	bool all;
@@ -40,43 +48,65 @@ static void add_ref(struct collect *k, unsigned step)
 		k->steps[k->len++] = step;
 }
 
-/* The step of that name as seen from where the expression stands: in its block, else around. */
+/* The step of that name as seen from where the expression stands: in its block, else around. What
+ * comes after the main block sees that one, too. */
 static int find_in_scope(const struct collect *k, struct mr_str name)
 {
 	unsigned block = k->d != NULL ? k->d->block : 0;
 
-	for (unsigned depth = 0; depth <= MR_GRAPH_MAX_DEPTH; depth++) {
+	for (;;) {
+		const struct mr_draft_block *b = &k->c->blocks[block];
 		int found = mr_graph_draft_find(k->c, block, name);
-		int parent = k->c->blocks[block].parent;
 
-		if (found >= 0 || parent < 0)
+		if (found >= 0 || block == 0)
 			return found;
-		block = k->c->drafts[parent].block;
+		block = b->holder >= 0 ? k->c->drafts[b->holder].block : 0;
 	}
-	return -1;
+}
+
+/* The block of D, or one around it, is held by STEP. */
+static const struct mr_draft_block *held_by(
+    const struct mr_compile *c, const struct mr_draft *d, unsigned step)
+{
+	const struct mr_draft_block *b = &c->blocks[d->block];
+
+	while (b->holder >= 0 && (unsigned)b->holder != step)
+		b = &c->blocks[c->drafts[b->holder].block];
+	return b->holder >= 0 ? b : NULL;
+}
+
+/* Why the step doesn't come before the one that names it, and what to do. */
+static const char *why_not(const struct collect *k, unsigned step)
+{
+	const struct mr_draft_block *b = held_by(k->c, k->d, step);
+
+	if (b == NULL)
+		return "that step does not come before this one; add it to depends_on";
+	if (b->role == MR_BLOCK_CATCH)
+		return "that step has failed; the error says what is known of it";
+	return "that step is around this one and has no result yet";
 }
 
 static void step_ref(struct collect *k, struct mr_str path, const struct mr_expr_ref *ref)
 {
-	struct mr_str name = ref->part[1];
+	struct mr_str name = ref->part[1], shown = mr_graph_shown(name, 100);
 	int step = find_in_scope(k, name);
 	const char *root = mr_str_eqz(ref->part[0], "meta") ? "meta" : "steps";
-	int shown = (int)(name.len < 100 ? name.len : 100);
+	bool is_self = k->d != NULL && step >= 0 && &k->c->drafts[step] == k->d;
 
 	if (step < 0) {
 		mr_graph_fault(k->c, path, "unknown_reference",
-		    "%s.%.*s: no step here is named so%.*s", root, shown, name.p,
+		    "%s.%.*s: no step here is named so%.*s", root, MR_STR_ARG(shown),
 		    MR_STR_ARG(mr_graph_step_hint(k->c, k->d != NULL ? k->d->block : 0, name)));
 		return;
 	}
-	if (k->d != NULL && &k->c->drafts[step] == k->d && !k->in_output)
+	if (is_self && k->view != VIEW_OUTPUT)
 		mr_graph_fault(k->c, path, "not_upstream", "%s.%.*s: a step cannot see itself",
-		    root, shown, name.p);
-	else if (k->d != NULL && &k->c->drafts[step] != k->d && !k->c->order_broken &&
+		    root, MR_STR_ARG(shown));
+	else if (k->d != NULL && !is_self && !k->c->order_broken &&
 	         !mr_graph_is_upstream(k->d, (unsigned)step))
-		mr_graph_fault(k->c, path, "not_upstream",
-		    "%s.%.*s: that step does not come before this one; add it to depends_on", root,
-		    shown, name.p);
+		mr_graph_fault(k->c, path, "not_upstream", "%s.%.*s: %s", root, MR_STR_ARG(shown),
+		    why_not(k, (unsigned)step));
 	add_ref(k, (unsigned)step);
 }
 
@@ -95,9 +125,9 @@ static void check_part(struct collect *k, struct mr_str path, const struct mr_ex
 		mr_graph_nearer(ref->part[part], known[i], &nearest, &dist);
 	}
 	mr_graph_fault(k->c, path, "unknown_reference", "%.*s has no \"%.*s\"%s%s%s",
-	    MR_STR_ARG(ref->part[0]), (int)(ref->part[part].len < 60 ? ref->part[part].len : 60),
-	    ref->part[part].p, nearest != NULL ? "; did you mean \"" : "",
-	    nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+	    MR_STR_ARG(ref->part[0]), MR_STR_ARG(mr_graph_shown(ref->part[part], 60)),
+	    nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+	    nearest != NULL ? "\"?" : "");
 }
 
 static void secret_ref(struct collect *k, struct mr_str path, const struct mr_expr_ref *ref)
@@ -110,11 +140,38 @@ static void secret_ref(struct collect *k, struct mr_str path, const struct mr_ex
 		    MR_STR_ARG(ref->part[0]));
 }
 
+static void var_ref(struct collect *k, struct mr_str path, const struct mr_expr_ref *ref)
+{
+	if (ref->n < 2 || ref->optional || mr_graph_vars_known(k->c, ref->part[1]))
+		return;
+	mr_graph_fault(k->c, path, "unknown_reference",
+	    "vars.%.*s: neither \"vars\" nor any step of type \"set\" defines it",
+	    MR_STR_ARG(mr_graph_shown(ref->part[1], 60)));
+}
+
+/* Before the run begins there is its input and nothing else. */
+static bool input_ref(struct collect *k, struct mr_str path, struct mr_str root)
+{
+	static const char *const later[] = { "steps", "meta", "vars", "run", "workflow",
+		"execution_id", "workflow_id" };
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(later); i++) {
+		if (!mr_str_eqz(root, later[i]))
+			continue;
+		mr_graph_fault(k->c, path, "unknown_reference",
+		    "%s is not there before the run begins; trigger.* (or input.*) is", later[i]);
+		return true;
+	}
+	return false;
+}
+
 static void any_ref(void *ctx, struct mr_str path, const struct mr_expr_ref *ref)
 {
 	struct collect *k = ctx;
 	struct mr_str root = ref->n > 0 ? ref->part[0] : MR_STR("");
 
+	if (k->view == VIEW_INPUT && input_ref(k, path, root))
+		return;
 	if (mr_str_eqz(root, "steps") || mr_str_eqz(root, "meta")) {
 		if (ref->n < 2)
 			k->all = true;
@@ -128,10 +185,8 @@ static void any_ref(void *ctx, struct mr_str path, const struct mr_expr_ref *ref
 		check_part(k, path, ref, 1, workflow_members);
 	} else if (mr_str_eqz(root, "env") || mr_str_eqz(root, "secrets")) {
 		secret_ref(k, path, ref);
-	} else if (mr_str_eqz(root, "vars") && ref->n > 1 && !ref->optional) {
-		mr_graph_fault(k->c, path, "unknown_reference",
-		    "vars.%.*s: nothing sets variables in this version",
-		    (int)(ref->part[1].len < 60 ? ref->part[1].len : 60), ref->part[1].p);
+	} else if (mr_str_eqz(root, "vars")) {
+		var_ref(k, path, ref);
 	}
 }
 
@@ -167,21 +222,85 @@ static void transform_refs(struct collect *k, const struct mr_transform *t, stru
 	}
 }
 
+static void condition_refs(struct collect *k, const struct mr_expr *e, struct mr_str path)
+{
+	if (e == NULL)
+		return;
+	k->path = path;
+	mr_expr_refs(e, condition_ref, k);
+}
+
+static void template_refs(struct collect *k, const struct mr_template *t)
+{
+	if (t != NULL)
+		mr_template_refs(t, any_ref, k);
+}
+
+/* Whether what is rendered of the config comes back: in a result, in variables, in an error, in an
+ * event or in another run. */
+static bool is_recorded(enum mr_step_type type)
+{
+	switch (type) {
+	case MR_STEP_DATA_TRANSFORM:
+	case MR_STEP_FOREACH:
+	case MR_STEP_SUBWORKFLOW:
+	case MR_STEP_SET:
+	case MR_STEP_ASSERT:
+	case MR_STEP_RAISE:
+	case MR_STEP_TERMINATE:
+	case MR_STEP_EMIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void wait_refs(struct collect *k, const struct mr_step *s, struct mr_str config_path)
+{
+	k->is_recorded = true;
+	for (size_t i = 0; i < s->waits_len; i++) {
+		const struct mr_wait_item *w = &s->waits[i];
+		struct mr_str path = config_path;
+
+		if (s->waits_len > 1 || s->wait_all_of)
+			path = mr_graph_path_at(
+			    k->c, mr_graph_pathz(k->c, path, s->wait_all_of ? "all" : "any"), i);
+		template_refs(k, w->duration);
+		template_refs(k, w->until);
+		template_refs(k, w->event_type);
+		template_refs(k, w->count);
+		path = mr_graph_pathz(k->c, mr_graph_pathz(k->c, path, "event"), "match");
+		condition_refs(k, w->match, path);
+	}
+	k->is_recorded = false;
+}
+
+static void branch_refs(struct collect *k, const struct mr_step *s, const struct mr_draft *d)
+{
+	template_refs(k, s->value);
+	for (size_t i = 0; i < s->branches_len; i++) {
+		const struct mr_branch *b = &s->branches[i];
+
+		condition_refs(k, b->when, mr_graph_pathz(k->c, d->branches[i].path, "when"));
+		template_refs(k, b->equals);
+	}
+}
+
 static void config_refs(struct collect *k, struct mr_step *s, const struct mr_draft *d)
 {
-	k->is_recorded = s->type == MR_STEP_DATA_TRANSFORM;
+	k->is_recorded = is_recorded(s->type);
 	for (size_t i = 0; i < s->config_len; i++) {
 		k->has_secret = false;
-		mr_template_refs(d->members[i].value, any_ref, k);
+		template_refs(k, d->members[i].value);
 		d->members[i].secret = k->has_secret;
 	}
 	if (s->transform != NULL)
 		transform_refs(
 		    k, s->transform, mr_graph_pathz(k->c, d->config_path, "transformations"));
 	k->is_recorded = false;
-	k->path = mr_graph_pathz(k->c, d->config_path, "condition");
-	if (s->condition != NULL)
-		mr_expr_refs(s->condition, condition_ref, k);
+	condition_refs(k, s->condition, mr_graph_pathz(k->c, d->config_path, "condition"));
+	branch_refs(k, s, d);
+	wait_refs(k, s, d->config_path);
 }
 
 static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
@@ -192,18 +311,29 @@ static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
 	k->c = c;
 	k->d = d;
 	k->len = 0;
-	k->in_output = k->is_recorded = k->all = false;
+	k->view = VIEW_STEP;
+	k->is_recorded = k->all = false;
 	config_refs(k, s, d);
-	k->path = mr_graph_pathz(
-	    c, d->path, mr_value_get(d->raw, "when") != NULL ? "when" : "conditions");
-	if (s->when != NULL)
-		mr_expr_refs(s->when, condition_ref, k);
-	if (s->idempotency_key != NULL)
-		mr_template_refs(s->idempotency_key, any_ref, k);
-	k->in_output = k->is_recorded = true;
-	if (s->output != NULL)
-		mr_template_refs(s->output, any_ref, k);
+	condition_refs(k, s->when,
+	    mr_graph_pathz(
+	        c, d->path, mr_graph_get(d->raw, "when") != NULL ? "when" : "conditions"));
+	template_refs(k, s->idempotency_key);
+	k->is_recorded = true;
+	for (size_t n = 0; n < s->catches_len; n++)
+		template_refs(k, s->catches[n].value);
+	k->view = VIEW_OUTPUT;
+	template_refs(k, s->output);
 	return keep_refs(c, k, &s->refs);
+}
+
+static int top_refs(struct mr_compile *c, struct collect *k)
+{
+	*k = (struct collect){ .c = c, .is_recorded = true, .view = VIEW_INPUT };
+	template_refs(k, c->graph->vars);
+	template_refs(k, c->graph->concurrency.key);
+	k->view = VIEW_MAIN;
+	template_refs(k, c->graph->output);
+	return keep_refs(c, k, &c->graph->output_refs);
 }
 
 int mr_graph_refs(struct mr_compile *c)
@@ -215,9 +345,5 @@ int mr_graph_refs(struct mr_compile *c)
 		return MR_E_NOMEM;
 	for (unsigned i = 0; i < c->drafts_len && r == 0; i++)
 		r = step_refs(c, i, k);
-	if (r < 0 || c->graph->output == NULL)
-		return r;
-	*k = (struct collect){ .c = c, .is_recorded = true };
-	mr_template_refs(c->graph->output, any_ref, k);
-	return keep_refs(c, k, &c->graph->output_refs);
+	return r == 0 ? top_refs(c, k) : r;
 }

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-#define SECOND_US      INT64_C(1000000)
 #define MAX_RETRIES    100
-#define LONGEST_DELAY  (24 * 3600 * SECOND_US)
+#define LONGEST_DELAY  (24 * 3600 * MR_GRAPH_SECOND_US)
 #define MAX_ERROR_TYPE 100
 
 static const struct mr_member_row retry_rows[] = {
@@ -22,8 +21,8 @@ static const struct mr_member_row retry_rows[] = {
 void mr_graph_retry_default(struct mr_retry_policy *p)
 {
 	*p = (struct mr_retry_policy){ .max_attempts = 4,
-		.delay_us = SECOND_US,
-		.max_delay_us = 60 * SECOND_US,
+		.delay_us = MR_GRAPH_SECOND_US,
+		.max_delay_us = 60 * MR_GRAPH_SECOND_US,
 		.multiplier = 2,
 		.jitter = 0.5 };
 }
@@ -81,7 +80,7 @@ static void read_jitter(
 		read_number(c, v, path, "jitter", 0, 1, &p->jitter);
 }
 
-static int read_types(struct mr_compile *c, const struct mr_value *v, struct mr_str path,
+int mr_graph_error_types(struct mr_compile *c, const struct mr_value *v, struct mr_str path,
     const char *member, const struct mr_str **ret, size_t *ret_len)
 {
 	const struct mr_value *m = take(c, v, member, &path);
@@ -132,8 +131,8 @@ static int read_retry(
 	read_backoff(c, v, path, p);
 	read_number(c, v, path, "multiplier", 1, 100, &p->multiplier);
 	read_jitter(c, v, path, p);
-	r = read_types(c, v, path, "on", &p->on, &p->on_len);
-	return r == 0 ? read_types(c, v, path, "not_on", &p->not_on, &p->not_on_len) : r;
+	r = mr_graph_error_types(c, v, path, "on", &p->on, &p->on_len);
+	return r == 0 ? mr_graph_error_types(c, v, path, "not_on", &p->not_on, &p->not_on_len) : r;
 }
 
 /* V holds "retry", "max_retries" or neither; P is what they change. */

@@ -1,4 +1,4 @@
-/* Durations and numbers in definitions. */
+/* Values in definitions: durations, numbers, words, names. */
 #include "engine/core/graph_private.h"
 
 #include <math.h>
@@ -202,5 +202,106 @@ bool mr_graph_check_int(struct mr_compile *c, const struct mr_value *v, struct m
 		return false;
 	}
 	*ret = n;
+	return true;
+}
+
+int mr_graph_check_word(
+    struct mr_compile *c, const struct mr_value *v, struct mr_str path, const char *const *words)
+{
+	struct mr_str list = MR_STR("");
+
+	for (int i = 0; v->kind == MR_VALUE_STRING && words[i] != NULL; i++)
+		if (mr_str_eqz(v->s, words[i]))
+			return i;
+	for (int i = 0; words[i] != NULL; i++) {
+		const char *between = i == 0 ? "" : words[i + 1] != NULL ? ", " : " or ";
+
+		list = mr_arena_printf(
+		    c->scratch, "%.*s%s\"%s\"", MR_STR_ARG(list), between, words[i]);
+	}
+	mr_graph_fault(c, path, "value", "must be %.*s", MR_STR_ARG(list));
+	return -1;
+}
+
+bool mr_graph_check_flag(
+    struct mr_compile *c, const struct mr_value *v, struct mr_str path, const char *member)
+{
+	const struct mr_value *m = mr_graph_get(v, member);
+
+	if (m != NULL && m->kind != MR_VALUE_BOOL)
+		mr_graph_fault(c, mr_graph_pathz(c, path, member), "type", "must be true or false");
+	return m != NULL && m->kind == MR_VALUE_BOOL && m->b;
+}
+
+/* ---- names ---- */
+
+/* What an expression would take for something else. */
+static const char *const taken[] = { "trigger", "input", "steps", "meta", "vars", "env", "secrets",
+	"run", "workflow", "execution_id", "workflow_id", "result", "now", "true", "false", "null",
+	"in", "has", "cel", "last", "event", NULL };
+
+static bool is_identifier(struct mr_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char ch = s.p[i];
+
+		if (ch != '_' && !(ch >= 'a' && ch <= 'z') && !(ch >= 'A' && ch <= 'Z') &&
+		    !(i > 0 && ch >= '0' && ch <= '9'))
+			return false;
+	}
+	return s.len > 0 && s.len <= MR_GRAPH_MAX_NAME;
+}
+
+bool mr_graph_check_variable(struct mr_compile *c, const struct mr_value *v, struct mr_str path)
+{
+	if (v->kind != MR_VALUE_STRING || !is_identifier(v->s)) {
+		mr_graph_fault(c, path, "value",
+		    "must be a name for expressions: letters, digits and _, no digit first");
+		return false;
+	}
+	for (size_t i = 0; taken[i] != NULL; i++) {
+		if (!mr_str_eqz(v->s, taken[i]))
+			continue;
+		mr_graph_fault(c, path, "value",
+		    "\"%s\" means something else in expressions; take another name", taken[i]);
+		return false;
+	}
+	return true;
+}
+
+bool mr_graph_check_name(struct mr_compile *c, const struct mr_value *v, struct mr_str path)
+{
+	size_t chars = 0;
+
+	if (v->kind != MR_VALUE_STRING) {
+		mr_graph_fault(c, path, "type", "must be a text");
+		return false;
+	}
+	for (size_t i = 0; i < v->s.len; i++) {
+		unsigned char ch = (unsigned char)v->s.p[i];
+
+		chars += (ch & 0xC0) != 0x80;
+		if (ch >= 0x20 && ch != 0x7F)
+			continue;
+		mr_graph_fault(c, path, "value", "must not hold control characters");
+		return false;
+	}
+	if (mr_str_trim(v->s).len == 0 || chars > MR_GRAPH_MAX_NAME) {
+		mr_graph_fault(c, path, chars > 0 ? "limit" : "required",
+		    "a name has 1 to %d characters", MR_GRAPH_MAX_NAME);
+		return false;
+	}
+	return true;
+}
+
+bool mr_graph_all_names(const struct mr_value *v)
+{
+	if (v->kind == MR_VALUE_STRING)
+		return true;
+	if (v->kind != MR_VALUE_LIST || v->list->len == 0)
+		return false;
+	for (size_t i = 0; i < v->list->len; i++)
+		if (v->list->items[i].kind != MR_VALUE_STRING)
+			return false;
 	return true;
 }

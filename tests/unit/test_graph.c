@@ -1,106 +1,5 @@
 /* Definitions: dialects, order, faults with their paths, limits, the normal form. */
-#include "test.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "engine/core/graph.h"
-
-struct doc {
-	struct mr_arena *arena;
-	struct mr_value value;
-	struct mr_faults faults;
-	struct mr_graph *g;
-	int r;
-};
-
-/* Cases are written with ' for " . */
-static struct mr_str unquote(struct mr_arena *a, const char *text)
-{
-	size_t len = strlen(text);
-	char *p = mr_arena_alloc(a, len + 1);
-
-	assert_non_null(p);
-	for (size_t i = 0; i <= len; i++)
-		p[i] = text[i] == '\'' ? '"' : text[i];
-	return (struct mr_str){ p, len };
-}
-
-static struct doc compile_text(struct mr_str text)
-{
-	struct doc d = { .arena = mr_arena_create(256u << 20) };
-
-	assert_non_null(d.arena);
-	mr_faults_init(&d.faults, d.arena, 200);
-	assert_int_equal(
-	    mr_json_parse(d.arena, text, &mr_json_limits_default, &d.faults, &d.value), 0);
-	d.r = mr_graph_compile(d.arena, &d.value, &d.faults, &d.g);
-	return d;
-}
-
-static struct doc compile(const char *text)
-{
-	struct mr_arena *a = mr_arena_create(16u << 20);
-	struct doc d = compile_text(mr_arena_str(a, unquote(a, text)));
-	struct mr_value copy;
-
-	/* the value points into the text */
-	assert_int_equal(mr_value_copy(d.arena, &d.value, &copy), 0);
-	d.value = copy;
-	a = mr_arena_free(a);
-	return d;
-}
-
-static void done(struct doc *d)
-{
-	d->arena = mr_arena_free(d->arena);
-}
-
-/* "path code", a line each */
-static struct mr_str fault_lines(const struct doc *d)
-{
-	struct mr_str s = MR_STR("");
-
-	for (const struct mr_fault *f = d->faults.first; f != NULL; f = f->next)
-		s = mr_arena_printf(d->arena, "%.*s%s%.*s %.*s", MR_STR_ARG(s),
-		    s.len > 0 ? "\n" : "", MR_STR_ARG(f->path), MR_STR_ARG(f->code));
-	return s;
-}
-
-static void print_faults(const struct doc *d)
-{
-	for (const struct mr_fault *f = d->faults.first; f != NULL; f = f->next)
-		print_message("  %.*s: %.*s: %.*s\n", MR_STR_ARG(f->path), MR_STR_ARG(f->code),
-		    MR_STR_ARG(f->message));
-}
-
-static struct doc compile_good(const char *text)
-{
-	struct doc d = compile(text);
-
-	if (d.r != 0) {
-		print_faults(&d);
-		fail_msg("does not compile: %s", text);
-	}
-	return d;
-}
-
-/* "a: b c", a line for each step and what it waits for */
-static struct mr_str order_lines(const struct doc *d)
-{
-	struct mr_str s = MR_STR("");
-
-	for (size_t i = 0; i < d->g->steps_len; i++) {
-		const struct mr_step *step = &d->g->steps[i];
-
-		s = mr_arena_printf(d->arena, "%.*s%s%.*s:", MR_STR_ARG(s), i > 0 ? "; " : "",
-		    MR_STR_ARG(step->name));
-		for (size_t k = 0; k < step->deps_len; k++)
-			s = mr_arena_printf(d->arena, "%.*s %.*s", MR_STR_ARG(s),
-			    MR_STR_ARG(d->g->steps[step->deps[k]].short_name));
-	}
-	return s;
-}
+#include "graph_doc.h"
 
 /* ---- dialects and order ---- */
 
@@ -211,17 +110,16 @@ static const struct {
 	    "steps[0].message misplaced\nsteps[0].config.message required" },
 	{ "no type", "{'steps':[{'name':'a'}]}", "steps[0].type required" },
 	{ "an unknown type", "{'steps':[{'type':'htp_request'}]}", "steps[0].type unknown_type" },
-	{ "a type of later versions", "{'steps':[{'type':'foreach'},{'action':'approval'}]}",
+	{ "a type of later versions", "{'steps':[{'type':'task'},{'action':'approval'}]}",
 	    "steps[0].type not_supported\nsteps[1].action not_supported" },
 	{ "type and action differ", "{'steps':[{'type':'noop','action':'log'}]}",
 	    "steps[0].action conflict" },
 	{ "agents", "{'start_step':'a','steps':{'a':{'agent_name':'x','next_step':null}}}",
 	    "steps.a.agent_name not_supported" },
 	{ "members of later versions",
-	    "{'concurrency':{'limit':1},'on_failure':[],'finally':[{}],'mode':'saga','steps':["
-	    "{'type':'noop','catch':[{}],'compensate':{'type':'noop'},'join':'any'}]}",
-	    "concurrency not_supported\nfinally not_supported\nsteps[0].catch not_supported\n"
-	    "steps[0].compensate not_supported\nmode not_supported\nsteps[0].join not_supported" },
+	    "{'steps':[{'type':'noop','requires':['x'],'timeouts':{'start':1,'heartbeat':2}}]}",
+	    "steps[0].requires not_supported\nsteps[0].timeouts.start not_supported\n"
+	    "steps[0].timeouts.heartbeat not_supported" },
 	{ "names",
 	    "{'steps':[{'name':'','type':'noop'},{'name':5,'type':'noop'},"
 	    "{'name':'a\\tb','type':'noop'}]}",
@@ -379,9 +277,10 @@ static const struct {
 	    "steps[0].max_retries conflict" },
 	{ "timeouts",
 	    "{'timeout_seconds':0,'steps':[{'type':'noop','timeout_seconds':'1h','timeouts':"
-	    "{'run':5,'total':9}},{'type':'delay','timeout_seconds':3,'config':{'seconds':1}}]}",
-	    "timeout_seconds range\nsteps[0].timeouts.total not_supported\n"
-	    "steps[0].timeouts.run conflict\nsteps[1].timeout_seconds not_supported" },
+	    "{'run':5,'total':-9}},{'type':'delay','timeout_seconds':3,'config':{'seconds':1}},"
+	    "{'type':'http_request','timeout_seconds':'2d','config':{'url':'https://x/'}}]}",
+	    "timeout_seconds range\nsteps[0].timeouts.total type\n"
+	    "steps[0].timeouts.run conflict\nsteps[2].timeout_seconds range" },
 	{ "settings",
 	    "{'timeout_seconds':5,'settings':{'timeout':6,'x':1},'steps':[" NOOP("a") "]}",
 	    "settings.x unknown_member\nsettings.timeout conflict" },
@@ -457,7 +356,7 @@ static void members_of_steps(void **state)
 
 	(void)state;
 	assert_int_equal(d.g->timeout_us, 600000000);
-	assert_int_equal(d.g->top_len, 4);
+	assert_int_equal(d.g->blocks[0].len, 4);
 	assert_int_equal(s[0].retry.max_attempts, 3);
 	assert_int_equal(s[0].run_timeout_us, 5000000);
 	assert_true(s[0].continue_on_error);
@@ -475,8 +374,9 @@ static void members_of_steps(void **state)
 	assert_int_equal(s[2].retry.max_attempts, 1);
 	assert_int_equal(s[2].refs.len, 1);
 	assert_int_equal(s[2].refs.steps[0], 0);
-	assert_int_equal(s[2].true_len, 1);
-	assert_int_equal(s[2].succs_branch[0], 1);
+	assert_int_equal(s[2].branches_len, 2);
+	assert_int_equal(s[2].branches[0].block, -1);
+	assert_int_equal(s[2].succs_ways[0], MR_WAY_BRANCH(0));
 	assert_int_equal(mr_graph_find(d.g, MR_STR("c")), 2);
 	assert_int_equal(mr_graph_find(d.g, MR_STR("nowhere")), -1);
 	done(&d);
