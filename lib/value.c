@@ -585,6 +585,59 @@ bool mr_value_eq(const struct mr_value *a, const struct mr_value *b)
 
 /* ---- copying ---- */
 
+/* ---- how large ---- */
+
+static size_t own_size(const struct mr_value *v)
+{
+	switch (v->kind) {
+	case MR_VALUE_STRING:
+	case MR_VALUE_BYTES:
+		return sizeof(*v) + v->s.len;
+	case MR_VALUE_LIST:
+		return 2 * sizeof(*v);
+	case MR_VALUE_MAP:
+		return 2 * sizeof(*v) + v->map->len * sizeof(*v); /* its keys, about */
+	default:
+		return sizeof(*v);
+	}
+}
+
+static const struct mr_value *next_of(struct mr_walk_frame *f)
+{
+	const struct mr_value *v = f->at;
+
+	if (v->kind == MR_VALUE_LIST)
+		return f->next < v->list->len ? &v->list->items[f->next++] : NULL;
+	return f->next < v->map->len ? &v->map->members[f->next++].value : NULL;
+}
+
+size_t mr_value_size(const struct mr_value *v, size_t max)
+{
+	size_t size = own_size(v);
+	struct mr_walk_frame *f;
+	struct mr_walk w;
+
+	if (v->kind != MR_VALUE_LIST && v->kind != MR_VALUE_MAP)
+		return size;
+	mr_walk_init(&w);
+	f = mr_walk_push(&w, v, NULL);
+	while (f != NULL && size <= max) {
+		const struct mr_value *item = next_of(f);
+
+		if (item == NULL) {
+			mr_walk_pop(&w);
+		} else {
+			size += own_size(item);
+			if ((item->kind == MR_VALUE_LIST || item->kind == MR_VALUE_MAP) &&
+			    mr_walk_push(&w, item, NULL) == NULL)
+				break; /* without memory: as much as was counted */
+		}
+		f = mr_walk_top(&w);
+	}
+	mr_walk_done(&w);
+	return size;
+}
+
 /* Copies V itself; a container's items still point at the old ones, and it is pushed so that they
  * get copied in turn. */
 static int copy_one(struct mr_arena *a, struct mr_walk *w, struct mr_value *v)

@@ -108,6 +108,9 @@ bool mr_value_is_number(const struct mr_value *v);
 /* Equal values have equal hashes; lists and maps are told apart by length only. */
 uint64_t mr_value_hash(const struct mr_value *v);
 
+/* About how many bytes V takes in memory, texts included; the count stops soon after MAX. */
+size_t mr_value_size(const struct mr_value *v, size_t max);
+
 /* Building: the length is known first. Members are filled in by the caller, then sealed, which
  * makes the index (of two members with one key it has the first). NULL without memory. */
 struct mr_list *mr_list_create(struct mr_arena *a, size_t len) MR_MUST_CHECK;

@@ -153,6 +153,7 @@ static int read_catch(struct mr_compile *c, const struct mr_draft_catch *e, stru
 
 	ret->block = e->block;
 	ret->has_next = e->has_next;
+	ret->as = e->binds;
 	mr_graph_check_members(c, e->raw, e->path, catch_rows, MR_ARRAY_LEN(catch_rows));
 	if (given == 0)
 		mr_graph_fault(c, e->path, "required",

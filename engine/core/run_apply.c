@@ -421,7 +421,7 @@ static int apply_step_failed(struct apply *a)
 	if (mr_str_eqz(handled, "continue"))
 		a->st->ways = MR_WAY_PLAIN;
 	else if (mr_str_eqz(handled, "catch") && entry >= 0)
-		a->st->ways = MR_WAY_CATCH(a->s, entry);
+		a->st->ways = MR_WAY_CATCH(a->s, (unsigned)entry);
 	return mr_step_end(a->run, a->st, MR_STEP_FAILED);
 }
 
@@ -605,7 +605,12 @@ static int make_result(struct apply *a)
 
 static int apply_completed(struct apply *a)
 {
-	if (!may_begin(a->run) && a->run->phase != MR_PHASE_CLOSING)
+	const struct mr_run *run = a->run;
+
+	if (run->phase == MR_PHASE_MAIN && run->terminated == NULL &&
+	    (!may_begin(run) || run->main == NULL || run->main->left > 0))
+		return MR_E_INVALID; /* steps are left */
+	if (run->phase != MR_PHASE_MAIN && run->phase != MR_PHASE_CLOSING)
 		return MR_E_INVALID;
 	if (make_result(a) < 0)
 		return MR_E_NOMEM;

@@ -355,9 +355,10 @@ static int range_items(struct mr_arena *a, const struct mr_value *v, struct mr_v
 
 static bool is_range(const struct mr_value *v)
 {
-	size_t known = (mr_value_get(v, "from") != NULL) + (mr_value_get(v, "to") != NULL);
+	size_t by = mr_value_get(v, "step") != NULL ? 1 : 0;
 
-	return known == 2 && v->map->len == known + (mr_value_get(v, "step") != NULL);
+	return mr_value_get(v, "from") != NULL && mr_value_get(v, "to") != NULL &&
+	       v->map->len == 2 + by;
 }
 
 static int member_items(struct mr_arena *a, const struct mr_value *v, struct mr_value *ret)

@@ -60,12 +60,10 @@ static void add_frame(
     struct sight *v, const struct mr_frame *f, const struct mr_step_state *upto, uint64_t *seen)
 {
 	size_t inner = v->len, done = v->len;
-	unsigned first = f->block->first;
 	const struct mr_step_state *at = upto;
 
 	for (unsigned i = 0; upto == NULL && i < f->block->len; i++)
-		if (!is_hidden(v, inner, v->run->g->steps[first + i].short_name))
-			v->steps[v->len++] = &f->steps[i];
+		v->steps[v->len++] = &f->steps[i];
 	while (at != NULL) {
 		const struct mr_step *s = mr_step_of(v->run, at);
 
@@ -79,6 +77,13 @@ static void add_frame(
 		}
 		at = done < v->len ? v->steps[done++] : NULL;
 	}
+	/* those that are hidden led to what is before them all the same */
+	for (done = inner; done < v->len;) {
+		if (is_hidden(v, inner, mr_step_of(v->run, v->steps[done])->short_name))
+			v->steps[done] = v->steps[--v->len];
+		else
+			done++;
+	}
 }
 
 /* All a step could name, for one that computes names. */
@@ -90,7 +95,7 @@ static int all_steps(const struct mr_run_env *env, struct mr_arena *a, struct si
 	const struct mr_step_state *st = env->st;
 	const struct mr_frame *f = st != NULL ? st->frame : run->main;
 
-	v->steps = mr_arena_array(a, run->g->steps_len, sizeof(v->steps[0]));
+	v->steps = mr_arena_array(a, run->g->steps_len + 1, sizeof(v->steps[0]));
 	if (seen == NULL || v->steps == NULL)
 		return MR_E_NOMEM;
 	while (f != NULL) {

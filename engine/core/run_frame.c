@@ -300,7 +300,7 @@ static void leave_lists(struct mr_run *run, struct mr_step_state *st)
 
 	mr_ready_remove(run, st);
 	mr_awaiting_set(run, st, false);
-	(void)mr_timer_set(run, st, 0); /* taking out needs no memory */
+	mr_timer_remove(run, st);
 	if (!st->is_active)
 		return;
 	st->is_active = false;
@@ -554,6 +554,23 @@ static void close_inner(struct mr_run *run, struct mr_step_state *st)
 	}
 }
 
+/* What has ended inside is wanted when the run is retried: from a step that failed or was cancelled
+ * there, or from any step of a branch that ran once in this run. */
+static bool serves_retry(const struct mr_run *run, const struct mr_step_state *st)
+{
+	enum mr_step_type type = mr_step_of(run, st)->type;
+	const struct mr_frame *f = st->frame;
+
+	if (st->status == MR_STEP_CANCELLED || (st->status == MR_STEP_FAILED && !st->handled))
+		return true;
+	if (st->status != MR_STEP_COMPLETED ||
+	    (type != MR_STEP_CONDITIONAL && type != MR_STEP_SWITCH && type != MR_STEP_PARALLEL))
+		return false;
+	while (f->block->role == MR_BLOCK_BRANCH)
+		f = f->holder->frame;
+	return f->block->role == MR_BLOCK_MAIN;
+}
+
 int mr_undo_add(struct mr_run *run, struct mr_step_state *st)
 {
 	struct mr_step_state *at = st;
@@ -603,8 +620,7 @@ int mr_step_end(struct mr_run *run, struct mr_step_state *st, enum mr_step_statu
 	leave_active(run, st);
 	st->status = status;
 	st->wake_at = 0;
-	/* what has ended inside one that failed or was cancelled serves a retry of the run */
-	if (status == MR_STEP_CANCELLED || (status == MR_STEP_FAILED && !st->handled))
+	if (serves_retry(run, st))
 		close_inner(run, st);
 	else
 		mr_inner_drop(run, st);

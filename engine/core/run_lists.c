@@ -74,7 +74,7 @@ static void sift_down(struct mr_run *run, size_t at)
 	place(run, at, st);
 }
 
-static void take_out(struct mr_run *run, struct mr_step_state *st)
+void mr_timer_remove(struct mr_run *run, struct mr_step_state *st)
 {
 	size_t at = st->timer_place;
 	struct mr_step_state *last;
@@ -92,7 +92,7 @@ static void take_out(struct mr_run *run, struct mr_step_state *st)
 
 int mr_timer_set(struct mr_run *run, struct mr_step_state *st, int64_t at)
 {
-	take_out(run, st);
+	mr_timer_remove(run, st);
 	st->timer_at = at;
 	if (at == 0)
 		return 0;

@@ -196,6 +196,7 @@ static inline struct mr_step_state *mr_frame_step(const struct mr_frame *f, unsi
 
 void mr_ready_add(struct mr_run *run, struct mr_step_state *st);
 void mr_ready_remove(struct mr_run *run, struct mr_step_state *st);
+void mr_timer_remove(struct mr_run *run, struct mr_step_state *st);
 /* AT of 0 takes it out. */
 int mr_timer_set(struct mr_run *run, struct mr_step_state *st, int64_t at) MR_MUST_CHECK;
 int mr_hash_add(struct mr_run *run, struct mr_step_state *st) MR_MUST_CHECK;

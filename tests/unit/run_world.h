@@ -26,6 +26,7 @@ struct world {
 	struct mr_rand rand;
 	struct mr_value input, secrets;
 	unsigned seq;
+	int64_t *execution; /* by step: the last one that a fact was about */
 };
 
 static int64_t world_next_id(void *ctx)
@@ -75,6 +76,8 @@ static void world_graph(struct world *w, const char *definition)
 	if (mr_graph_compile(w->graph_arena, &v, &faults, &w->g) < 0)
 		fail_msg("%.*s: %.*s: %s", MR_STR_ARG(faults.first->path),
 		    MR_STR_ARG(faults.first->message), definition);
+	w->execution = mr_arena_array(w->graph_arena, w->g->steps_len, sizeof(*w->execution));
+	assert_non_null(w->execution);
 	w->now = WORLD_BEGIN;
 	w->seed = 1;
 	w->rand = mr_rand_seeded(&w->seed);
@@ -116,6 +119,14 @@ static void world_begin(struct world *w, const char *definition, const char *inp
 		.env_ctx = w };
 	w->run = world_run(w, w->arena, &w->ids);
 	w->seq = 1;
+}
+
+/* Remembers which executions the facts since FROM are about. */
+static void world_note(struct world *w, size_t from)
+{
+	for (size_t i = from; i < w->out.facts_len; i++)
+		if (w->out.facts[i].step >= 0)
+			w->execution[w->out.facts[i].step] = w->out.facts[i].step_execution_id;
 }
 
 static void world_end(struct world *w)

@@ -37,12 +37,15 @@ static struct mr_str told(struct world *w)
 
 static void advance(struct world *w, const struct mr_run_event *ev)
 {
+	size_t from = w->out.facts_len;
+
 	assert_int_equal(mr_run_advance(w->run, ev, w->now, &w->rand, &w->out), 0);
+	world_note(w, from);
 }
 
 static void wake(struct world *w)
 {
-	advance(w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_WAKE, .step = -1 });
+	advance(w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_WAKE });
 }
 
 static int step(const struct world *w, const char *name)
@@ -56,7 +59,7 @@ static int step(const struct world *w, const char *name)
 static void done_attempt(struct world *w, const char *name, unsigned attempt, const char *result)
 {
 	advance(w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_DONE,
-	               .step = step(w, name),
+	               .step_execution_id = w->execution[step(w, name)],
 	               .attempt = attempt,
 	               .data = world_json(w->graph_arena, result),
 	               .duration_us = 5 });
@@ -72,7 +75,7 @@ static void failed_attempt(struct world *w, const char *name, unsigned attempt, 
 	struct mr_str text = mr_arena_printf(w->graph_arena, "{'type':'%s','message':'m'}", type);
 
 	advance(w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_FAILED,
-	               .step = step(w, name),
+	               .step_execution_id = w->execution[step(w, name)],
 	               .attempt = attempt,
 	               .retryable = true,
 	               .data = world_json(w->graph_arena, text.p),
@@ -87,7 +90,6 @@ static void failed(struct world *w, const char *name, const char *type)
 static void command(struct world *w, enum mr_run_event_kind kind)
 {
 	advance(w, &(struct mr_run_event){ .kind = kind,
-	               .step = -1,
 	               .data = world_json(w->graph_arena, "{'by':'ann','reason':'r'}") });
 }
 
@@ -126,7 +128,7 @@ static void retried(struct world *w, const char *data)
 		.data = world_json(w->graph_arena, data) };
 
 	assert_int_equal(mr_run_apply(w->run, &f), 0);
-	assert_status(w, "running");
+	assert_false(mr_run_is_terminal(mr_run_status(w->run)));
 }
 
 #define HTTP(name, more)                                                                           \
@@ -199,7 +201,7 @@ static void effects_start_after_their_fact(void **state)
 	/* late, of another attempt, of nobody */
 	done(&w, "a", "{}");
 	done_attempt(&w, "b", 2, "{}");
-	advance(&w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_DONE, .step = 99 });
+	advance(&w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_DONE, .step_execution_id = 99 });
 	assert_str(told(&w), "");
 	/* a field that the result lacks is looked up in its json */
 	done(&w, "b", "{'status_code':201,'json':{'id':6}}");
@@ -634,6 +636,7 @@ static void the_step_may_forbid_a_retry(void **state)
 	(void)told(&w);
 	advance(
 	    &w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_STEP_FAILED,
+	            .step_execution_id = w.execution[0],
 	            .attempt = 1,
 	            .data = world_json(w.graph_arena,
 	                "{'type':'http.500','message':'m','status_code':500,'data':{'x':[1]}}") });
@@ -884,7 +887,6 @@ static void poison(void **state)
 	wake(&w);
 	(void)told(&w);
 	advance(&w, &(struct mr_run_event){ .kind = MR_RUN_EVENT_FAIL,
-	                .step = -1,
 	                .data = world_json(w.graph_arena, "{'type':'internal','message':'no'}") });
 	assert_str(told(&w), "step.cancelled a; failed [-a]");
 	assert_json(&w, mr_run_error(w.run), "{'type':'internal','message':'no'}");
@@ -1132,7 +1134,10 @@ static void results_become_json(void **state)
 		wake(&w);
 		advance(&w,
 		    &(struct mr_run_event){
-		        .kind = MR_RUN_EVENT_STEP_DONE, .attempt = 1, .data = cases[i].result });
+		        .kind = MR_RUN_EVENT_STEP_DONE,
+		        .step_execution_id = w.execution[0],
+		        .attempt = 1,
+		        .data = cases[i].result });
 		if (cases[i].want != NULL)
 			assert_json(
 			    &w, *mr_value_get(&w.out.facts[2].data, "output"), cases[i].want);
@@ -1161,7 +1166,10 @@ static void errors_become_json(void **state)
 	m->members[2].key = mr_value_strz("data");
 	m->members[2].value = m->members[0].value;
 	advance(&w, &(struct mr_run_event){
-	                .kind = MR_RUN_EVENT_STEP_FAILED, .attempt = 1, .data = mr_value_map(m) });
+	                .kind = MR_RUN_EVENT_STEP_FAILED,
+	                .step_execution_id = w.execution[0],
+	                .attempt = 1,
+	                .data = mr_value_map(m) });
 	assert_json(
 	    &w, mr_run_error(w.run), "{'type':'internal','message':'','step':'a','attempt':1}");
 	world_end(&w);
@@ -1322,6 +1330,14 @@ static void many_steps_in_one_call(void **state)
 }
 
 /* All that a run can do, with each allocation failing in turn. */
+static int64_t execution_of(const struct mr_run_out *out, int step)
+{
+	for (size_t i = out->facts_len; i > 0; i--)
+		if (out->facts[i - 1].step == step)
+			return out->facts[i - 1].step_execution_id;
+	return 0;
+}
+
 static int play(struct world *w)
 {
 	static const struct {
@@ -1351,11 +1367,11 @@ static int play(struct world *w)
 		r = mr_run_apply(run, &created);
 	for (size_t i = 0; i < MR_ARRAY_LEN(events) && r == 0; i++) {
 		struct mr_run_event ev = {
-			.kind = events[i].kind, .step = -1, .attempt = 1, .retryable = true
+			.kind = events[i].kind, .attempt = 1, .retryable = true
 		};
 
 		if (events[i].step != NULL)
-			ev.step = step(w, events[i].step);
+			ev.step_execution_id = execution_of(&out, step(w, events[i].step));
 		if (events[i].data != NULL) {
 			mr_arena_fail_after(0);
 			ev.data = world_json(w->graph_arena, events[i].data);

@@ -283,7 +283,7 @@ static struct mr_run_event make_event(struct history *h, const struct flight *f)
 	static const char *const errors[] = { "{'type':'connect','message':'a'}",
 		"{'type':'http.503','message':'b','status_code':503,'data':{'x':1}}",
 		"{'type':'validation','message':'c'}", "{}", "null" };
-	struct mr_run_event ev = { .kind = MR_RUN_EVENT_WAKE, .step = -1, .duration_us = -1 };
+	struct mr_run_event ev = { .kind = MR_RUN_EVENT_WAKE, .duration_us = -1 };
 	uint64_t what = draw(h, 20);
 
 	if (what < 9 && f->len > 0) {
@@ -291,7 +291,7 @@ static struct mr_run_event make_event(struct history *h, const struct flight *f)
 		bool ok = draw(h, 3) > 0;
 
 		ev.kind = ok ? MR_RUN_EVENT_STEP_DONE : MR_RUN_EVENT_STEP_FAILED;
-		ev.step = e->step;
+		ev.step_execution_id = e->step_execution_id;
 		ev.attempt = e->attempt + (draw(h, 12) == 0);
 		ev.retryable = draw(h, 6) > 0;
 		ev.data = world_json(h->kept, ok ? results[draw(h, MR_ARRAY_LEN(results))]
