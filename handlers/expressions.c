@@ -100,8 +100,8 @@ static int refuse(struct mr_request *r, const struct mr_value *e, const struct m
 		detail(r, "column", err->column);
 		shown = excerpt(r->arena, e->s, err->offset);
 		if (shown.p != NULL)
-			mr_fault_add(&r->faults, MR_STR("excerpt"), "expression", "%.*s",
-			    MR_STR_ARG(shown));
+			mr_fault_add(
+			    &r->faults, MR_STR("excerpt"), "expression", "%.*s", MR_STR_ARG(shown));
 		mr_response_problem(r, MR_ERR_EXPRESSION_INVALID,
 		    "The expression is wrong at line %zu, column %zu: %s", err->line, err->column,
 		    err->message);
@@ -116,9 +116,9 @@ static int refuse(struct mr_request *r, const struct mr_value *e, const struct m
 
 static int answer(struct mr_request *r, const struct mr_value *e, const struct mr_value *v)
 {
-	struct mr_expr_error err = { .message = "the value is larger than 1 MiB as JSON",
-		.line = 1,
-		.column = 1 };
+	struct mr_expr_error err = {
+		.message = "the value is larger than 1 MiB as JSON", .line = 1, .column = 1
+	};
 	struct mr_buf b;
 
 	mr_buf_init(&b, VALUE_MAX + 64);

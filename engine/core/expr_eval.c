@@ -119,7 +119,7 @@ static int negation(struct mr_vm *vm, struct mr_value *v)
 {
 	if (v->kind != MR_VALUE_BOOL)
 		return mr_vm_no_overload(vm, "!", v, 1);
-	v->b = !v->b;
+	*v = mr_value_bool(!v->b);
 	return 0;
 }
 
@@ -138,6 +138,56 @@ static int matches(struct mr_vm *vm, const struct mr_ins *ins, struct mr_value *
 	if (v->kind != MR_VALUE_STRING)
 		return mr_vm_no_overload(vm, "matches", v, 1);
 	return mr_regex_match(vm, vm->e->regexes[ins->arg], v->s, v);
+}
+
+/* ---- the usual cases of the usual instructions, without a call; false: it is another one ---- */
+
+static inline bool select_fast(struct mr_value *v, const struct mr_value *name)
+{
+	const struct mr_map *m = v->map;
+	struct mr_str key = name->s;
+
+	if (v->kind != MR_VALUE_MAP || m->index != NULL || key.len == 0)
+		return false;
+	for (size_t i = 0; i < m->len; i++) {
+		const struct mr_value *k = &m->members[i].key;
+
+		if (k->s.len == key.len && k->kind == MR_VALUE_STRING && k->s.p[0] == key.p[0] &&
+		    memcmp(k->s.p, key.p, key.len) == 0) {
+			*v = m->members[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static inline bool order_fast(enum mr_op op, struct mr_value *two)
+{
+	int64_t a = two[0].i, b = two[1].i;
+
+	if (two[0].kind != MR_VALUE_INT || two[1].kind != MR_VALUE_INT)
+		return false;
+	if (op == MR_OP_LT || op == MR_OP_GT)
+		two[0] = mr_value_bool(op == MR_OP_LT ? a < b : a > b);
+	else
+		two[0] = mr_value_bool(op == MR_OP_LE ? a <= b : a >= b);
+	return true;
+}
+
+static inline bool equality_fast(enum mr_op op, struct mr_value *two)
+{
+	bool equal;
+
+	if (two[0].kind != two[1].kind)
+		return false;
+	if (two[0].kind == MR_VALUE_INT)
+		equal = two[0].i == two[1].i;
+	else if (two[0].kind == MR_VALUE_STRING && two[0].s.len < 64) /* longer ones cost */
+		equal = mr_str_eq(two[0].s, two[1].s);
+	else
+		return false;
+	two[0] = mr_value_bool(equal == (op == MR_OP_EQ));
+	return true;
 }
 
 /* The innermost handler for a failure at PC, or NULL. */
@@ -184,7 +234,8 @@ static int run(
 			*sp++ = stack[ins->arg];
 			break;
 		case MR_OP_SELECT:
-			r = mr_op_select(vm, &sp[-1], &e->consts[ins->arg], &sp[-1]);
+			if (!select_fast(&sp[-1], &e->consts[ins->arg]))
+				r = mr_op_select(vm, &sp[-1], &e->consts[ins->arg], &sp[-1]);
 			break;
 		case MR_OP_HAS:
 			r = mr_op_has(vm, &sp[-1], &e->consts[ins->arg], &sp[-1]);
@@ -218,14 +269,16 @@ static int run(
 		case MR_OP_EQ:
 		case MR_OP_NE:
 			sp--;
-			r = equality(vm, (enum mr_op)ins->op, sp - 1);
+			if (!equality_fast((enum mr_op)ins->op, sp - 1))
+				r = equality(vm, (enum mr_op)ins->op, sp - 1);
 			break;
 		case MR_OP_LT:
 		case MR_OP_LE:
 		case MR_OP_GT:
 		case MR_OP_GE:
 			sp--;
-			r = order(vm, (enum mr_op)ins->op, sp - 1);
+			if (!order_fast((enum mr_op)ins->op, sp - 1))
+				r = order(vm, (enum mr_op)ins->op, sp - 1);
 			break;
 		case MR_OP_IN:
 			sp--;
@@ -244,14 +297,22 @@ static int run(
 			break;
 		case MR_OP_OR_LEFT:
 		case MR_OP_AND_LEFT:
-			r = mr_vm_logic_left(vm, &sp[-1], pc, ins->op == MR_OP_OR_LEFT, &flag);
+			flag =
+			    sp[-1].kind == MR_VALUE_BOOL && sp[-1].b == (ins->op == MR_OP_OR_LEFT);
+			if (sp[-1].kind != MR_VALUE_BOOL)
+				r = mr_vm_logic_left(
+				    vm, &sp[-1], pc, ins->op == MR_OP_OR_LEFT, &flag);
 			if (flag)
 				next = ins->arg;
 			break;
 		case MR_OP_OR:
 		case MR_OP_AND:
 			sp--;
-			r = mr_vm_logic_both(vm, sp - 1, pc, ins->op == MR_OP_OR);
+			/* a left side that had decided would have jumped over this */
+			if (sp[-1].kind == MR_VALUE_BOOL && sp[0].kind == MR_VALUE_BOOL)
+				sp[-1] = sp[0];
+			else
+				r = mr_vm_logic_both(vm, sp - 1, pc, ins->op == MR_OP_OR);
 			break;
 		case MR_OP_COALESCE:
 			if (mr_vm_is_marker(&sp[-1]) || sp[-1].kind == MR_VALUE_NULL)
