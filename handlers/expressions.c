@@ -6,7 +6,7 @@
 #include "fcgi/route.h"
 #include "handlers/handlers.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #define BODY_MAX   (1024u * 1024u)
 #define MEMORY_MAX (16u * 1024u * 1024u) /* for the program and all values */
@@ -138,6 +138,15 @@ static void free_arena(void *p)
 	(void)mr_arena_free(p); /* NULL */
 }
 
+/* Braces make a text one of those that definitions hold, where they are parentheses. */
+static int compile(struct mr_arena *a, const struct mr_value *e, const struct mr_expr **ret,
+    struct mr_expr_error *err)
+{
+	if (e->kind == MR_VALUE_STRING && memmem(e->s.p, e->s.len, "{{", 2) == NULL)
+		return mr_expr_compile(a, e->s, ret, err);
+	return mr_condition_compile(a, e, ret, err);
+}
+
 int mr_handler_expression_evaluate(struct mr_request *r)
 {
 	struct mr_value none = MR_NULL_VALUE, v = MR_NULL_VALUE;
@@ -160,7 +169,7 @@ int mr_handler_expression_evaluate(struct mr_request *r)
 		    "An expression with its context is at most 1 MiB; send less of the context.");
 		return 0;
 	}
-	rc = mr_condition_compile(a, e, &program, &err);
+	rc = compile(a, e, &program, &err);
 	if (rc == 0)
 		rc = mr_expr_eval(program, &env, a, &v, &err);
 	return rc < 0 ? refuse(r, e, &err) : answer(r, e, &v);

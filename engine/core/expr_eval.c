@@ -6,6 +6,7 @@
 
 #define INLINE_STACK 24u
 #define INLINE_NAMES 8u
+#define DOTTED_MAX   3u /* points in a name of the environment */
 
 /* ---- single instructions ---- */
 
@@ -44,6 +45,38 @@ static int look_up(
 		return mr_vm_missing(vm, &key);
 	}
 	(void)mr_vm_fail(vm, "%s", err.message);
+	return r;
+}
+
+/*
+ * A name that isn't there may be the beginning of one with points in it: a.b.c is asked for as
+ * "a.b.c" and "a.b" too, the longest first. *NEXT moves behind the members that were part of it.
+ */
+static int look_up_dotted(struct mr_vm *vm, uint32_t pc, struct mr_value *ret, uint32_t *next)
+{
+	const struct mr_expr *e = vm->e;
+	struct mr_str names[DOTTED_MAX], all = e->names[e->code[pc].arg];
+	struct mr_expr_error err;
+	uint32_t len = 0;
+	int r = MR_E_NOT_FOUND;
+
+	while (len < DOTTED_MAX && pc + len + 1 < e->code_len &&
+	       e->code[pc + len + 1].op == MR_OP_SELECT && e->pos[pc + len + 1].chain >= 0 &&
+	       e->chains[e->pos[pc + len + 1].chain].parent == e->pos[pc + len].chain) {
+		all = mr_arena_printf(vm->arena, "%.*s.%.*s", MR_STR_ARG(all),
+		    MR_STR_ARG(e->consts[e->code[pc + len + 1].arg].s));
+		if (all.p == NULL)
+			return MR_E_NOMEM;
+		names[len++] = all;
+	}
+	err.message[0] = '\0';
+	for (; r == MR_E_NOT_FOUND && len > 0; len--) {
+		r = vm->env->lookup(vm->env->ctx, vm->arena, names[len - 1], ret, &err);
+		if (r == 0)
+			*next = pc + 1 + len;
+	}
+	if (r < 0 && r != MR_E_NOT_FOUND)
+		(void)mr_vm_fail(vm, "%s", err.message);
 	return r;
 }
 
@@ -229,6 +262,8 @@ static int run(
 		case MR_OP_NAME:
 		case MR_OP_NAME_OR_TYPE:
 			r = look_up(vm, ins, names, sp++);
+			if (r == MR_E_NOT_FOUND && vm->env != NULL && vm->env->lookup != NULL)
+				r = look_up_dotted(vm, pc, &sp[-1], &next);
 			break;
 		case MR_OP_LOCAL:
 			*sp++ = stack[ins->arg];
@@ -358,6 +393,11 @@ static int run(
 		case MR_OP_TEXT:
 			sp -= ins->arg;
 			r = mr_op_text(vm, sp, ins->arg, sp);
+			sp++;
+			break;
+		case MR_OP_FAIL:
+			sp -= ins->n;
+			r = mr_vm_fail(vm, "%.*s", MR_STR_ARG(e->consts[ins->arg].s));
 			sp++;
 			break;
 		}
