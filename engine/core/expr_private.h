@@ -65,6 +65,7 @@ enum mr_op {
 	MR_OP_LOOP_END, /* n: enum mr_loop */
 	MR_OP_UNDER,    /* drops what lies under the top: the end of cel.bind */
 	MR_OP_TEXT,     /* arg: how many values become one text */
+	MR_OP_FAIL,     /* arg: constant, what it says; n: values taken from the stack */
 };
 
 enum mr_loop {
@@ -179,7 +180,7 @@ void mr_emit_path(struct mr_emit *m, struct mr_str dotted);
 /* ---- the parser ---- */
 
 enum mr_parse_mode {
-	MR_PARSE_BARE,      /* the whole text is an expression */
+	MR_PARSE_BARE, /* the whole text is an expression; unknown functions fail when called */
 	MR_PARSE_CONDITION, /* likewise; {{ }} are parentheses */
 	MR_PARSE_EMBEDDED,  /* begins after {{ and ends with its }} */
 };
