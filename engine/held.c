@@ -4,6 +4,8 @@
 #include <assert.h>
 
 #include "engine/account.h"
+#include "engine/after.h"
+#include "engine/commands.h"
 #include "engine/effects.h"
 #include "engine/engine.h"
 #include "engine/flush.h"
@@ -13,7 +15,8 @@
 #include "engine/load.h"
 #include "engine/timers.h"
 
-#define RELEASE_AT_US 1000000 /* a longer wait than this is waited for in the database */
+#define RELEASE_AT_US  1000000 /* a longer wait than this is waited for in the database */
+#define SNAPSHOT_FACTS 20000   /* so many at most are read when a run is taken over */
 
 /* ---- going on ---- */
 
@@ -41,7 +44,9 @@ static bool only_waits(const struct mr_held *h, int64_t now_us)
 	if (mr_run_in_flight(h->run) > 0)
 		return false;
 	wake_at_us = mr_run_wake_at(h->run);
-	return wake_at_us != 0 && wake_at_us - now_us > RELEASE_AT_US;
+	if (wake_at_us != 0)
+		return wake_at_us - now_us > RELEASE_AT_US;
+	return mr_run_awaiting(h->run) > 0;
 }
 
 /* After a decision: on to the flush, to the clock, or out. */
@@ -157,15 +162,20 @@ static int fill_end(struct mr_held *h, struct mr_arena *a)
 	return v.kind == MR_VALUE_NULL ? 0 : text_of(a, &v, &row->error);
 }
 
-static int fill_release(struct mr_held *h, struct mr_arena *a)
+static int fill_snapshot(struct mr_held *h, struct mr_arena *a)
 {
 	struct mr_value snapshot;
 
-	h->row.released = true;
-	h->row.wake_at_us = h->row.status == MR_RUN_PAUSED ? 0 : mr_run_wake_at(h->run);
 	if (mr_run_snapshot(h->run, a, &snapshot) < 0)
 		return MR_E_NOMEM;
 	return text_of(a, &snapshot, &h->row.snapshot);
+}
+
+static int fill_release(struct mr_held *h, struct mr_arena *a)
+{
+	h->row.released = true;
+	h->row.wake_at_us = h->row.status == MR_RUN_PAUSED ? 0 : mr_run_wake_at(h->run);
+	return fill_snapshot(h, a);
 }
 
 static int fill_row(struct mr_held *h, struct mr_arena *a)
@@ -178,8 +188,11 @@ static int fill_row(struct mr_held *h, struct mr_arena *a)
 	};
 	if (mr_run_is_terminal(h->row.status))
 		return fill_end(h, a);
+	h->row.awaits = (int64_t)mr_run_awaiting(h->run);
 	if (h->pending->out.effects_len == 0 && only_waits(h, mr_engine_now_us(h->engine)))
 		return fill_release(h, a);
+	if (h->row.seq - h->state_seq >= SNAPSHOT_FACTS)
+		return fill_snapshot(h, a);
 	return 0;
 }
 
@@ -222,9 +235,11 @@ void mr_held_landed(struct mr_held *h)
 	bool unsure = h->sent->out.effects_len > 0 && !mr_lease_holds(e->lease);
 
 	h->seq = h->row.seq;
-	for (unsigned i = 0; i < h->sent->commands_len; i++)
-		h->obeyed[h->obeyed_at++ % MR_HELD_OBEYED] = h->sent->commands[i];
+	if (h->row.snapshot.p != NULL)
+		h->state_seq = h->row.seq;
+	mr_commands_landed(h);
 	mr_account(h);
+	mr_after_landed(h);
 	mr_effects_committed(h, h->sent);
 	if (h->row.released && h->row.wake_at_us > 0)
 		mr_timers_claim_at(e->timers, h->row.wake_at_us);

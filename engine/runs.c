@@ -9,6 +9,7 @@
 #include "engine/flush.h"
 #include "engine/ids.h"
 #include "engine/load.h"
+#include "engine/payload.h"
 #include "engine/run_row.h"
 #include "engine/timers.h"
 
@@ -240,7 +241,8 @@ int mr_held_clear(struct mr_held *h)
 	h->run = NULL;
 	h->failed_by_hand = false;
 	h->leaving = false;
-	h->input = h->correlation_id = h->traceparent = h->waiter = MR_STR_NONE;
+	h->input = h->correlation_id = h->traceparent = h->waiter = h->limit_key = MR_STR_NONE;
+	h->state_seq = 0;
 	arena_put(r, h->arena);
 	h->arena = fresh;
 	return 0;
@@ -259,9 +261,9 @@ static int parse_input(struct mr_held *h, struct mr_value *ret)
 	return mr_json_parse(h->arena, h->input, &mr_run_json_limits, NULL, ret);
 }
 
-int mr_held_open(struct mr_held *h)
+int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 {
-	struct mr_run_info info = {
+	*ret = (struct mr_run_info){
 		.id = h->id,
 		.workflow_id = h->workflow_id,
 		.tenant_id = h->tenant_id,
@@ -270,8 +272,18 @@ int mr_held_open(struct mr_held *h)
 		.created_at_us = h->created_at_us,
 		.env_lookup = mr_env_lookup,
 		.env_ctx = &h->engine->env,
+		.payload_store = mr_payload_store,
+		.payload_load = mr_payload_load,
+		.payload_ctx = h,
+		.payload_min = (size_t)h->engine->settings->payload_min_bytes,
 	};
-	int r = parse_input(h, &info.input);
+	return parse_input(h, &ret->input);
+}
+
+int mr_held_open(struct mr_held *h)
+{
+	struct mr_run_info info;
+	int r = mr_held_info(h, &info);
 
 	if (r < 0)
 		return r;

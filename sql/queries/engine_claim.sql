@@ -1,7 +1,7 @@
 -- name:    engine_claim
 -- purpose: a batch of runs: half of it for those whose time has come, the rest by priority, then fair between tenants, then age
 -- params:  engine_id int8, batch int4
--- returns: many (run_id int8, tenant_id int8, workflow_id int8, version int4, fence int8, seq int4, waiter text, correlation_id text, traceparent text, input json, created_at_us int8, started_at_us int8)
+-- returns: many (run_id int8, tenant_id int8, workflow_id int8, version int4, fence int8, seq int4, waiter text, correlation_id text, traceparent text, input json, created_at_us int8, started_at_us int8, parent_run_id int8, limit_key text, admitted bool)
 -- flags:   write system
 -- index:   runs_queued_idx
 with recursive
@@ -92,5 +92,6 @@ groups (priority, tenant_id, n) as (
 	returning r.*
 )
 select id as run_id, tenant_id, workflow_id, version, fence, seq, waiter, correlation_id, traceparent, input,
-	us(created_at) as created_at_us, us(started_at) as started_at_us
+	us(created_at) as created_at_us, us(started_at) as started_at_us,
+	parent_run_id, limit_key, admitted
 from claimed
