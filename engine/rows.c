@@ -210,17 +210,38 @@ static void add_unwait(struct mr_rows *r, const struct mr_held *h, int64_t step_
 	r->parts[MR_ROWS_WAITS]++;
 }
 
+/* One that ended at once, by an event that was there, is never written. */
+static bool stands(const struct mr_run_out *out, const struct mr_wait_row *w)
+{
+	return !is_among(out->unwaits + w->unwaits_before, out->unwaits_len - w->unwaits_before,
+	    w->step_execution_id);
+}
+
+/* A step that was tried again waits as before: its row stays. */
+static bool begins_again(const struct mr_run_out *out, size_t unwait)
+{
+	for (size_t i = 0; i < out->waits_len; i++) {
+		const struct mr_wait_row *w = &out->waits[i];
+
+		if (w->unwaits_before > unwait && w->step_execution_id == out->unwaits[unwait] &&
+		    stands(out, w))
+			return true;
+	}
+	return false;
+}
+
 static void add_waits(struct mr_rows *r, const struct mr_held *h)
 {
 	const struct mr_run_out *out = &h->sent->out;
 
 	for (size_t i = 0; i < out->waits_len; i++) {
-		/* one that ended at once, by an event that was there, is never written */
-		if (!is_among(out->unwaits, out->unwaits_len, out->waits[i].step_execution_id))
+		if (stands(out, &out->waits[i]))
 			add_wait(r, h, &out->waits[i]);
 	}
-	for (size_t i = 0; i < out->unwaits_len; i++)
-		add_unwait(r, h, out->unwaits[i]);
+	for (size_t i = 0; i < out->unwaits_len; i++) {
+		if (!begins_again(out, i))
+			add_unwait(r, h, out->unwaits[i]);
+	}
 	if (h->failed_by_hand)
 		add_unwait(r, h, 0); /* all of the run's */
 }

@@ -198,6 +198,33 @@ static void what_it_waits_for(void **state)
 	mr_rows_done(&r);
 }
 
+/* A step that waits, is tried again and waits as before, in one flush: its row stays. */
+static void it_waits_again(void **state)
+{
+	struct sample *s = *state;
+	struct mr_wait_row w[] = {
+		{ .step = -1, .step_execution_id = 5, .event_type = MR_STR("a") },
+		{ .step = -1,
+		    .step_execution_id = 5,
+		    .event_type = MR_STR("a"),
+		    .unwaits_before = 1 },
+	};
+	int64_t unwaits[] = { 5, 6 };
+	struct mr_rows r;
+
+	s->outcome.out.waits = w;
+	s->outcome.out.waits_len = 2;
+	s->outcome.out.unwaits = unwaits;
+	s->outcome.out.unwaits_len = 2;
+	mr_rows_init(&r);
+	mr_rows_begin(&r);
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(mr_rows_end(&r), 0);
+	assert_column(&r, MR_ROWS_W_STEP_EXECUTION, "{5}");
+	assert_column(&r, MR_ROWS_U_STEP_EXECUTION, "{6}");
+	mr_rows_done(&r);
+}
+
 /* Failed without the state machine, which knew what it waited for. */
 static void failed_by_hand(void **state)
 {
@@ -237,6 +264,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_released_run_with_commands, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_ended_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_it_waits_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(it_waits_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failed_by_hand, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(used_again, set_up, tear_down),
 	};
