@@ -168,8 +168,20 @@ static int fill_release(struct mr_held *h, struct mr_arena *a)
 	return text_of(a, &snapshot, &h->row.snapshot);
 }
 
+/* When it was started, if that is among what goes out. */
+static void note_start(struct mr_held *h)
+{
+	const struct mr_run_out *out = &h->pending->out;
+
+	for (size_t i = 0; i < out->facts_len && h->started_at_us == 0; i++) {
+		if (out->facts[i].kind == MR_FACT_STARTED)
+			h->started_at_us = out->facts[i].at_us;
+	}
+}
+
 static int fill_row(struct mr_held *h, struct mr_arena *a)
 {
+	note_start(h);
 	h->row = (struct mr_run_row){
 		.status = mr_held_status(h),
 		.base_seq = h->seq,
@@ -222,6 +234,9 @@ void mr_held_landed(struct mr_held *h)
 	bool unsure = h->sent->out.effects_len > 0 && !mr_lease_holds(e->lease);
 
 	h->seq = h->row.seq;
+	if (!h->is_taken)
+		h->fence++; /* as the flush did */
+	h->is_taken = true;
 	for (unsigned i = 0; i < h->sent->commands_len; i++)
 		h->obeyed[h->obeyed_at++ % MR_HELD_OBEYED] = h->sent->commands[i];
 	mr_account(h);

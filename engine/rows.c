@@ -107,6 +107,7 @@ static void add_run(struct mr_rows *r, const struct mr_held *h)
 	add_bool(r, MR_ROWS_QUEUED, row->queued);
 	add_positive(r, MR_ROWS_WAKE, row->wake_at_us);
 	add_i64(r, MR_ROWS_PROGRESS, row->progress);
+	add_positive(r, MR_ROWS_STARTED, h->started_at_us);
 	add_text(r, MR_ROWS_RESULT, row->result);
 	add_text(r, MR_ROWS_ERROR, row->error);
 	add_text(r, MR_ROWS_CANCELLED_BY, row->cancelled_by);

@@ -138,7 +138,7 @@ struct mr_held *mr_runs_find(const struct mr_runs *r, int64_t id)
 
 void mr_runs_each(struct mr_runs *r, void (*fn)(struct mr_held *h))
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
+	for (size_t i = 0; i < BUCKETS && r->len > 0; i++) {
 		struct mr_held *h = r->buckets[i];
 
 		while (h != NULL) {

@@ -57,7 +57,8 @@ struct mr_held {
 	int64_t id, tenant_id, workflow_id;
 	int version;
 	int64_t fence;
-	unsigned seq; /* as far as it is committed */
+	bool is_taken; /* the row has us as its owner; else the first flush takes it */
+	unsigned seq;  /* as far as it is committed */
 	int64_t created_at_us, started_at_us;
 	struct mr_str input, correlation_id, traceparent, waiter; /* in arena */
 	/* the state */
