@@ -13,6 +13,7 @@
 #include "engine/ids.h"
 #include "engine/lease.h"
 #include "engine/load.h"
+#include "engine/slots.h"
 #include "engine/timers.h"
 
 #define RELEASE_AT_US  1000000 /* a longer wait than this is waited for in the database */
@@ -178,8 +179,20 @@ static int fill_release(struct mr_held *h, struct mr_arena *a)
 	return fill_snapshot(h, a);
 }
 
+/* When it was started, if that is among what goes out. */
+static void note_start(struct mr_held *h)
+{
+	const struct mr_run_out *out = &h->pending->out;
+
+	for (size_t i = 0; i < out->facts_len && h->started_at_us == 0; i++) {
+		if (out->facts[i].kind == MR_FACT_STARTED)
+			h->started_at_us = out->facts[i].at_us;
+	}
+}
+
 static int fill_row(struct mr_held *h, struct mr_arena *a)
 {
+	note_start(h);
 	h->row = (struct mr_run_row){
 		.status = mr_held_status(h),
 		.base_seq = h->seq,
@@ -189,6 +202,8 @@ static int fill_row(struct mr_held *h, struct mr_arena *a)
 	if (mr_run_is_terminal(h->row.status))
 		return fill_end(h, a);
 	h->row.awaits = (int64_t)mr_run_awaiting(h->run);
+	if (h->wants_slot)
+		return 0; /* it is taken, and goes on once it has its place */
 	if (h->pending->out.effects_len == 0 && only_waits(h, mr_engine_now_us(h->engine)))
 		return fill_release(h, a);
 	if (h->row.seq - h->state_seq >= SNAPSHOT_FACTS)
@@ -229,6 +244,15 @@ static void go_on(struct mr_held *h)
 		settle(h);
 }
 
+/* It has been taken, and nothing else. */
+static void ask_slot(struct mr_held *h)
+{
+	h->wants_slot = false;
+	h->sent = mr_outcome_free(h->engine->runs, h->sent);
+	if (mr_slots_ask(h->engine->slots, h) == 0)
+		mr_slots_kick(h->engine->slots);
+}
+
 void mr_held_landed(struct mr_held *h)
 {
 	struct mr_engine *e = h->engine;
@@ -238,6 +262,9 @@ void mr_held_landed(struct mr_held *h)
 	if (h->row.snapshot.p != NULL)
 		h->state_seq = h->row.seq;
 	mr_commands_landed(h);
+	if (!h->is_taken)
+		h->fence++; /* as the flush did */
+	h->is_taken = true;
 	mr_account(h);
 	mr_after_landed(h);
 	mr_effects_committed(h, h->sent);
@@ -247,6 +274,8 @@ void mr_held_landed(struct mr_held *h)
 		mr_held_drop(h);
 	else if (h->reread || unsure)
 		mr_held_refused(h);
+	else if (h->wants_slot)
+		ask_slot(h);
 	else
 		go_on(h);
 }

@@ -20,7 +20,6 @@
 #define SWEEP_MS     2000
 #define RECONCILE_MS 30000
 #define UPKEEP_MS    60000
-#define DOUBT_MS     2000
 #define DEAD_MAX     64
 #define LIST_MAX     ((size_t)64 * 1024 * 1024)
 #define MEND_MAX     1000
@@ -42,7 +41,6 @@ struct mr_housekeeping {
 	/* loop time */
 	uint64_t takeover_at, reconcile_at, upkeep_at, orphans_at, sweep_at;
 	uint64_t mend_at[MR_ARRAY_LEN(mends)];
-	unsigned doubts;
 	int64_t dead[DEAD_MAX]; /* engines of this machine whose process is gone */
 	size_t dead_len;
 	struct mr_buf list;
@@ -215,13 +213,11 @@ static void add_id(struct mr_held *h)
 
 static void orphans_freed(struct mr_query *q)
 {
-	struct mr_housekeeping *k = q->engine->housekeeping;
 	int64_t n;
 
 	mr_claim_hold(q->engine->claim, false);
 	if (!mr_query_ok(q)) {
 		failed(q, "orphans");
-		mr_housekeeping_doubt(k);
 		return;
 	}
 	n = mr_pg_i64(mr_query_result(q, 0), 0, "released", 0);
@@ -231,7 +227,8 @@ static void orphans_freed(struct mr_query *q)
 	mr_claim_wake(q->engine->claim);
 }
 
-/* No claim may be under way, else what it brings would look like orphans. */
+/* Runs of ours that were given up here. No claim may be under way, else what it brings might be
+ * taken meanwhile, and look like one of them. */
 static void free_orphans(struct mr_housekeeping *k)
 {
 	struct mr_engine *e = k->engine;
@@ -248,16 +245,7 @@ static void free_orphans(struct mr_housekeeping *k)
 	if (mr_buf_failed(&k->list) || mr_query_submit(&k->orphans) < 0)
 		return;
 	mr_claim_hold(e->claim, true);
-	if (k->doubts > 0)
-		k->doubts--;
-	k->orphans_at = uv_now(e->loop) + (k->doubts > 0 ? DOUBT_MS : RECONCILE_MS);
-}
-
-void mr_housekeeping_doubt(struct mr_housekeeping *k)
-{
-	/* twice: a statement whose connection died may go on for a while and commit later */
-	k->doubts = 2;
-	k->orphans_at = 0;
+	k->orphans_at = uv_now(e->loop) + RECONCILE_MS;
 }
 
 /* ---- all of it ---- */

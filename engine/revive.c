@@ -5,6 +5,7 @@
 #include "engine/commands.h"
 #include "engine/effects.h"
 #include "engine/engine.h"
+#include "engine/flush.h"
 #include "engine/load.h"
 #include "engine/metrics.h"
 #include "engine/run_row.h"
@@ -152,6 +153,18 @@ static bool wants_slot(const struct mr_held *h, const PGresult *commands)
 	       (status != MR_RUN_PAUSED || verdict == MR_COMMANDS_RESUME);
 }
 
+/* Only for a run that is ours; one that is nobody's yet is taken first, by a flush of nothing. */
+static void ask_slot(struct mr_held *h)
+{
+	h->phase = MR_HELD_LOADING;
+	if (!h->is_taken) {
+		h->wants_slot = true;
+		mr_flush_add(h->engine->flush, h);
+	} else if (mr_slots_ask(h->engine->slots, h) == 0) {
+		mr_slots_kick(h->engine->slots);
+	}
+}
+
 /* H has its state: commands first, so that nothing they forbid is begun. */
 static void go_live(struct mr_held *h, const PGresult *commands)
 {
@@ -161,8 +174,7 @@ static void go_live(struct mr_held *h, const PGresult *commands)
 		return;
 	}
 	if (wants_slot(h, commands)) {
-		if (mr_slots_ask(h->engine->slots, h) == 0)
-			mr_slots_kick(h->engine->slots);
+		ask_slot(h);
 		return;
 	}
 	if (commands != NULL)

@@ -121,6 +121,7 @@ static void add_run(struct mr_rows *r, const struct mr_held *h)
 	add_bool(r, MR_ROWS_QUEUED, row->queued);
 	add_positive(r, MR_ROWS_WAKE, row->wake_at_us);
 	add_i64(r, MR_ROWS_PROGRESS, row->progress);
+	add_positive(r, MR_ROWS_STARTED, h->started_at_us);
 	add_text(r, MR_ROWS_RESULT, row->result);
 	add_text(r, MR_ROWS_ERROR, row->error);
 	add_text(r, MR_ROWS_CANCELLED_BY, row->cancelled_by);
@@ -258,7 +259,7 @@ static void add_emit(struct mr_rows *r, const struct mr_held *h, const struct mr
 static void add_cancel(struct mr_rows *r, const struct mr_held *h, int64_t step_execution_id)
 {
 	add_i64(r, MR_ROWS_C_RUN_ID, h->id);
-	add_i64(r, MR_ROWS_C_FENCE, h->fence);
+	add_i64(r, MR_ROWS_C_FENCE, h->fence + (h->is_taken ? 0 : 1)); /* as the flush leaves it */
 	add_i64(r, MR_ROWS_C_SEQ, h->row.seq);
 	add_i64(r, MR_ROWS_C_STEP_EXECUTION, step_execution_id);
 	r->parts[MR_ROWS_CANCEL]++;

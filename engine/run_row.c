@@ -42,6 +42,7 @@ int mr_run_row_read(const PGresult *r, int row, const struct mr_run_columns *c, 
 	h->workflow_id = mr_run_row_i64(r, row, c->workflow_id);
 	h->version = (int)mr_run_row_i64(r, row, c->version);
 	h->fence = mr_run_row_i64(r, row, c->fence);
+	h->is_taken = mr_run_row_i64(r, row, c->owner_id) != 0;
 	h->seq = (unsigned)mr_run_row_i64(r, row, c->seq);
 	h->created_at_us = mr_run_row_i64(r, row, c->created_at_us);
 	h->started_at_us = mr_run_row_i64(r, row, c->started_at_us);

@@ -139,7 +139,7 @@ struct mr_held *mr_runs_find(const struct mr_runs *r, int64_t id)
 
 void mr_runs_each(struct mr_runs *r, void (*fn)(struct mr_held *h))
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
+	for (size_t i = 0; i < BUCKETS && r->len > 0; i++) {
 		struct mr_held *h = r->buckets[i];
 
 		while (h != NULL) {
@@ -240,7 +240,7 @@ int mr_held_clear(struct mr_held *h)
 	h->sent = mr_outcome_free(r, h->sent);
 	h->run = NULL;
 	h->failed_by_hand = false;
-	h->leaving = false;
+	h->leaving = h->wants_slot = false;
 	h->input = h->correlation_id = h->traceparent = h->waiter = h->limit_key = MR_STR_NONE;
 	h->state_seq = 0;
 	arena_put(r, h->arena);

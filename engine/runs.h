@@ -58,12 +58,14 @@ struct mr_held {
 	int64_t id, tenant_id, workflow_id;
 	int version;
 	int64_t fence;
-	unsigned seq; /* as far as it is committed */
+	bool is_taken; /* the row has us as its owner; else the first flush takes it */
+	unsigned seq;  /* as far as it is committed */
 	int64_t created_at_us, started_at_us;
 	int64_t parent_run_id;                                    /* 0: none */
 	struct mr_str input, correlation_id, traceparent, waiter; /* in arena */
 	struct mr_str limit_key; /* in arena; absent: no place of a limit was asked for */
 	bool admitted;           /* it has that place */
+	bool wants_slot;         /* it asks for one as soon as a flush has taken it */
 	unsigned state_seq;      /* of its last snapshot; 0: it has none */
 	/* the state */
 	enum mr_held_phase phase;

@@ -307,6 +307,8 @@ uint32_t mr_utf8_get(const char *p);
 int mr_vm_sort(
     struct mr_vm *vm, const struct mr_value *keys, uint32_t *order, size_t len) MR_MUST_CHECK;
 
+/* NULL: it holds no expression. */
+const struct mr_expr *mr_template_program(const struct mr_template *t);
 /* The references of a template's program, with the path of the string that they stand in. */
 void mr_expr_template_refs(const struct mr_expr *e, mr_template_ref_fn *fn, void *ctx);
 /* The source that holds the byte OFFSET (counted through all), NULL when there is none. */

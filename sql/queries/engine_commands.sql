@@ -1,5 +1,5 @@
 -- name:    engine_commands
--- purpose: commands that runs of this engine have not obeyed yet, with the run's present fence: those that decide, and the first 64 others of each run
+-- purpose: commands not obeyed yet of runs that are this engine's, or that any may claim, with the run's present fence: those that decide, and the first 64 others of each run
 -- params:  engine_id int8
 -- returns: many (command_id int8, run_id int8, kind text, data json, fence int8, status text, seq int4)
 -- flags:   read
@@ -9,7 +9,7 @@ with pending as (
 	from run_commands c
 	join runs r on r.id = c.run_id
 	where c.applied_at is null
-		and r.owner_id = :engine_id
+		and (r.owner_id = :engine_id or r.owner_id is null and (r.queued or r.wake_at <= now()))
 )
 select id as command_id, run_id, kind, data, fence, status, seq
 from pending

@@ -1,6 +1,6 @@
 -- name:    engine_flush
--- purpose: writes what happened to a batch of runs: one update a run where the fence still holds, then their journal rows, states and applied commands; what isn't held is dropped
--- params:  engine_id int8, run_ids int8[], fences int8[], base_seqs int4[], statuses text[], seqs int4[], release bool[], queued bool[], wake_us int8[], progress int4[], results text[], errors text[], cancelled_by text[], states text[]?, ended_ids int8[]?, awaits int4[], vars text[], j_run_ids int8[], j_ids int8[], j_seqs int4[], j_kinds text[], j_steps text[], j_step_execution_ids int8[], j_parent_ids int8[], j_iterations int4[], j_attempts int4[], j_at_us int8[], j_durations_us int8[], j_data text[], command_ids int8[]?, w_run_ids int8[]?, w_step_execution_ids int8[]?, w_steps text[]?, w_event_types text[]?, w_child_run_ids int8[]?, u_run_ids int8[]?, u_step_execution_ids int8[]?, e_run_ids int8[]?, e_ids int8[]?, e_types text[]?, e_data text[]?, ended_child_ids int8[]?
+-- purpose: writes what happened to a batch of runs: one update a run where the fence still holds, which takes those that are nobody's yet, then their journal rows, states and applied commands; what isn't held is dropped
+-- params:  engine_id int8, run_ids int8[], fences int8[], base_seqs int4[], statuses text[], seqs int4[], release bool[], queued bool[], wake_us int8[], progress int4[], started_us int8[], results text[], errors text[], cancelled_by text[], states text[]?, ended_ids int8[]?, awaits int4[], vars text[], j_run_ids int8[], j_ids int8[], j_seqs int4[], j_kinds text[], j_steps text[], j_step_execution_ids int8[], j_parent_ids int8[], j_iterations int4[], j_attempts int4[], j_at_us int8[], j_durations_us int8[], j_data text[], command_ids int8[]?, w_run_ids int8[]?, w_step_execution_ids int8[]?, w_steps text[]?, w_event_types text[]?, w_child_run_ids int8[]?, u_run_ids int8[]?, u_step_execution_ids int8[]?, e_run_ids int8[]?, e_ids int8[]?, e_types text[]?, e_data text[]?, ended_child_ids int8[]?
 -- returns: many (run_id int8)
 -- flags:   write system
 -- The arrays of runs are parallel, in ascending order of run id; so are those of journal rows (j_…).
@@ -10,24 +10,33 @@
 -- runs it waits for. w_…, u_…, e_…: waits that begin, waits that end (step execution 0: all of the
 -- run), events that are published; all of them are left out with w_run_ids. ended_child_ids: runs that
 -- end and have a parent, whose wait for them is to be looked at.
--- base_seqs: with it a flush that was sent twice, because its answer was lost, lands once.
--- owner_id is compared in a way that no index serves, so that rows are found by their id.
+-- started_us: kept from the first flush that has it. base_seqs: with it a flush that was sent twice, because its answer was lost, lands once.
+-- An engine whose row is gone was taken over and writes nothing. owner_id is compared in a way that
+-- no index serves, so that rows are found by their id.
 -- The full join, with conditions that the planner can't see through, is an inner join that can't
 -- become a nested loop: the planner expects ten rows of an array.
-with given as materialized (
+with me as materialized (
+	-- it can't be taken over while this goes on
+	select e.id
+	from engines e
+	where e.id = :engine_id
+	for key share
+), given as materialized (
 	select g.*
-	from unnest(:run_ids, :fences, :base_seqs, :statuses, :seqs, :release, :queued, :wake_us, :progress, :results, :errors, :cancelled_by, :awaits, :vars)
-		as g (run_id, fence, base_seq, status, seq, release, queued, wake_us, progress, result, error, cancelled_by, awaits, vars)
+	from unnest(:run_ids, :fences, :base_seqs, :statuses, :seqs, :release, :queued, :wake_us, :progress, :started_us, :results, :errors, :cancelled_by, :awaits, :vars)
+		as g (run_id, fence, base_seq, status, seq, release, queued, wake_us, progress, started_us, result, error, cancelled_by, awaits, vars)
 ), held as (
 	update runs r
 	set status = g.status,
 		seq = g.seq,
 		progress = g.progress,
-		owner_id = case when g.release then null else r.owner_id end,
+		owner_id = case when not g.release then :engine_id end,
+		fence = r.fence + case when r.owner_id is null then 1 else 0 end,
 		queued = g.release and g.queued,
 		wake_at = case when g.release then from_us(g.wake_us) end,
 		awaits = g.awaits,
 		vars = coalesce(g.vars::json, r.vars),
+		started_at = coalesce(r.started_at, from_us(g.started_us)),
 		result = g.result::json,
 		error = g.error::json,
 		completed_at = case when g.status in ('completed', 'failed', 'cancelled', 'timed_out', 'compensated') then clock_timestamp() end,
@@ -37,7 +46,8 @@ with given as materialized (
 	where r.id = g.run_id
 		and r.fence = g.fence
 		and r.seq = g.base_seq
-		and r.owner_id is not distinct from :engine_id
+		and coalesce(r.owner_id, :engine_id) = :engine_id
+		and exists (select 1 from me)
 	returning r.id, r.tenant_id, r.status, g.seq
 ), facts as (
 	insert into journal (id, tenant_id, run_id, seq, kind, step, step_execution_id, parent_id, iteration, attempt, at, duration_us, data)

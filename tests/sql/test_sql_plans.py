@@ -110,7 +110,7 @@ VALUES = {
     "workflow_cancel": {"id": 3, **CALLER}, "workflow_pause": {"id": 3, **CALLER}, "workflow_resume": {"id": 3, **CALLER},
     "step_retry": {"step_execution_id": 10003, **CALLER},
     "file_create": {"storage_key": "x", "name": "x", "extension": "", "content_type": "a", "size": 1, "sha256": "a" * 64, **CALLER},
-    "engine_claim": {"engine_id": 1, "batch": 500}, "engine_reconcile": {},
+    "engine_claim": {"engine_id": 1, "batch": 500, "held": [1, 2]}, "engine_reconcile": {},
 }
 NAMED = sorted(n for n in HEADERS if HEADERS[n].index)
 

@@ -37,7 +37,9 @@ static void fill(struct sample *s)
 		.data = mr_value_map(data) };
 	s->outcome.out.facts = s->facts;
 	s->outcome.out.facts_len = 2;
-	s->held = (struct mr_held){ .id = 42, .fence = 7, .fresh = true, .sent = &s->outcome };
+	s->held = (struct mr_held){
+		.id = 42, .fence = 7, .fresh = true, .is_taken = true, .sent = &s->outcome
+	};
 	s->held.row = (struct mr_run_row){
 		.status = MR_RUN_RUNNING, .base_seq = 1, .seq = 3, .progress = 50
 	};
