@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/ids.h"
 #include "engine/load.h"
 #include "engine/metrics.h"
 #include "engine/query.h"
@@ -251,6 +252,55 @@ enum mr_commands_verdict mr_commands_judge(const struct mr_held *h, const PGresu
 	if (is_failed(h, r, first, &c))
 		return MR_COMMANDS_STOP;
 	return row >= 0 ? MR_COMMANDS_RESUME : MR_COMMANDS_GO;
+}
+
+/* {"by": who} */
+static int resumed_data(struct mr_arena *a, const struct mr_value *data, struct mr_value *ret)
+{
+	const struct mr_value *by = mr_value_get(data, "by");
+	struct mr_map *m = mr_map_create(a, by != NULL ? 1 : 0);
+
+	if (m == NULL)
+		return MR_E_NOMEM;
+	if (by != NULL)
+		m->members[0] = (struct mr_member){ mr_value_strz("by"), *by };
+	*ret = mr_value_map(m);
+	return mr_map_seal(a, m);
+}
+
+static int resumed_fact(struct mr_held *h, const struct mr_value *data)
+{
+	struct mr_run_out *out = &h->pending->out;
+	struct mr_fact *fact = mr_arena_zalloc(out->arena, sizeof(*fact));
+
+	if (fact == NULL || resumed_data(out->arena, data, &fact->data) < 0)
+		return MR_E_NOMEM;
+	fact->kind = MR_FACT_RESUMED;
+	fact->step = -1;
+	fact->seq = h->seq + 1;
+	fact->id = mr_ids_next(h->engine->ids);
+	fact->at_us = mr_engine_now_us(h->engine);
+	fact->duration_us = -1;
+	if (mr_ids_were_dry(h->engine->ids) || mr_run_apply(h->run, fact) < 0)
+		return MR_E_NOMEM;
+	out->facts = fact;
+	out->facts_len = out->facts_cap = 1;
+	return 0;
+}
+
+int mr_commands_resume(struct mr_held *h, const PGresult *r)
+{
+	const struct columns c = find_columns(r);
+	int first = mr_run_row_first(r, c.run, h->id), row = deciding_row(h, r, first, &c);
+	struct mr_value data = MR_NULL_VALUE;
+
+	for (int i = first; i < PQntuples(r) && mr_run_row_i64(r, i, c.run) == h->id; i++) {
+		if (decides(r, i, &c) && !mark_obeyed(h, mr_run_row_i64(r, i, c.id)))
+			return MR_E_NOMEM;
+	}
+	if (read_data(h->pending->out.arena, mr_run_row_text(r, row, c.data), &data) < 0)
+		data = MR_NULL_VALUE; /* only who is lost */
+	return resumed_fact(h, &data);
 }
 
 void mr_commands_landed(struct mr_held *h)

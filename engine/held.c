@@ -190,6 +190,17 @@ static void note_start(struct mr_held *h)
 	}
 }
 
+/* Only when they have changed. */
+static int fill_vars(struct mr_held *h, struct mr_arena *a)
+{
+	struct mr_value vars = h->run != NULL ? mr_run_vars(h->run) : MR_NULL_VALUE;
+
+	if (vars.kind != MR_VALUE_MAP || vars.map == h->vars)
+		return 0;
+	h->vars = vars.map;
+	return text_of(a, &vars, &h->row.vars);
+}
+
 static int fill_row(struct mr_held *h, struct mr_arena *a)
 {
 	note_start(h);
@@ -199,6 +210,8 @@ static int fill_row(struct mr_held *h, struct mr_arena *a)
 		.seq = h->seq + (unsigned)h->pending->out.facts_len,
 		.progress = h->failed_by_hand ? 0 : progress(h),
 	};
+	if (fill_vars(h, a) < 0)
+		return MR_E_NOMEM;
 	if (mr_run_is_terminal(h->row.status))
 		return fill_end(h, a);
 	h->row.awaits = (int64_t)mr_run_awaiting(h->run);

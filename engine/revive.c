@@ -153,11 +153,14 @@ static bool wants_slot(const struct mr_held *h, const PGresult *commands)
 	       (status != MR_RUN_PAUSED || verdict == MR_COMMANDS_RESUME);
 }
 
-/* Only for a run that is ours; one that is nobody's yet is taken first, by a flush of nothing. */
-static void ask_slot(struct mr_held *h)
+/* Only for a run that is ours, and not paused: first a flush takes it and says that it is resumed.
+ */
+static void ask_slot(struct mr_held *h, const PGresult *commands)
 {
 	h->phase = MR_HELD_LOADING;
-	if (!h->is_taken) {
+	if (mr_run_status(h->run) == MR_RUN_PAUSED && mr_commands_resume(h, commands) < 0) {
+		mr_load_add(h->engine->load, h);
+	} else if (!h->is_taken || h->pending != NULL) {
 		h->wants_slot = true;
 		mr_flush_add(h->engine->flush, h);
 	} else if (mr_slots_ask(h->engine->slots, h) == 0) {
@@ -174,7 +177,7 @@ static void go_live(struct mr_held *h, const PGresult *commands)
 		return;
 	}
 	if (wants_slot(h, commands)) {
-		ask_slot(h);
+		ask_slot(h, commands);
 		return;
 	}
 	if (commands != NULL)
@@ -235,5 +238,6 @@ void mr_revive(struct mr_held *h, const PGresult *journal, const PGresult *comma
 		                      : "The run needs more memory than a run may have.");
 		return;
 	}
+	h->vars = journal != NULL ? mr_run_vars(h->run).map : NULL; /* its row has them */
 	go_live(h, commands);
 }

@@ -239,6 +239,7 @@ int mr_held_clear(struct mr_held *h)
 	h->pending = mr_outcome_free(r, h->pending);
 	h->sent = mr_outcome_free(r, h->sent);
 	h->run = NULL;
+	h->vars = NULL;
 	h->failed_by_hand = false;
 	h->leaving = h->wants_slot = false;
 	h->input = h->correlation_id = h->traceparent = h->waiter = h->limit_key = MR_STR_NONE;

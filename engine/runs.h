@@ -71,6 +71,7 @@ struct mr_held {
 	enum mr_held_phase phase;
 	struct mr_arena *arena;           /* owned; all of the above texts and the run live in it */
 	struct mr_definition *definition; /* reference, or NULL */
+	const struct mr_map *vars;        /* the variables that its row has or is about to get */
 	struct mr_run *run;               /* NULL while loading, and when it was failed by hand */
 	struct mr_outcome *pending;       /* decided, not yet sent; or NULL */
 	struct mr_outcome *sent;          /* in the flush under way; or NULL */

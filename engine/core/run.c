@@ -165,6 +165,11 @@ struct mr_value mr_run_error(const struct mr_run *run)
 	return run->error;
 }
 
+struct mr_value mr_run_vars(const struct mr_run *run)
+{
+	return run->vars;
+}
+
 void mr_run_progress(const struct mr_run *run, unsigned *ret_done, unsigned *ret_total)
 {
 	*ret_total = run->g->blocks[0].len;

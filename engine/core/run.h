@@ -190,6 +190,8 @@ bool mr_run_is_terminal(enum mr_run_status s);
 /* Once terminal: result (object), or error. */
 struct mr_value mr_run_result(const struct mr_run *run);
 struct mr_value mr_run_error(const struct mr_run *run); /* NULL_VALUE when there is none */
+/* Its variables: a map, or null as long as there are none; another map whenever they change. */
+struct mr_value mr_run_vars(const struct mr_run *run);
 /* Ended steps and all steps of the main block, for progress. */
 void mr_run_progress(const struct mr_run *run, unsigned *ret_done, unsigned *ret_total);
 

@@ -140,13 +140,15 @@ def test_emitted_events_reach_other_runs(stack):
 
 
 def test_variables_while_it_runs(stack):
-    workflow = stack.api.workflow([wait_for("go"), {"name": "l", "type": "log", "config": {"message": "{{vars.n}}"}}])
+    workflow = stack.api.workflow([wait_for("go"), {"name": "l", "type": "log", "config": {"message": "{{vars.n}}"}}],
+                                  vars={"n": 1, "m": "{{input.m ?? 2}}"})
     run = stack.api.execute(workflow["id"])["run_id"]
     wait_waiting(stack, run)
+    assert row(stack, run)["vars"] == {"n": 1, "m": 2}
     command(stack, run, "variables", {"vars": {"n": 7}, "by": "test"})
     signal_run(stack, run, "go")
     stack.api.wait_run(run, "completed")
-    assert row(stack, run)["vars"] == {"n": 7}
+    assert row(stack, run)["vars"] == {"n": 7, "m": 2}
     assert stack.rows(f"select data->>'message' as m from millrace.journal where run_id = {run} and kind = 'log'") == [{"m": "7"}]
     check(stack, run)
 

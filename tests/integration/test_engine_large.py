@@ -1,0 +1,101 @@
+"""Large results and long runs, by real processes."""
+import pathlib
+
+import pytest
+
+from support.runs import Engine, call, check_journal, delay, facts, log, row, start
+from support.stack import TERMINAL, wait_until
+
+
+@pytest.fixture
+def without_engine(stack):
+    stack.stop_engine()
+    yield stack
+    stack.start_engine()
+
+
+def memory_mb(pid):
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+
+
+def loop(n, steps, concurrency=1, name="all"):
+    return {"name": name, "type": "foreach",
+            "config": {"items": {"from": 0, "to": n}, "concurrency": concurrency, "steps": steps}}
+
+
+def files_of(stack, run):
+    return sorted((pathlib.Path(stack.state) / "files/payloads" / str(run // 10000) / str(run)).glob("*"))
+
+
+def test_a_large_result_lies_in_the_file_store(stack, receiver):
+    text = "0123456789abcdef" * 100_000
+    receiver.on("/big", 200, {"text": text})
+    run = start(stack, [call(stack, "/big"), {"name": "n", "type": "set", "config": {"n": "{{steps.big.json.text.size()}}"}},
+                        delay(1.5), {"name": "m", "type": "set", "config": {"m": "{{steps.big.json.text.size() + 1}}"}}],
+                output={"n": "{{vars.n}}", "m": "{{vars.m}}"})
+    done = stack.api.wait_run(run, TERMINAL, timeout=30)
+    assert done["status"] == "completed" and done["result_data"] == {"n": 1_600_000, "m": 1_600_001}
+    data = stack.rows(f"select data from millrace.journal where run_id = {run} and kind = 'step.completed' and step = 'big'")
+    ref = data[0]["data"]["output_ref"]
+    assert "output" not in data[0]["data"] and ref["ref"].startswith(f"payloads/{run // 10000}/{run}/")
+    assert [str(f).endswith(ref["ref"]) for f in files_of(stack, run)] == [True]
+    assert text in files_of(stack, run)[0].read_text()
+    check_journal(stack, run, run)
+
+
+def test_many_items_in_little_memory(without_engine):
+    """The hundred-thousandth item costs what the first did; and no more memory than a small run's."""
+    stack = without_engine
+    n = 100_000
+    run = start(stack, [loop(n, [{"name": "x", "type": "noop"}], 50)], output={"n": "{{steps.all.succeeded}}"})
+    engine = Engine(stack)
+    try:
+        done = stack.api.wait_run(run, TERMINAL, timeout=240)
+        assert done["status"] == "completed" and done["result_data"] == {"n": n}
+        assert memory_mb(engine.pid) < 150
+        check_journal(stack, run, run)
+        took = stack.rows(f"""
+            select extract(epoch from max(at) filter (where seq <= m / 4) - min(at))::float8 as first,
+                extract(epoch from max(at) - min(at) filter (where seq > m * 3 / 4))::float8 as last
+            from millrace.journal, (select max(seq) as m from millrace.journal where run_id = {run}) t
+            where run_id = {run}""")[0]
+        assert took["last"] < took["first"] * 3 + 1, took
+    finally:
+        engine.stop()
+
+
+def test_a_long_run_is_taken_over_by_its_snapshot(without_engine, receiver):
+    stack = without_engine
+    run = start(stack, [loop(30_000, [{"name": "x", "type": "noop"}], 50), call(stack, "/gate"), log("end")])
+    receiver.on("/gate", 200, {})
+    engine = Engine(stack)
+    try:
+        wait_until(lambda: (stack.rows(f"select seq from millrace.run_states where run_id = {run}") or [{"seq": 0}])[0]["seq"]
+                   >= 20_000, 120)
+        engine.kill()
+    finally:
+        engine.kill()
+    engine = Engine(stack)
+    try:
+        assert stack.api.wait_run(run, TERMINAL, timeout=120)["status"] == "completed"
+        assert stack.rows(f"select 1 from millrace.run_states where run_id = {run}") == []
+        assert len(receiver.of("/gate")) == 1
+        check_journal(stack, run, run)
+    finally:
+        engine.stop()
+
+
+def test_a_run_is_compensated(stack, receiver):
+    steps = [call(stack, "/book", compensate=call(stack, "/unbook")),
+             call(stack, "/pay", compensate=call(stack, "/refund")),
+             {"name": "no", "type": "raise", "config": {"type": "mine", "message": "no"}}]
+    run = start(stack, steps, mode="saga", **{"finally": [log("last")]})
+    done = stack.api.wait_run(run, TERMINAL)
+    assert done["status"] == "compensated" and done["error"]["type"] == "mine"
+    assert [r.path for r in receiver.requests if r.path in ("/refund", "/unbook")] == ["/refund", "/unbook"]
+    kinds = facts(stack, run)
+    assert kinds.index("step.compensated:pay") < kinds.index("step.compensated:book") < kinds.index("compensated")
+    assert row(stack, run)["completed_at"]
+    check_journal(stack, run, run)
