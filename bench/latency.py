@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Execute to completed, as a client sees it: three-step log workflows, one at a time. Beside it, in
-the same run: the same client's GET of one row, and what one commit can't be faster than."""
+the same run: the same client's GET of one row, and what one commit can't be faster than.
+
+    latency.py NAME WANTED"""
 import os
+import sys
 import tempfile
 import time
 
-from client import Api, row
+from client import Api, median, percentile, row
 
 WARM, COUNT = 50, 1000
 
@@ -20,7 +23,7 @@ def fdatasync_ms():
             f.flush()
             os.fdatasync(f.fileno())
             took.append((time.perf_counter() - start) * 1000)
-    return sorted(took)[50]
+    return median(took)
 
 
 def timed(call):
@@ -30,6 +33,7 @@ def timed(call):
 
 
 def main():
+    name, wanted = sys.argv[1:]
     api = Api()
     workflow = api.log_workflow()
     runs, gets = [], []
@@ -41,10 +45,9 @@ def main():
         if i >= WARM:
             runs.append(took)
             gets.append(get)
-    runs.sort()
-    row("2-latency", f"| three-step log workflow, execute to completed, one at a time ({COUNT}) | "
-        f"p50 {runs[COUNT // 2]:.1f} ms, p99 {runs[COUNT * 99 // 100]:.1f} ms, max {runs[-1]:.1f} ms; beside it: "
-        f"GET p50 {sorted(gets)[COUNT // 2]:.1f} ms, fdatasync {fdatasync_ms():.2f} ms | p50 ≤ 6 ms, p99 ≤ 25 ms |")
+    row(name, f"three-step log workflow, execute to completed, one at a time ({COUNT})",
+        f"p50 {median(runs):.1f} ms, p99 {percentile(runs, 99):.1f} ms, max {max(runs):.1f} ms; beside it: "
+        f"GET p50 {median(gets):.1f} ms, fdatasync {fdatasync_ms():.2f} ms", wanted)
 
 
 if __name__ == "__main__":

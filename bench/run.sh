@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ./dev bench: measures on a stack of its own and writes bench/RESULTS.md when all was measured.
-#   run.sh [api] [latency] [bulk] [memory]
+# ./dev bench: measures on a stack of its own. A suite that was measured whole goes to RESULTS.md.
+#   run.sh [NAME…]                  api latency bulk memory
+#   run.sh engine [--big] [NAME…]   bulk bulk100k submit latency http sleepers foreach expr pipeline; big with --big
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/dev/env.sh
@@ -9,10 +10,27 @@ export STATE=$BASE/bench RUN=$RUNS/bench INST
 unset HTTPS_PORT HTTP_PORT PG_PORT REDIS_PORT HOOK_PORT HOOKS_PORT
 stack() { bash tools/dev/stack.sh "$@"; }
 OUT=$DEV/log/bench
+BUILD=$DEV/build
+
+suite=api
+all=(api latency bulk memory)
+if [ "${1:-}" = engine ]; then
+  shift
+  suite=engine
+  all=(bulk bulk100k submit latency http sleepers foreach expr pipeline)
+  if [ "${1:-}" = --big ]; then
+    shift
+    all+=(big)
+  fi
+fi
+names=("$@")
+[ ${#names[@]} -gt 0 ] || names=("${all[@]}")
+
 mkdir -p "$OUT" "$STATE"
 rm -f "$OUT"/*.rows
 # The capacity guard stays on; one client address carries the whole load here.
 printf '%s\n' "nginx_rate = 1000000" "nginx_burst = 100000" >"$STATE/extra.conf"
+install -m 0644 tools/dev/receiver.py "$STATE/receiver.py"
 trap 'stack stop' EXIT
 progress "start" "$OUT/start.log" stack start
 stack admin tenant create --name bench >/dev/null
@@ -23,51 +41,51 @@ TOKEN=$(stack admin token --issuer https://bench.test --audience millrace --subj
   --key-file "$STATE/keys/dev.key" --scope admin --roles admin --expires 86400 | tail -n 1)
 set -a
 eval "$(stack env | grep -v '^MILLRACE_KEY=')"
-export MILLRACE_KEY=$KEY MILLRACE_TOKEN=$TOKEN OUT
+. "$STATE/ports"
+MILLRACE_KEY=$KEY MILLRACE_TOKEN=$TOKEN POSTGRES_PID=$(stack pid postgres)
 set +a
+export OUT BUILD PYTHONPATH=$ROOT/bench:$ROOT/tools/dev PYTHONDONTWRITEBYTECODE=1
 for _ in $(seq 100); do # workers learn of a new issuer within a second
   if curl -sf --cacert "$MILLRACE_CA" -H "Authorization: Bearer $TOKEN" -o /dev/null "$MILLRACE_URL/api/v1/workflows"; then break; fi
   sleep 0.1
 done
 
-names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(api latency bulk memory)
+measure() { # SUITE NAME
+  case $1-$2 in
+  api-api | api-memory) bash "bench/$2.sh" ;;
+  api-latency) python3 bench/latency.py 2-latency "p50 ≤ 6 ms, p99 ≤ 25 ms" ;;
+  api-bulk) python3 bench/bulk.py 3-bulk 10000 5 "≥ 2,000/s" ;;
+  engine-bulk) python3 bench/bulk.py 11-bulk 10000 5 "≥ 10,000/s, ≥ 0.5" ;;
+  engine-bulk100k) python3 bench/bulk.py 12-bulk 100000 3 "≥ 10,000/s, ≥ 0.5" ;;
+  engine-latency) python3 bench/latency.py 14-latency "p50 ≤ 4 ms, p99 ≤ 15 ms" ;;
+  engine-pipeline)
+    stack start receiver
+    python3 bench/engine/pipeline.py
+    stack stop receiver
+    ;;
+  engine-expr) python3 bench/engine/condition.py ;;
+  engine-http) python3 bench/engine/calls.py ;;
+  engine-submit | engine-sleepers | engine-foreach | engine-big) python3 "bench/engine/$2.py" ;;
+  *) die "no such measurement: $2" ;;
+  esac
+}
+failed=()
 for name in "${names[@]}"; do
   say "== $name"
-  case $name in
-  api | memory) bash "bench/$name.sh" ;;
-  latency | bulk) python3 "bench/$name.py" ;;
-  *) die "no such measurement: $name" ;;
-  esac
+  measure "$suite" "$name" || failed+=("$name")
 done
 
-table() {
-  echo "| what | measured | wanted |"
-  echo "|---|---|---|"
-  cat "$OUT"/*.rows
-}
 say
-table
-if [ ${#names[@]} = 4 ]; then
-  {
-    echo "# Results"
-    echo
-    echo "Made by \`./dev bench\` on $(date -u +%Y-%m-%d), version $(sed -n 's/^AC_INIT(\[millrace\], \[\([^]]*\)\].*/\1/p' configure.ac)."
-    echo
-    echo "Machine: $(nproc) × $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)," \
-      "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), Linux $(uname -r);" \
-      "PostgreSQL $("$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)/postgres" --version | awk '{print $3}') with fsync on," \
-      "$(nginx -v 2>&1 | sed 's/.*: //'), $(wrk -v 2>&1 | head -n 1 | awk '{print $1, $2}')." \
-      "Client, servers and database share its cores."
-    echo
-    table
-    echo
-    echo "How: \`api\` and \`memory\` by wrk over TLS, keep-alive, 32 connections; each run of the API stands"
-    echo "beside one of nginx serving a static file of the answer's size with the same TLS and log settings,"
-    echo "five times in turn, medians. \`latency\` starts runs one after another with \`?wait=\`. \`bulk\` submits"
-    echo "10,000 runs in one request and waits until the last has completed, in turn with naive_loop.sql, which"
-    echo "writes the same rows without carrying anything out; medians of five."
-  } >bench/RESULTS.md
-  say
-  say "written to bench/RESULTS.md"
-fi
+cat "$OUT"/*.rows
+[ ${#failed[@]} = 0 ] || die "failed: ${failed[*]}"
+[ ${#names[@]} = ${#all[@]} ] || exit 0
+{
+  echo "Machine: $(nproc) × $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)," \
+    "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), Linux $(uname -r);" \
+    "PostgreSQL $("$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)/postgres" --version | awk '{print $3}') with fsync" \
+    "and synchronous_commit on, $(nginx -v 2>&1 | sed 's/.*: //'), $(wrk -v 2>&1 | head -n 1 | awk '{print $1, $2}')."
+  echo "Client, servers and database share its cores."
+} >"$OUT/machine"
+python3 bench/results.py "$suite" "$OUT/machine" "$OUT"/*.rows
+say
+say "written to bench/RESULTS.md"

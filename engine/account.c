@@ -80,6 +80,12 @@ static void count_fact(struct mr_held *h, const struct mr_fact *f)
 	case MR_FACT_STEP_CANCELLED:
 		count_step(h, f, "cancelled");
 		break;
+	case MR_FACT_STEP_COMPENSATED:
+		count_step(h, f, "compensated");
+		break;
+	case MR_FACT_STEP_COMPENSATION_FAILED:
+		count_step(h, f, "compensation_failed");
+		break;
 	case MR_FACT_STEP_RETRYING:
 		mr_metric_add(h->engine->metrics, MR_METRIC_RETRIES,
 		    MR_LABELS({ "action_type", action_type(h, f) }), 1);

@@ -4,7 +4,6 @@
 
 #include "engine/engine.h"
 #include "engine/flush.h"
-#include "engine/housekeeping.h"
 #include "engine/ids.h"
 #include "engine/lease.h"
 #include "engine/load.h"
@@ -17,18 +16,19 @@
 /* Runs that wait for a flush or are in one, in batches: beyond that, claiming more only makes
  * them wait here instead of where another engine could have them. */
 #define BACKLOG_BATCHES 4
+#define LIST_MAX        ((size_t)64 * 1024 * 1024)
 
 struct mr_claim {
 	struct mr_engine *engine;
 	struct mr_query
 	    queries[2]; /* in turn: the next is sent before the rows of one are gone through */
 	unsigned turn;
+	struct mr_buf held; /* ids in hand that no flush has taken yet */
 	bool busy;
 	bool hold;
 	bool wanted;    /* runs are believed to be queued */
 	size_t in_hand; /* rows of an answer that are not in the table yet */
 	int64_t limit;
-	int64_t asked_as; /* the engine's id in the claim under way */
 	uint64_t poll_at_ms;
 };
 
@@ -52,7 +52,26 @@ static bool may_claim(const struct mr_claim *c)
 	       mr_ids_enough(e->ids) && mr_lease_holds(e->lease);
 }
 
-void mr_claim_kick(struct mr_claim *c)
+static void add_untaken(struct mr_held *h)
+{
+	if (!h->is_taken)
+		mr_pg_array_add_i64(&h->engine->claim->held, h->id);
+}
+
+/* What the next claim must leave out: what is in the table, and what COMING will bring there. */
+static void list_held(struct mr_claim *c, const PGresult *coming)
+{
+	int column = coming != NULL ? PQfnumber(coming, "run_id") : -1;
+
+	mr_buf_reset(&c->held);
+	mr_pg_array_begin(&c->held);
+	mr_runs_each(c->engine->runs, add_untaken);
+	for (int i = 0; coming != NULL && i < PQntuples(coming); i++)
+		mr_pg_array_add_i64(&c->held, mr_run_row_i64(coming, i, column));
+	mr_pg_array_end(&c->held);
+}
+
+static void ask(struct mr_claim *c, const PGresult *coming)
 {
 	struct mr_query *q = &c->queries[c->turn];
 
@@ -61,24 +80,27 @@ void mr_claim_kick(struct mr_claim *c)
 	c->limit = room(c);
 	if (c->limit <= 0)
 		return; /* a landed flush comes here again */
+	list_held(c, coming);
 	mr_query_begin(q);
-	/* losing a claim in a crash of the server does no harm: the flush that follows is durable
-	 */
-	mr_query_call(q, MR_SQL_ENGINE_ASYNC);
 	mr_query_call(q, MR_SQL_ENGINE_CLAIM);
 	mr_query_i64(q, "engine_id", c->engine->id);
 	mr_query_i64(q, "batch", c->limit);
-	/* a statement of its own, after the rows are locked: so it sees every command that the
-	 * fence just claimed does not */
+	mr_query_ref(q, "held", mr_buf_str(&c->held));
+	/* a statement of its own, after the rows: so it sees every command that their fences have
+	 * counted; one that comes later raises the fence, and the flush finds that */
 	mr_query_call(q, MR_SQL_ENGINE_COMMANDS);
 	mr_query_i64(q, "engine_id", c->engine->id);
-	if (mr_query_submit(q) < 0)
+	if (mr_buf_failed(&c->held) || mr_query_submit(q) < 0)
 		return; /* without memory: the next tick tries again */
-	c->asked_as = c->engine->id;
 	c->busy = true;
 	c->wanted = false;
 	c->turn ^= 1;
 	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMS, NULL, 1);
+}
+
+void mr_claim_kick(struct mr_claim *c)
+{
+	ask(c, NULL);
 }
 
 void mr_claim_wake(struct mr_claim *c)
@@ -116,13 +138,11 @@ static void take_row(
     struct mr_claim *c, const struct mr_query *q, int row, const struct mr_run_columns *columns)
 {
 	struct mr_engine *e = c->engine;
-	const PGresult *r = mr_query_result(q, 1);
+	const PGresult *r = mr_query_result(q, 0);
 	struct mr_held *h = mr_held_create(e->runs, mr_run_row_i64(r, row, columns->run_id));
 
-	if (h == NULL) { /* without memory: it is found among the orphans */
-		mr_housekeeping_doubt(e->housekeeping);
-		return;
-	}
+	if (h == NULL)
+		return; /* without memory: the next claim has it again */
 	if (mr_run_row_read(r, row, columns, h) < 0 || h->seq != 1 || h->execs != NULL) {
 		mr_load_add(e->load, h);
 		return;
@@ -130,9 +150,9 @@ static void take_row(
 	h->fresh = true;
 	h->definition = mr_definitions_get(e->definitions, h->workflow_id, h->version);
 	if (h->definition != NULL)
-		mr_revive(h, NULL, mr_query_result(q, 2));
+		mr_revive(h, NULL, mr_query_result(q, 1));
 	else if (mr_run_row_first(
-	             mr_query_result(q, 2), PQfnumber(mr_query_result(q, 2), "run_id"), h->id) >= 0)
+	             mr_query_result(q, 1), PQfnumber(mr_query_result(q, 1), "run_id"), h->id) >= 0)
 		mr_load_add(e->load, h); /* its commands would be gone by then */
 	else
 		mr_load_add_fresh(e->load, h);
@@ -142,20 +162,12 @@ static void take_rows(struct mr_claim *c, const struct mr_query *q, int rows)
 {
 	struct mr_run_columns columns;
 
-	mr_run_columns(mr_query_result(q, 1), &columns);
+	mr_run_columns(mr_query_result(q, 0), &columns);
 	for (int i = 0; i < rows; i++) {
 		c->in_hand--;
 		take_row(c, q, i, &columns);
 	}
 	mr_load_kick(c->engine->load);
-}
-
-static void failed(struct mr_claim *c, const struct mr_query *q)
-{
-	mr_log(MR_LOG_WARNING, "claim failed", MR_F_Z("sqlstate", q->unit.sqlstate),
-	    MR_F_Z("detail", q->unit.message));
-	if (q->unit.outcome == MR_PG_UNAVAILABLE) /* it may have been committed all the same */
-		mr_housekeeping_doubt(c->engine->housekeeping);
 }
 
 static void answered(struct mr_query *q)
@@ -165,17 +177,16 @@ static void answered(struct mr_query *q)
 
 	c->busy = false;
 	if (!mr_query_ok(q)) {
-		failed(c, q);
+		mr_log(MR_LOG_WARNING, "claim failed", MR_F_Z("sqlstate", q->unit.sqlstate),
+		    MR_F_Z("detail", q->unit.message));
 		return; /* the poll tries again */
 	}
-	if (c->asked_as != c->engine->id)
-		return; /* the lease was lost meanwhile: they are not ours any more */
-	rows = PQntuples(mr_query_result(q, 1));
+	rows = PQntuples(mr_query_result(q, 0));
 	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMED, NULL, rows);
 	c->in_hand = (size_t)rows;
-	if (rows >= c->limit)
+	if (rows * 2 >= c->limit) /* what is due gets half of it, should anything be queued */
 		c->wanted = true;
-	mr_claim_kick(c); /* the next one is under way while these go on */
+	ask(c, mr_query_result(q, 0)); /* the next one is under way while these go on */
 	take_rows(c, q, rows);
 }
 
@@ -188,6 +199,7 @@ struct mr_claim *mr_claim_create(struct mr_engine *e)
 	if (c == NULL)
 		return NULL;
 	c->engine = e;
+	mr_buf_init(&c->held, LIST_MAX);
 	if (mr_query_init(&c->queries[0], e, answered) == 0 &&
 	    mr_query_init(&c->queries[1], e, answered) == 0)
 		return c;
@@ -200,6 +212,7 @@ struct mr_claim *mr_claim_free(struct mr_claim *c)
 		return NULL;
 	mr_query_done(&c->queries[0]);
 	mr_query_done(&c->queries[1]);
+	mr_buf_done(&c->held);
 	free(c);
 	return NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * Claims runs: a batch at a time, one claim in flight, as long as there is room. Woken by the bus,
- * by its own clock, by a full batch, and whenever room has come.
+ * by its own clock, by a full batch, and whenever room has come. A claim only reads; the first
+ * flush of a run takes it, and is refused where another engine or a command came before.
  */
 #ifndef MR_ENGINE_CLAIM_H
 #define MR_ENGINE_CLAIM_H

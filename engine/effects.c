@@ -58,14 +58,19 @@ static void ended(struct mr_exec *exec)
 	fx->in_flight--;
 }
 
-static void give_up(struct mr_exec *exec)
+/* UNWANTED: its step has ended without it; else somebody may carry it out again. */
+static void give_up(struct mr_exec *exec, bool unwanted)
 {
 	struct mr_effects *fx = exec->held->engine->effects;
 
+	exec->x.unwanted = unwanted;
 	if (exec->state == MR_EXEC_UNDER_WAY) {
 		if (exec->runner != NULL)
 			exec->runner->abort(&exec->x);
 		fx->in_flight--;
+	} else if (unwanted && exec->state == MR_EXEC_ENDED && exec->x.ok &&
+	           exec->runner->discard != NULL) {
+		exec->runner->discard(&exec->x);
 	}
 	unlink_exec(exec);
 	exec_free(exec);
@@ -76,7 +81,7 @@ static struct mr_exec *find(struct mr_held *h, int64_t step_execution_id, unsign
 	struct mr_exec *exec = h->execs;
 
 	while (exec != NULL &&
-	       (exec->step_execution_id != step_execution_id || exec->x.attempt != attempt))
+	       (exec->x.step_execution_id != step_execution_id || exec->x.attempt != attempt))
 		exec = exec->next;
 	return exec;
 }
@@ -110,8 +115,8 @@ static int failure(struct mr_exec *exec, struct mr_value *ret)
 static int event_of(struct mr_exec *exec, struct mr_run_event *ev)
 {
 	*ev = (struct mr_run_event){
-		.kind = exec->x.ok ? MR_RUN_EVENT_STEP_DONE : MR_RUN_EVENT_STEP_FAILED,
-		.step = exec->step,
+		.kind = exec->x.ok ? exec->runner->done_event : MR_RUN_EVENT_STEP_FAILED,
+		.step_execution_id = exec->x.step_execution_id,
 		.attempt = exec->x.attempt,
 		.data = exec->x.result,
 		.duration_us = exec->duration_us,
@@ -138,6 +143,13 @@ static void tell(struct mr_exec *exec)
 		unlink_exec(exec);
 		exec_free(exec);
 	}
+}
+
+static int64_t fence_of(const struct mr_step_exec *x)
+{
+	const struct mr_exec *exec = x->ctx;
+
+	return exec->held->fence;
 }
 
 static void on_done(struct mr_step_exec *x)
@@ -187,13 +199,13 @@ static int prepare(struct mr_exec *exec, const struct mr_effect *effect)
 	struct mr_step_exec *x = &exec->x;
 	const struct mr_step *step = &h->definition->graph->steps[effect->step];
 
-	exec->step = effect->step;
-	exec->step_execution_id = effect->step_execution_id;
 	exec->runner = mr_step_runner(step->type);
 	x->host = &h->engine->host;
 	x->type = step->type;
 	x->tenant_id = h->tenant_id;
 	x->run_id = h->id;
+	x->step_execution_id = effect->step_execution_id;
+	x->fence = fence_of;
 	x->workflow_id = h->workflow_id;
 	x->attempt = effect->attempt;
 	x->timeout_us = effect->timeout_us;
@@ -286,13 +298,13 @@ void mr_effect_abort(struct mr_held *h, const struct mr_effect *effect)
 	strike_out(h->sent, effect);
 	strike_out(h->pending, effect);
 	if (exec != NULL && exec->state != MR_EXEC_TOLD)
-		give_up(exec);
+		give_up(exec, true);
 }
 
 void mr_effects_abort_all(struct mr_held *h)
 {
 	while (h->execs != NULL)
-		give_up(h->execs);
+		give_up(h->execs, false);
 }
 
 void mr_effects_move(struct mr_held *old, struct mr_held *h)
@@ -344,7 +356,7 @@ void mr_effects_forget_told(struct mr_held *h)
 static bool is_named(const struct mr_exec *exec, const struct mr_effect *effects, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (effects[i].step_execution_id == exec->step_execution_id &&
+		if (effects[i].step_execution_id == exec->x.step_execution_id &&
 		    effects[i].attempt == exec->x.attempt)
 			return true;
 	}
@@ -359,7 +371,7 @@ void mr_effects_keep(struct mr_held *h, const struct mr_effect *effects, size_t 
 		struct mr_exec *next = exec->next;
 
 		if (!is_named(exec, effects, len))
-			give_up(exec);
+			give_up(exec, true);
 		exec = next;
 	}
 }

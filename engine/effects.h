@@ -20,8 +20,6 @@ enum mr_exec_state {
 struct mr_exec {
 	struct mr_step_exec x; /* owns its arena */
 	struct mr_held *held;
-	int step;
-	int64_t step_execution_id;
 	enum mr_exec_state state;
 	const struct mr_step_runner *runner;
 	struct mr_outcome *outcome; /* told in this one */

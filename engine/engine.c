@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/after.h"
 #include "engine/claim.h"
 #include "engine/commands.h"
 #include "engine/definitions.h"
@@ -16,6 +17,8 @@
 #include "engine/metrics.h"
 #include "engine/runs.h"
 #include "engine/sandbox.h"
+#include "engine/slots.h"
+#include "engine/spawn.h"
 #include "engine/timers.h"
 #include "lib/error.h"
 #include "lib/log.h"
@@ -175,6 +178,9 @@ static void on_tick(uv_timer_t *timer)
 		mr_ids_fill(e->ids);
 		mr_load_kick(e->load);
 		mr_claim_tick(e->claim);
+		mr_spawn_tick(e->host.spawn);
+		mr_slots_kick(e->slots);
+		mr_after_kick(e->after);
 		mr_housekeeping_tick(e->housekeeping);
 	}
 	if (now >= e->commands_at_ms) {
@@ -234,12 +240,16 @@ static int open_parts(struct mr_engine *e)
 	e->lease = mr_lease_create(e);
 	e->load = mr_load_create(e);
 	e->flush = mr_flush_create(e);
+	e->after = mr_after_create(e);
+	e->slots = mr_slots_create(e);
+	e->host.spawn = mr_spawn_create(e);
 	e->commands = mr_commands_create(e);
 	e->claim = mr_claim_create(e);
 	e->housekeeping = mr_housekeeping_create(e);
 	if (e->metrics == NULL || e->definitions == NULL || e->runs == NULL || e->timers == NULL ||
 	    e->effects == NULL || e->ids == NULL || e->lease == NULL || e->load == NULL ||
-	    e->flush == NULL || e->commands == NULL || e->claim == NULL || e->housekeeping == NULL)
+	    e->flush == NULL || e->after == NULL || e->slots == NULL || e->host.spawn == NULL ||
+	    e->commands == NULL || e->claim == NULL || e->housekeeping == NULL)
 		return MR_E_NOMEM;
 	return 0;
 }
@@ -288,6 +298,9 @@ void mr_engine_done(struct mr_engine *e)
 	e->housekeeping = mr_housekeeping_free(e->housekeeping);
 	e->claim = mr_claim_free(e->claim);
 	e->commands = mr_commands_free(e->commands);
+	e->host.spawn = mr_spawn_free(e->host.spawn);
+	e->slots = mr_slots_free(e->slots);
+	e->after = mr_after_free(e->after);
 	e->flush = mr_flush_free(e->flush);
 	e->load = mr_load_free(e->load);
 	e->lease = mr_lease_free(e->lease);

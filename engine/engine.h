@@ -18,6 +18,7 @@
 #include "lib/pg.h"
 #include "lib/settings.h"
 
+struct mr_after;
 struct mr_claim;
 struct mr_commands;
 struct mr_definitions;
@@ -29,6 +30,7 @@ struct mr_lease;
 struct mr_load;
 struct mr_metrics;
 struct mr_runs;
+struct mr_slots;
 struct mr_timers;
 
 enum mr_engine_state {
@@ -57,6 +59,8 @@ struct mr_engine {
 	struct mr_load *load;
 	struct mr_claim *claim;
 	struct mr_flush *flush;
+	struct mr_after *after;
+	struct mr_slots *slots;
 	struct mr_effects *effects;
 	struct mr_commands *commands;
 	struct mr_timers *timers;

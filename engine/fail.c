@@ -75,7 +75,8 @@ int mr_held_fail_by_hand(struct mr_held *h)
 		return MR_E_NOMEM;
 	o->out.facts = fact;
 	o->out.facts_len = o->out.facts_cap = 1;
-	o->out.effects_len = 0;
+	o->out.effects_len = o->out.waits_len = o->out.unwaits_len = 0;
+	o->out.emits_len = o->out.cancels_len = 0;
 	h->failed_by_hand = true;
 	h->phase = MR_HELD_LIVE;
 	mr_effects_abort_all(h);

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/after.h"
 #include "engine/bisect.h"
 #include "engine/claim.h"
 #include "engine/engine.h"
 #include "engine/metrics.h"
 #include "engine/query.h"
 #include "engine/rows.h"
+#include "engine/spawn.h"
 #include "lib/log.h"
 
 #define RUNS_MAX       2000 /* of one flush */
@@ -131,19 +133,36 @@ static void retry_later(struct mr_flush *f)
 		(void)uv_timer_start(&f->retry, on_retry, f->retry_ms, 0); /* always 0 */
 }
 
-static void put_params(struct mr_flush *f)
+/* The parameters of those parts of the flush that are of the statement just begun. */
+static void put_columns(struct mr_flush *f, enum mr_rows_part first, enum mr_rows_part last)
+{
+	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++) {
+		enum mr_rows_part part = mr_rows_parts[i];
+
+		if (part < first || part > last ||
+		    (part != MR_ROWS_ALWAYS && f->rows.parts[part] == 0))
+			continue; /* absent: the statement leaves that part out */
+		mr_query_ref(&f->query, mr_rows_params[i], mr_buf_str(&f->rows.columns[i]));
+	}
+}
+
+/* One transaction: what comes after the first statement sees what others committed before it had
+ * the rows locked. */
+static void put_calls(struct mr_flush *f)
 {
 	struct mr_query *q = &f->query;
 
 	mr_query_begin(q);
 	mr_query_call(q, MR_SQL_ENGINE_FLUSH);
 	mr_query_i64(q, "engine_id", f->engine->id);
-	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++) {
-		if ((i == MR_ROWS_COMMAND && f->rows.commands == 0) ||
-		    (i == MR_ROWS_STATE && f->rows.states == 0) ||
-		    (i == MR_ROWS_ENDED && f->rows.ended == 0))
-			continue; /* absent: the statement leaves that part out */
-		mr_query_ref(q, mr_rows_params[i], mr_buf_str(&f->rows.columns[i]));
+	put_columns(f, MR_ROWS_ALWAYS, MR_ROWS_CHILDREN);
+	if (f->rows.parts[MR_ROWS_REQUEUE] > 0) {
+		mr_query_call(q, MR_SQL_ENGINE_REQUEUE);
+		put_columns(f, MR_ROWS_REQUEUE, MR_ROWS_REQUEUE);
+	}
+	if (f->rows.parts[MR_ROWS_CANCEL] > 0) {
+		mr_query_call(q, MR_SQL_ENGINE_CANCEL_CHILDREN);
+		put_columns(f, MR_ROWS_CANCEL, MR_ROWS_CANCEL);
 	}
 }
 
@@ -171,7 +190,7 @@ static void send_part(struct mr_flush *f)
 		return;
 	}
 	f->built = true;
-	put_params(f);
+	put_calls(f);
 	f->sent_us = mr_engine_mono_us(f->engine);
 	if (mr_query_submit(&f->query) < 0)
 		retry_later(f);
@@ -265,6 +284,17 @@ static void observe(struct mr_flush *f)
 	mr_metric_observe(m, MR_METRIC_FLUSH_FACTS, NULL, (double)f->rows.facts);
 }
 
+/* What another statement of the unit than the first has brought. */
+static void tell_call(struct mr_flush *f, unsigned i)
+{
+	const PGresult *r = mr_query_result(&f->query, i);
+
+	if (f->query.calls[i].stmt == MR_SQL_ENGINE_CANCEL_CHILDREN)
+		mr_after_tell(f->engine, r);
+	else if (mr_pg_i64(r, 0, "runs", 0) > 0)
+		mr_claim_wake(f->engine->claim);
+}
+
 static void part_is_done(struct mr_flush *f)
 {
 	size_t from = 0, to = 0;
@@ -283,6 +313,10 @@ static void part_is_done(struct mr_flush *f)
 		}
 		mr_held_release(h);
 	}
+	for (unsigned i = 1; i < f->query.unit.calls_len; i++)
+		tell_call(f, i);
+	mr_after_kick(f->engine->after);
+	mr_spawn_tick(f->engine->host.spawn); /* child runs of the effects just begun, together */
 	next_part(f);
 }
 

@@ -4,6 +4,8 @@
 #include <assert.h>
 
 #include "engine/account.h"
+#include "engine/after.h"
+#include "engine/commands.h"
 #include "engine/effects.h"
 #include "engine/engine.h"
 #include "engine/flush.h"
@@ -11,9 +13,11 @@
 #include "engine/ids.h"
 #include "engine/lease.h"
 #include "engine/load.h"
+#include "engine/slots.h"
 #include "engine/timers.h"
 
-#define RELEASE_AT_US 1000000 /* a longer wait than this is waited for in the database */
+#define RELEASE_AT_US  1000000 /* a longer wait than this is waited for in the database */
+#define SNAPSHOT_FACTS 20000   /* so many at most are read when a run is taken over */
 
 /* ---- going on ---- */
 
@@ -41,7 +45,9 @@ static bool only_waits(const struct mr_held *h, int64_t now_us)
 	if (mr_run_in_flight(h->run) > 0)
 		return false;
 	wake_at_us = mr_run_wake_at(h->run);
-	return wake_at_us != 0 && wake_at_us - now_us > RELEASE_AT_US;
+	if (wake_at_us != 0)
+		return wake_at_us - now_us > RELEASE_AT_US;
+	return mr_run_awaiting(h->run) > 0;
 }
 
 /* After a decision: on to the flush, to the clock, or out. */
@@ -157,19 +163,36 @@ static int fill_end(struct mr_held *h, struct mr_arena *a)
 	return v.kind == MR_VALUE_NULL ? 0 : text_of(a, &v, &row->error);
 }
 
-static int fill_release(struct mr_held *h, struct mr_arena *a)
+static int fill_snapshot(struct mr_held *h, struct mr_arena *a)
 {
 	struct mr_value snapshot;
 
-	h->row.released = true;
-	h->row.wake_at_us = h->row.status == MR_RUN_PAUSED ? 0 : mr_run_wake_at(h->run);
 	if (mr_run_snapshot(h->run, a, &snapshot) < 0)
 		return MR_E_NOMEM;
 	return text_of(a, &snapshot, &h->row.snapshot);
 }
 
+static int fill_release(struct mr_held *h, struct mr_arena *a)
+{
+	h->row.released = true;
+	h->row.wake_at_us = h->row.status == MR_RUN_PAUSED ? 0 : mr_run_wake_at(h->run);
+	return fill_snapshot(h, a);
+}
+
+/* When it was started, if that is among what goes out. */
+static void note_start(struct mr_held *h)
+{
+	const struct mr_run_out *out = &h->pending->out;
+
+	for (size_t i = 0; i < out->facts_len && h->started_at_us == 0; i++) {
+		if (out->facts[i].kind == MR_FACT_STARTED)
+			h->started_at_us = out->facts[i].at_us;
+	}
+}
+
 static int fill_row(struct mr_held *h, struct mr_arena *a)
 {
+	note_start(h);
 	h->row = (struct mr_run_row){
 		.status = mr_held_status(h),
 		.base_seq = h->seq,
@@ -178,8 +201,13 @@ static int fill_row(struct mr_held *h, struct mr_arena *a)
 	};
 	if (mr_run_is_terminal(h->row.status))
 		return fill_end(h, a);
+	h->row.awaits = (int64_t)mr_run_awaiting(h->run);
+	if (h->wants_slot)
+		return 0; /* it is taken, and goes on once it has its place */
 	if (h->pending->out.effects_len == 0 && only_waits(h, mr_engine_now_us(h->engine)))
 		return fill_release(h, a);
+	if (h->row.seq - h->state_seq >= SNAPSHOT_FACTS)
+		return fill_snapshot(h, a);
 	return 0;
 }
 
@@ -216,15 +244,29 @@ static void go_on(struct mr_held *h)
 		settle(h);
 }
 
+/* It has been taken, and nothing else. */
+static void ask_slot(struct mr_held *h)
+{
+	h->wants_slot = false;
+	h->sent = mr_outcome_free(h->engine->runs, h->sent);
+	if (mr_slots_ask(h->engine->slots, h) == 0)
+		mr_slots_kick(h->engine->slots);
+}
+
 void mr_held_landed(struct mr_held *h)
 {
 	struct mr_engine *e = h->engine;
 	bool unsure = h->sent->out.effects_len > 0 && !mr_lease_holds(e->lease);
 
 	h->seq = h->row.seq;
-	for (unsigned i = 0; i < h->sent->commands_len; i++)
-		h->obeyed[h->obeyed_at++ % MR_HELD_OBEYED] = h->sent->commands[i];
+	if (h->row.snapshot.p != NULL)
+		h->state_seq = h->row.seq;
+	mr_commands_landed(h);
+	if (!h->is_taken)
+		h->fence++; /* as the flush did */
+	h->is_taken = true;
 	mr_account(h);
+	mr_after_landed(h);
 	mr_effects_committed(h, h->sent);
 	if (h->row.released && h->row.wake_at_us > 0)
 		mr_timers_claim_at(e->timers, h->row.wake_at_us);
@@ -232,6 +274,8 @@ void mr_held_landed(struct mr_held *h)
 		mr_held_drop(h);
 	else if (h->reread || unsure)
 		mr_held_refused(h);
+	else if (h->wants_slot)
+		ask_slot(h);
 	else
 		go_on(h);
 }

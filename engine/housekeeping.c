@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "engine/after.h"
 #include "engine/claim.h"
+#include "engine/commands.h"
 #include "engine/engine.h"
+#include "engine/expiry.h"
 #include "engine/lease.h"
 #include "engine/load.h"
 #include "engine/metrics.h"
@@ -14,20 +17,34 @@
 #include "lib/log.h"
 
 #define TAKEOVER_MS  1000
+#define SWEEP_MS     2000
 #define RECONCILE_MS 30000
 #define UPKEEP_MS    60000
-#define DOUBT_MS     2000
 #define DEAD_MAX     64
 #define LIST_MAX     ((size_t)64 * 1024 * 1024)
+#define MEND_MAX     1000
+
+/* What is looked for in the rows when the unit that should have done it was lost. */
+static const struct {
+	const char *kind;
+	uint64_t every_ms;
+} mends[] = {
+	{ "commands", 5000 },
+	{ "places", 10000 },
+	{ "orphans", 30000 },
+	{ "waits", 60000 },
+};
 
 struct mr_housekeeping {
 	struct mr_engine *engine;
-	struct mr_query takeover, reconcile, upkeep, orphans;
-	uint64_t takeover_at, reconcile_at, upkeep_at, orphans_at; /* loop time */
-	unsigned doubts;
+	struct mr_query takeover, reconcile, upkeep, orphans, sweep, mend;
+	/* loop time */
+	uint64_t takeover_at, reconcile_at, upkeep_at, orphans_at, sweep_at;
+	uint64_t mend_at[MR_ARRAY_LEN(mends)];
 	int64_t dead[DEAD_MAX]; /* engines of this machine whose process is gone */
 	size_t dead_len;
 	struct mr_buf list;
+	struct mr_expiry *expiry;
 };
 
 static void failed(const struct mr_query *q, const char *what)
@@ -135,6 +152,58 @@ static void ask(struct mr_query *q, enum mr_sql stmt)
 	(void)mr_query_submit(q); /* without memory: next time */
 }
 
+/* ---- what crashes left ---- */
+
+static void swept(struct mr_query *q)
+{
+	struct mr_after *after = q->engine->after;
+	const PGresult *r = mr_query_result(q, 0);
+
+	if (!mr_query_ok(q)) {
+		failed(q, "sweep");
+		return;
+	}
+	for (int i = 0; i < PQntuples(r); i++) {
+		if (mr_str_eqz(mr_pg_text(r, i, "kind"), "wait"))
+			mr_after_wait(after, mr_pg_i64(r, i, "run_id", 0),
+			    mr_pg_i64(r, i, "step_execution_id", 0));
+		else
+			mr_after_published(after, 1);
+	}
+	mr_after_kick(after);
+}
+
+static void mended(struct mr_query *q)
+{
+	int64_t n;
+
+	if (!mr_query_ok(q)) {
+		failed(q, "mend");
+		return;
+	}
+	n = mr_pg_i64(mr_query_result(q, 0), 0, "mended", 0);
+	if (n == 0)
+		return;
+	mr_log(MR_LOG_INFO, "left undone by others", MR_F_N("count", n));
+	mr_claim_wake(q->engine->claim);
+	mr_commands_ask(q->engine->commands);
+}
+
+/* One kind at a time: each takes locks. */
+static void mend(struct mr_housekeeping *k, uint64_t now)
+{
+	for (unsigned i = 0; i < MR_ARRAY_LEN(mends) && !k->mend.busy; i++) {
+		if (now < k->mend_at[i])
+			continue;
+		k->mend_at[i] = later(k, mends[i].every_ms);
+		mr_query_begin(&k->mend);
+		mr_query_call(&k->mend, MR_SQL_ENGINE_MEND);
+		mr_query_text(&k->mend, "kind", mr_str(mends[i].kind));
+		mr_query_i64(&k->mend, "batch", MEND_MAX);
+		(void)mr_query_submit(&k->mend); /* without memory: next time */
+	}
+}
+
 /* ---- orphans ---- */
 
 static void add_id(struct mr_held *h)
@@ -144,13 +213,11 @@ static void add_id(struct mr_held *h)
 
 static void orphans_freed(struct mr_query *q)
 {
-	struct mr_housekeeping *k = q->engine->housekeeping;
 	int64_t n;
 
 	mr_claim_hold(q->engine->claim, false);
 	if (!mr_query_ok(q)) {
 		failed(q, "orphans");
-		mr_housekeeping_doubt(k);
 		return;
 	}
 	n = mr_pg_i64(mr_query_result(q, 0), 0, "released", 0);
@@ -160,7 +227,8 @@ static void orphans_freed(struct mr_query *q)
 	mr_claim_wake(q->engine->claim);
 }
 
-/* No claim may be under way, else what it brings would look like orphans. */
+/* Runs of ours that were given up here. No claim may be under way, else what it brings might be
+ * taken meanwhile, and look like one of them. */
 static void free_orphans(struct mr_housekeeping *k)
 {
 	struct mr_engine *e = k->engine;
@@ -177,16 +245,7 @@ static void free_orphans(struct mr_housekeeping *k)
 	if (mr_buf_failed(&k->list) || mr_query_submit(&k->orphans) < 0)
 		return;
 	mr_claim_hold(e->claim, true);
-	if (k->doubts > 0)
-		k->doubts--;
-	k->orphans_at = uv_now(e->loop) + (k->doubts > 0 ? DOUBT_MS : RECONCILE_MS);
-}
-
-void mr_housekeeping_doubt(struct mr_housekeeping *k)
-{
-	/* twice: a statement whose connection died may go on for a while and commit later */
-	k->doubts = 2;
-	k->orphans_at = 0;
+	k->orphans_at = uv_now(e->loop) + RECONCILE_MS;
 }
 
 /* ---- all of it ---- */
@@ -210,6 +269,12 @@ void mr_housekeeping_tick(struct mr_housekeeping *k)
 		k->upkeep_at = later(k, UPKEEP_MS);
 		ask(&k->upkeep, MR_SQL_ENGINE_HOUSEKEEPING);
 	}
+	if (now >= k->sweep_at && !k->sweep.busy) {
+		k->sweep_at = later(k, SWEEP_MS);
+		ask(&k->sweep, MR_SQL_ENGINE_SWEEP);
+	}
+	mend(k, now);
+	mr_expiry_tick(k->expiry);
 	if (now >= k->orphans_at && !k->orphans.busy)
 		free_orphans(k);
 }
@@ -223,10 +288,13 @@ struct mr_housekeeping *mr_housekeeping_create(struct mr_engine *e)
 	k->engine = e;
 	mr_buf_init(&k->list, LIST_MAX);
 	k->orphans_at = uv_now(e->loop) + RECONCILE_MS;
+	k->expiry = mr_expiry_create(e);
 	if (mr_query_init(&k->takeover, e, taken_over) == 0 &&
 	    mr_query_init(&k->reconcile, e, reconciled) == 0 &&
 	    mr_query_init(&k->upkeep, e, kept_up) == 0 &&
-	    mr_query_init(&k->orphans, e, orphans_freed) == 0)
+	    mr_query_init(&k->orphans, e, orphans_freed) == 0 &&
+	    mr_query_init(&k->sweep, e, swept) == 0 && mr_query_init(&k->mend, e, mended) == 0 &&
+	    k->expiry != NULL)
 		return k;
 	return mr_housekeeping_free(k);
 }
@@ -239,6 +307,9 @@ struct mr_housekeeping *mr_housekeeping_free(struct mr_housekeeping *k)
 	mr_query_done(&k->reconcile);
 	mr_query_done(&k->upkeep);
 	mr_query_done(&k->orphans);
+	mr_query_done(&k->sweep);
+	mr_query_done(&k->mend);
+	k->expiry = mr_expiry_free(k->expiry);
 	mr_buf_done(&k->list);
 	free(k);
 	return NULL;

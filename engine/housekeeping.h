@@ -17,7 +17,5 @@ struct mr_housekeeping *mr_housekeeping_create(struct mr_engine *e) MR_MUST_CHEC
 struct mr_housekeeping *mr_housekeeping_free(struct mr_housekeeping *k);
 /* Called each tick. */
 void mr_housekeeping_tick(struct mr_housekeeping *k);
-/* A claim's outcome is not known: look for orphans soon, and once more a little later. */
-void mr_housekeeping_doubt(struct mr_housekeeping *k);
 
 #endif

@@ -13,6 +13,8 @@
 #include "lib/log.h"
 
 #define BATCH_MAX      500
+#define FACTS_MAX      100000 /* of a batch: what comes is in memory at once */
+#define FACTS_OF_RUN   25000  /* the most that is read of one: the rest is in its snapshot */
 #define LIST_MAX       ((size_t)1024 * 1024)
 #define RETRY_FIRST_MS 20
 #define RETRY_MAX_MS   1000
@@ -115,10 +117,12 @@ static struct mr_definition *definition_of(struct mr_load *l, struct mr_held *h)
 /* Takes a batch off the list and writes the arrays that ask for it. */
 static void take(struct mr_load *l)
 {
+	size_t facts = 0;
+
 	mr_pg_array_begin(&l->ids);
 	mr_pg_array_begin(&l->workflow_ids);
 	mr_pg_array_begin(&l->versions);
-	while (l->first != NULL && l->batch_len < BATCH_MAX) {
+	while (l->first != NULL && l->batch_len < BATCH_MAX && facts < FACTS_MAX) {
 		struct mr_held *h = pop(l);
 
 		h->phase = MR_HELD_LOADING;
@@ -131,8 +135,10 @@ static void take(struct mr_load *l)
 		}
 		h->busy++;
 		l->batch[l->batch_len++] = h;
-		if (!h->fresh)
+		if (!h->fresh) {
 			mr_pg_array_add_i64(&l->ids, h->id);
+			facts += h->seq < FACTS_OF_RUN ? h->seq : FACTS_OF_RUN;
+		}
 		if (definition_of(l, h) == NULL) { /* the same one more than once does no harm */
 			mr_pg_array_add_i64(&l->workflow_ids, h->workflow_id);
 			mr_pg_array_add_i64(&l->versions, h->version);

@@ -22,6 +22,7 @@ struct mr_query {
 	struct mr_str *values;  /* of the call that is being filled */
 	struct mr_arena *arena; /* owned; holds the values until the next begin */
 	struct mr_engine *engine;
+	void *ctx;                         /* the owner's */
 	void (*done)(struct mr_query *q);  /* results are cleared after it */
 	void (*after)(struct mr_query *q); /* when the query is free again; may be NULL */
 	bool busy;                         /* from submit until after done */

@@ -5,12 +5,15 @@
 #include "engine/commands.h"
 #include "engine/effects.h"
 #include "engine/engine.h"
+#include "engine/flush.h"
 #include "engine/load.h"
 #include "engine/metrics.h"
 #include "engine/run_row.h"
+#include "engine/slots.h"
 
 struct fact_columns {
-	int run_id, seq, kind, id, step, step_execution_id, attempt, at_us, duration_us, data;
+	int run_id, seq, kind, id, step, step_execution_id, parent_id, iteration, attempt, at_us,
+	    duration_us, data;
 };
 
 static void fact_columns(const PGresult *r, struct fact_columns *c)
@@ -21,6 +24,8 @@ static void fact_columns(const PGresult *r, struct fact_columns *c)
 	c->id = PQfnumber(r, "id");
 	c->step = PQfnumber(r, "step");
 	c->step_execution_id = PQfnumber(r, "step_execution_id");
+	c->parent_id = PQfnumber(r, "parent_id");
+	c->iteration = PQfnumber(r, "iteration");
 	c->attempt = PQfnumber(r, "attempt");
 	c->at_us = PQfnumber(r, "at_us");
 	c->duration_us = PQfnumber(r, "duration_us");
@@ -49,6 +54,8 @@ static int read_fact(struct mr_held *h, const PGresult *r, int row, const struct
 	*fact = (struct mr_fact){
 		.kind = (enum mr_fact_kind)kind,
 		.step = step.p == NULL ? -1 : mr_graph_find(h->definition->graph, step),
+		.parent_id = mr_run_row_i64(r, row, c->parent_id),
+		.iteration = (unsigned)mr_run_row_i64(r, row, c->iteration),
 		.attempt = (unsigned)mr_run_row_i64(r, row, c->attempt),
 		.step_execution_id = mr_run_row_i64(r, row, c->step_execution_id),
 		.id = mr_run_row_i64(r, row, c->id),
@@ -68,6 +75,7 @@ static int fold_row(struct mr_held *h, const PGresult *r, int row, const struct 
 	int e;
 
 	if (mr_str_eqz(mr_run_row_text(r, row, c->kind), "state")) {
+		h->state_seq = (unsigned)mr_run_row_i64(r, row, c->seq);
 		e = read_json(h, mr_run_row_text(r, row, c->data), &snapshot);
 		return e < 0 ? e : mr_run_restore(h->run, &snapshot);
 	}
@@ -94,7 +102,7 @@ static int fold(struct mr_held *h, const PGresult *r)
 static void wake(struct mr_held *h)
 {
 	struct mr_run_event ev = {
-		.kind = MR_RUN_EVENT_WAKE, .step = -1, .data = MR_NULL_VALUE, .duration_us = -1
+		.kind = MR_RUN_EVENT_WAKE, .data = MR_NULL_VALUE, .duration_us = -1
 	};
 
 	mr_held_event(h, &ev);
@@ -117,7 +125,7 @@ static int error_data(struct mr_held *h, struct mr_value *ret)
 
 static void fail_by_event(struct mr_held *h)
 {
-	struct mr_run_event ev = { .kind = MR_RUN_EVENT_FAIL, .step = -1, .duration_us = -1 };
+	struct mr_run_event ev = { .kind = MR_RUN_EVENT_FAIL, .duration_us = -1 };
 
 	if (error_data(h, &ev.data) < 0)
 		mr_held_fail(h, h->fail_type, h->fail_message);
@@ -135,12 +143,38 @@ static void take_up_effects(struct mr_held *h)
 	mr_effects_tell(h);
 }
 
+/* A place of its limit comes first, unless the run is at its end or not to go on anyway. */
+static bool wants_slot(const struct mr_held *h, const PGresult *commands)
+{
+	enum mr_run_status status = mr_run_status(h->run);
+	enum mr_commands_verdict verdict = mr_commands_judge(h, commands);
+
+	return mr_slots_needs(h) && !mr_run_is_terminal(status) && verdict != MR_COMMANDS_STOP &&
+	       (status != MR_RUN_PAUSED || verdict == MR_COMMANDS_RESUME);
+}
+
+/* Only for a run that is ours; one that is nobody's yet is taken first, by a flush of nothing. */
+static void ask_slot(struct mr_held *h)
+{
+	h->phase = MR_HELD_LOADING;
+	if (!h->is_taken) {
+		h->wants_slot = true;
+		mr_flush_add(h->engine->flush, h);
+	} else if (mr_slots_ask(h->engine->slots, h) == 0) {
+		mr_slots_kick(h->engine->slots);
+	}
+}
+
 /* H has its state: commands first, so that nothing they forbid is begun. */
 static void go_live(struct mr_held *h, const PGresult *commands)
 {
 	h->phase = MR_HELD_LIVE;
 	if (h->fail_tries == MR_FAIL_BY_EVENT) {
 		fail_by_event(h);
+		return;
+	}
+	if (wants_slot(h, commands)) {
+		ask_slot(h);
 		return;
 	}
 	if (commands != NULL)

@@ -1,5 +1,7 @@
 #include "engine/rows.h"
 
+#include <string.h>
+
 #include "lib/error.h"
 #include "lib/pg.h"
 
@@ -7,17 +9,29 @@
 #define COLUMN_KEEP ((size_t)4 * 1024 * 1024)   /* a larger one is given back after use */
 
 const char *const mr_rows_params[MR_ROWS_COLUMNS] = {
-#define MR_ROWS_COLUMN(id, param) param,
+#define MR_ROWS_COLUMN(id, part, param) param,
 #include "engine/rows.def"
 #undef MR_ROWS_COLUMN
 };
+
+const enum mr_rows_part mr_rows_parts[MR_ROWS_COLUMNS] = {
+#define MR_ROWS_COLUMN(id, part, param) MR_ROWS_##part,
+#include "engine/rows.def"
+#undef MR_ROWS_COLUMN
+};
+
+static void count_nothing(struct mr_rows *r)
+{
+	r->runs = r->facts = 0;
+	memset(r->parts, 0, sizeof(r->parts));
+}
 
 void mr_rows_init(struct mr_rows *r)
 {
 	for (unsigned i = 0; i < MR_ROWS_COLUMNS; i++)
 		mr_buf_init(&r->columns[i], COLUMN_MAX);
 	mr_buf_init(&r->scratch, COLUMN_MAX);
-	r->runs = r->facts = r->commands = r->states = r->ended = 0;
+	count_nothing(r);
 }
 
 void mr_rows_done(struct mr_rows *r)
@@ -44,7 +58,7 @@ void mr_rows_begin(struct mr_rows *r)
 		mr_pg_array_begin(&r->columns[i]);
 	}
 	empty(&r->scratch);
-	r->runs = r->facts = r->commands = r->states = r->ended = 0;
+	count_nothing(r);
 }
 
 /* ---- one element ---- */
@@ -107,24 +121,43 @@ static void add_run(struct mr_rows *r, const struct mr_held *h)
 	add_bool(r, MR_ROWS_QUEUED, row->queued);
 	add_positive(r, MR_ROWS_WAKE, row->wake_at_us);
 	add_i64(r, MR_ROWS_PROGRESS, row->progress);
+	add_positive(r, MR_ROWS_STARTED, h->started_at_us);
 	add_text(r, MR_ROWS_RESULT, row->result);
 	add_text(r, MR_ROWS_ERROR, row->error);
 	add_text(r, MR_ROWS_CANCELLED_BY, row->cancelled_by);
 	add_text(r, MR_ROWS_STATE, row->snapshot);
+	add_i64(r, MR_ROWS_AWAITS, row->awaits);
+	add_text(r, MR_ROWS_VARS, row->vars);
 	r->runs++;
-	if (mr_run_is_terminal(row->status) && !h->fresh) { /* it may have been released before */
-		add_i64(r, MR_ROWS_ENDED, h->id);
-		r->ended++;
-	}
 	if (row->snapshot.p != NULL)
-		r->states++;
+		r->parts[MR_ROWS_STATES]++;
 }
 
-static struct mr_str step_name(const struct mr_held *h, const struct mr_fact *f)
+/* What a run's end or release means beside its row. */
+static void add_end(struct mr_rows *r, const struct mr_held *h)
 {
-	if (f->step < 0 || h->definition == NULL || h->definition->graph == NULL)
+	const struct mr_run_row *row = &h->row;
+	bool ended = mr_run_is_terminal(row->status);
+
+	if (ended && (!h->fresh || h->state_seq > 0)) { /* it may have been released before */
+		add_i64(r, MR_ROWS_ENDED, h->id);
+		r->parts[MR_ROWS_ENDED_RUNS]++;
+	}
+	if (ended && h->parent_run_id != 0) {
+		add_i64(r, MR_ROWS_ENDED_CHILD, h->id);
+		r->parts[MR_ROWS_CHILDREN]++;
+	}
+	if (row->released && !ended && row->status != MR_RUN_PAUSED) {
+		add_i64(r, MR_ROWS_R_RUN_ID, h->id);
+		r->parts[MR_ROWS_REQUEUE]++;
+	}
+}
+
+static struct mr_str step_name(const struct mr_held *h, int step)
+{
+	if (step < 0 || h->definition == NULL || h->definition->graph == NULL)
 		return MR_STR_NONE;
-	return h->definition->graph->steps[f->step].name;
+	return h->definition->graph->steps[step].name;
 }
 
 static void add_fact(struct mr_rows *r, const struct mr_held *h, const struct mr_fact *f)
@@ -133,9 +166,13 @@ static void add_fact(struct mr_rows *r, const struct mr_held *h, const struct mr
 	add_i64(r, MR_ROWS_J_ID, f->id);
 	add_i64(r, MR_ROWS_J_SEQ, f->seq);
 	add_text(r, MR_ROWS_J_KIND, mr_str(mr_fact_kind_name(f->kind)));
-	add_text(r, MR_ROWS_J_STEP, step_name(h, f));
+	add_text(r, MR_ROWS_J_STEP, step_name(h, f->step));
 	add_positive(r, MR_ROWS_J_STEP_EXECUTION, f->step_execution_id);
-	add_null(r, MR_ROWS_J_ITERATION);
+	add_positive(r, MR_ROWS_J_PARENT, f->parent_id);
+	if (f->parent_id > 0)
+		add_i64(r, MR_ROWS_J_ITERATION, f->iteration);
+	else
+		add_null(r, MR_ROWS_J_ITERATION);
 	add_positive(r, MR_ROWS_J_ATTEMPT, f->attempt);
 	add_i64(r, MR_ROWS_J_AT, f->at_us);
 	if (f->duration_us >= 0)
@@ -146,17 +183,105 @@ static void add_fact(struct mr_rows *r, const struct mr_held *h, const struct mr
 	r->facts++;
 }
 
+static bool is_among(const int64_t *ids, size_t len, int64_t id)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (ids[i] == id)
+			return true;
+	}
+	return false;
+}
+
+static void add_wait(struct mr_rows *r, const struct mr_held *h, const struct mr_wait_row *w)
+{
+	bool child = w->child_run_id != 0;
+
+	add_i64(r, MR_ROWS_W_RUN_ID, h->id);
+	add_i64(r, MR_ROWS_W_STEP_EXECUTION, w->step_execution_id);
+	add_text(r, MR_ROWS_W_STEP, step_name(h, w->step));
+	add_text(r, MR_ROWS_W_EVENT_TYPE, child ? MR_STR("") : w->event_type);
+	add_i64(r, MR_ROWS_W_CHILD, w->child_run_id);
+	r->parts[MR_ROWS_WAITS]++;
+}
+
+static void add_unwait(struct mr_rows *r, const struct mr_held *h, int64_t step_execution_id)
+{
+	add_i64(r, MR_ROWS_U_RUN_ID, h->id);
+	add_i64(r, MR_ROWS_U_STEP_EXECUTION, step_execution_id);
+	r->parts[MR_ROWS_WAITS]++;
+}
+
+/* One that ended at once, by an event that was there, is never written. */
+static bool stands(const struct mr_run_out *out, const struct mr_wait_row *w)
+{
+	return !is_among(out->unwaits + w->unwaits_before, out->unwaits_len - w->unwaits_before,
+	    w->step_execution_id);
+}
+
+/* A step that was tried again waits as before: its row stays. */
+static bool begins_again(const struct mr_run_out *out, size_t unwait)
+{
+	for (size_t i = 0; i < out->waits_len; i++) {
+		const struct mr_wait_row *w = &out->waits[i];
+
+		if (w->unwaits_before > unwait && w->step_execution_id == out->unwaits[unwait] &&
+		    stands(out, w))
+			return true;
+	}
+	return false;
+}
+
+static void add_waits(struct mr_rows *r, const struct mr_held *h)
+{
+	const struct mr_run_out *out = &h->sent->out;
+
+	for (size_t i = 0; i < out->waits_len; i++) {
+		if (stands(out, &out->waits[i]))
+			add_wait(r, h, &out->waits[i]);
+	}
+	for (size_t i = 0; i < out->unwaits_len; i++) {
+		if (!begins_again(out, i))
+			add_unwait(r, h, out->unwaits[i]);
+	}
+	if (h->failed_by_hand)
+		add_unwait(r, h, 0); /* all of the run's */
+}
+
+static void add_emit(struct mr_rows *r, const struct mr_held *h, const struct mr_emit_row *e)
+{
+	add_i64(r, MR_ROWS_E_RUN_ID, h->id);
+	add_i64(r, MR_ROWS_E_ID, e->id);
+	add_text(r, MR_ROWS_E_TYPE, e->type);
+	add_json(r, MR_ROWS_E_DATA, &e->data);
+	r->parts[MR_ROWS_WAITS]++;
+}
+
+static void add_cancel(struct mr_rows *r, const struct mr_held *h, int64_t step_execution_id)
+{
+	add_i64(r, MR_ROWS_C_RUN_ID, h->id);
+	add_i64(r, MR_ROWS_C_FENCE, h->fence + (h->is_taken ? 0 : 1)); /* as the flush leaves it */
+	add_i64(r, MR_ROWS_C_SEQ, h->row.seq);
+	add_i64(r, MR_ROWS_C_STEP_EXECUTION, step_execution_id);
+	r->parts[MR_ROWS_CANCEL]++;
+}
+
 void mr_rows_add(struct mr_rows *r, const struct mr_held *h)
 {
 	const struct mr_outcome *o = h->sent;
 
 	add_run(r, h);
+	add_end(r, h);
 	for (size_t i = 0; i < o->out.facts_len; i++)
 		add_fact(r, h, &o->out.facts[i]);
 	for (unsigned i = 0; i < o->commands_len; i++) {
 		add_i64(r, MR_ROWS_COMMAND, o->commands[i]);
-		r->commands++;
+		r->parts[MR_ROWS_COMMANDS]++;
 	}
+	add_waits(r, h);
+	for (size_t i = 0; i < o->out.emits_len; i++)
+		add_emit(r, h, &o->out.emits[i]);
+	for (size_t i = 0; i < o->out.cancels_len; i++)
+		add_cancel(r, h, o->out.cancels[i]);
 }
 
 int mr_rows_end(struct mr_rows *r)

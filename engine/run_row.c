@@ -42,10 +42,14 @@ int mr_run_row_read(const PGresult *r, int row, const struct mr_run_columns *c, 
 	h->workflow_id = mr_run_row_i64(r, row, c->workflow_id);
 	h->version = (int)mr_run_row_i64(r, row, c->version);
 	h->fence = mr_run_row_i64(r, row, c->fence);
+	h->is_taken = mr_run_row_i64(r, row, c->owner_id) != 0;
 	h->seq = (unsigned)mr_run_row_i64(r, row, c->seq);
 	h->created_at_us = mr_run_row_i64(r, row, c->created_at_us);
 	h->started_at_us = mr_run_row_i64(r, row, c->started_at_us);
-	if (keep(h, mr_run_row_text(r, row, c->waiter), &h->waiter) < 0 ||
+	h->parent_run_id = mr_run_row_i64(r, row, c->parent_run_id);
+	h->admitted = mr_str_eqz(mr_run_row_text(r, row, c->admitted), "t");
+	if (keep(h, mr_run_row_text(r, row, c->limit_key), &h->limit_key) < 0 ||
+	    keep(h, mr_run_row_text(r, row, c->waiter), &h->waiter) < 0 ||
 	    keep(h, mr_run_row_text(r, row, c->correlation_id), &h->correlation_id) < 0 ||
 	    keep(h, mr_run_row_text(r, row, c->traceparent), &h->traceparent) < 0 ||
 	    keep(h, mr_run_row_text(r, row, c->input), &h->input) < 0)

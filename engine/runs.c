@@ -9,6 +9,7 @@
 #include "engine/flush.h"
 #include "engine/ids.h"
 #include "engine/load.h"
+#include "engine/payload.h"
 #include "engine/run_row.h"
 #include "engine/timers.h"
 
@@ -138,7 +139,7 @@ struct mr_held *mr_runs_find(const struct mr_runs *r, int64_t id)
 
 void mr_runs_each(struct mr_runs *r, void (*fn)(struct mr_held *h))
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
+	for (size_t i = 0; i < BUCKETS && r->len > 0; i++) {
 		struct mr_held *h = r->buckets[i];
 
 		while (h != NULL) {
@@ -239,8 +240,9 @@ int mr_held_clear(struct mr_held *h)
 	h->sent = mr_outcome_free(r, h->sent);
 	h->run = NULL;
 	h->failed_by_hand = false;
-	h->leaving = false;
-	h->input = h->correlation_id = h->traceparent = h->waiter = MR_STR_NONE;
+	h->leaving = h->wants_slot = false;
+	h->input = h->correlation_id = h->traceparent = h->waiter = h->limit_key = MR_STR_NONE;
+	h->state_seq = 0;
 	arena_put(r, h->arena);
 	h->arena = fresh;
 	return 0;
@@ -259,9 +261,9 @@ static int parse_input(struct mr_held *h, struct mr_value *ret)
 	return mr_json_parse(h->arena, h->input, &mr_run_json_limits, NULL, ret);
 }
 
-int mr_held_open(struct mr_held *h)
+int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 {
-	struct mr_run_info info = {
+	*ret = (struct mr_run_info){
 		.id = h->id,
 		.workflow_id = h->workflow_id,
 		.tenant_id = h->tenant_id,
@@ -270,8 +272,18 @@ int mr_held_open(struct mr_held *h)
 		.created_at_us = h->created_at_us,
 		.env_lookup = mr_env_lookup,
 		.env_ctx = &h->engine->env,
+		.payload_store = mr_payload_store,
+		.payload_load = mr_payload_load,
+		.payload_ctx = h,
+		.payload_min = (size_t)h->engine->settings->payload_min_bytes,
 	};
-	int r = parse_input(h, &info.input);
+	return parse_input(h, &ret->input);
+}
+
+int mr_held_open(struct mr_held *h)
+{
+	struct mr_run_info info;
+	int r = mr_held_info(h, &info);
 
 	if (r < 0)
 		return r;

@@ -19,7 +19,6 @@ struct mr_exec;
 struct mr_runs;
 
 #define MR_OUTCOME_COMMANDS 64
-#define MR_HELD_OBEYED      64
 
 /* fail_tries of a held run: which way it is failed */
 #define MR_FAIL_BY_EVENT 1
@@ -48,7 +47,9 @@ struct mr_run_row {
 	int64_t ended_at_us; /* 0: not ended */
 	int progress;
 	struct mr_str result, error, cancelled_by; /* absent: NULL */
+	struct mr_str vars;                        /* absent: as they are */
 	struct mr_str snapshot;                    /* absent: none is written */
+	int64_t awaits;                            /* events and child runs that it waits for */
 };
 
 struct mr_held {
@@ -57,9 +58,15 @@ struct mr_held {
 	int64_t id, tenant_id, workflow_id;
 	int version;
 	int64_t fence;
-	unsigned seq; /* as far as it is committed */
+	bool is_taken; /* the row has us as its owner; else the first flush takes it */
+	unsigned seq;  /* as far as it is committed */
 	int64_t created_at_us, started_at_us;
+	int64_t parent_run_id;                                    /* 0: none */
 	struct mr_str input, correlation_id, traceparent, waiter; /* in arena */
+	struct mr_str limit_key; /* in arena; absent: no place of a limit was asked for */
+	bool admitted;           /* it has that place */
+	bool wants_slot;         /* it asks for one as soon as a flush has taken it */
+	unsigned state_seq;      /* of its last snapshot; 0: it has none */
 	/* the state */
 	enum mr_held_phase phase;
 	struct mr_arena *arena;           /* owned; all of the above texts and the run live in it */
@@ -69,8 +76,9 @@ struct mr_held {
 	struct mr_outcome *sent;          /* in the flush under way; or NULL */
 	struct mr_run_row row;            /* that goes with sent */
 	struct mr_exec *execs;            /* list of effects under way or ended and not committed */
-	int64_t obeyed[MR_HELD_OBEYED];   /* a ring of the last commands' ids */
-	unsigned obeyed_at;
+	uint64_t
+	    commands_landed; /* the last question for commands before some landed; see commands.c */
+	bool commands_left;  /* more were there than one outcome takes */
 	/* why the engine can't go on with it; set by mr_held_fail() */
 	unsigned fail_tries;
 	char fail_type[32], fail_message[200];
@@ -109,6 +117,8 @@ void mr_held_release(struct mr_held *h);
 
 /* Gives H an empty arena, without run, row texts, and anything uncommitted; effects stay. */
 int mr_held_clear(struct mr_held *h) MR_MUST_CHECK;
+/* What the state machine is told of H; its input lies in H's arena. */
+int mr_held_info(struct mr_held *h, struct mr_run_info *ret) MR_MUST_CHECK;
 /* Makes h->run from row and definition; then facts can be applied. */
 int mr_held_open(struct mr_held *h) MR_MUST_CHECK;
 /* An event for a live run; ignored by one that is loading, leaving or at its end. Never frees H. */

@@ -57,10 +57,9 @@ static void wake_runs(struct mr_timers *t, int64_t now_us)
 
 	while (most-- > 0) {
 		struct mr_heap_node *node = mr_heap_first(&t->heap);
-		struct mr_run_event ev = { .kind = MR_RUN_EVENT_WAKE,
-			.step = -1,
-			.data = MR_NULL_VALUE,
-			.duration_us = -1 };
+		struct mr_run_event ev = {
+			.kind = MR_RUN_EVENT_WAKE, .data = MR_NULL_VALUE, .duration_us = -1
+		};
 
 		if (node == NULL || node->key > now_us)
 			break;

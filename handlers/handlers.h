@@ -19,6 +19,9 @@ int mr_handler_openapi(struct mr_request *r);
 /* execute.c */
 int mr_handler_execute(struct mr_request *r);
 
+/* expressions.c */
+int mr_handler_expression_evaluate(struct mr_request *r);
+
 /* files.c */
 int mr_handler_file_create(struct mr_request *r);
 int mr_handler_file_content(struct mr_request *r);

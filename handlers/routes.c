@@ -140,6 +140,25 @@ const struct mr_route mr_routes[] = {
 	    .doc = "The answer holds the new key itself, this once. An answer replayed for an "
 		   "Idempotency-Key comes without it.",
 	},
+	/* ---- expressions ---- */
+	[MR_ROUTE_EXPRESSION_EVALUATE] = {
+	    .id = MR_ROUTE_EXPRESSION_EVALUATE,
+	    .method = MR_POST,
+	    .path = "/api/v1/expressions/evaluate",
+	    .scope = MR_SCOPE_READ_ONLY,
+	    .rate = MR_RATE_STANDARD,
+	    .in = MR_SCHEMA_EXPRESSION_EVALUATE,
+	    .out = { 200, MR_SCHEMA_EXPRESSION_VALUE, NULL },
+	    .handler = HANDLER(mr_handler_expression_evaluate),
+	    .envelope = MR_ENVELOPE_RAW,
+	    .errors = MR_ERRS(MR_ERR_EXPRESSION_INVALID),
+	    .tag = "expressions",
+	    .summary = "Computes one expression or condition; stores nothing.",
+	    .doc = "Reads the expression as a step's when and a conditional's condition do: in a "
+		   "text, {{ }} are parentheses; an object is a condition in the manner of MongoDB. "
+		   "One that can't be read or fails is a 400 whose details hold its message, offset, "
+		   "line, column and an excerpt.",
+	},
 	/* ---- files ---- */
 	[MR_ROUTE_FILE_LIST] = {
 	    .id = MR_ROUTE_FILE_LIST,

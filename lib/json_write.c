@@ -1,4 +1,5 @@
 /* Writing values as JSON and as text. Walks them with a stack of its own. */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -38,8 +39,8 @@ static bool write_short(struct mr_buf *b, double d)
 	return true;
 }
 
-/* The shortest of 15, 16 or 17 digits that reads back as D. Always with a point or an exponent,
- * so that it is a double when it is read again. */
+/* The shortest text that reads back as D: 15 to 17 digits, fewer below the normal range. Always
+ * with a point or an exponent, so that it is a double when it is read again. */
 static void write_finite(struct mr_buf *b, double d)
 {
 	char text[40];
@@ -47,7 +48,7 @@ static void write_finite(struct mr_buf *b, double d)
 
 	if (write_short(b, d))
 		return;
-	for (int digits = 15; digits <= 17; digits++) {
+	for (int digits = fabs(d) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		n = snprintf(text, sizeof(text), "%.*g", digits, d);
 		if (strtod(text, NULL) == d)
 			break;

@@ -3,23 +3,6 @@
 #include <limits.h>
 #include <string.h>
 
-struct mr_str mr_str(const char *nul_terminated)
-{
-	if (nul_terminated == NULL)
-		return MR_STR_NONE;
-	return (struct mr_str){ nul_terminated, strlen(nul_terminated) };
-}
-
-bool mr_str_eq(struct mr_str a, struct mr_str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
-bool mr_str_eqz(struct mr_str a, const char *b)
-{
-	return mr_str_eq(a, mr_str(b));
-}
-
 static unsigned char fold(unsigned char c)
 {
 	return c >= 'A' && c <= 'Z' ? (unsigned char)(c + ('a' - 'A')) : c;

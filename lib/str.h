@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "lib/macros.h"
 
@@ -21,9 +22,25 @@ struct mr_str {
 /* for printf: "%.*s", MR_STR_ARG(s) */
 #define MR_STR_ARG(s) (int)(s).len, ((s).p != NULL ? (s).p : "")
 
-struct mr_str mr_str(const char *nul_terminated);
-bool mr_str_eq(struct mr_str a, struct mr_str b);
-bool mr_str_eqz(struct mr_str a, const char *b);
+/* In the header, since they stand in every inner loop: comparing with a literal is a few
+ * instructions then. */
+static inline struct mr_str mr_str(const char *nul_terminated)
+{
+	if (nul_terminated == NULL)
+		return MR_STR_NONE;
+	return (struct mr_str){ nul_terminated, strlen(nul_terminated) };
+}
+
+static inline bool mr_str_eq(struct mr_str a, struct mr_str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool mr_str_eqz(struct mr_str a, const char *b)
+{
+	return mr_str_eq(a, mr_str(b));
+}
+
 bool mr_str_ieqz(struct mr_str a, const char *b); /* ASCII case folded */
 bool mr_str_starts(struct mr_str s, struct mr_str prefix);
 int mr_str_cmp(struct mr_str a, struct mr_str b);

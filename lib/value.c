@@ -13,69 +13,6 @@
 
 /* ---- making ---- */
 
-struct mr_value mr_value_bool(bool b)
-{
-	struct mr_value v = { .kind = MR_VALUE_BOOL, .u = 0 };
-
-	v.b = b;
-	return v;
-}
-
-struct mr_value mr_value_int(int64_t i)
-{
-	return (struct mr_value){ .kind = MR_VALUE_INT, .i = i };
-}
-
-struct mr_value mr_value_uint(uint64_t u)
-{
-	return (struct mr_value){ .kind = MR_VALUE_UINT, .u = u };
-}
-
-struct mr_value mr_value_double(double d)
-{
-	return (struct mr_value){ .kind = MR_VALUE_DOUBLE, .d = d };
-}
-
-struct mr_value mr_value_str(struct mr_str s)
-{
-	return (struct mr_value){ .kind = MR_VALUE_STRING, .s = s };
-}
-
-struct mr_value mr_value_strz(const char *s)
-{
-	return mr_value_str(mr_str(s));
-}
-
-struct mr_value mr_value_bytes(struct mr_str s)
-{
-	return (struct mr_value){ .kind = MR_VALUE_BYTES, .s = s };
-}
-
-struct mr_value mr_value_timestamp(int64_t us)
-{
-	return (struct mr_value){ .kind = MR_VALUE_TIMESTAMP, .i = us };
-}
-
-struct mr_value mr_value_duration(int64_t us)
-{
-	return (struct mr_value){ .kind = MR_VALUE_DURATION, .i = us };
-}
-
-struct mr_value mr_value_type(const char *name)
-{
-	return (struct mr_value){ .kind = MR_VALUE_TYPE, .s = mr_str(name) };
-}
-
-struct mr_value mr_value_list(const struct mr_list *l)
-{
-	return (struct mr_value){ .kind = MR_VALUE_LIST, .list = l };
-}
-
-struct mr_value mr_value_map(const struct mr_map *m)
-{
-	return (struct mr_value){ .kind = MR_VALUE_MAP, .map = m };
-}
-
 static const struct kind_row {
 	const char *name, *type;
 } kinds[] = {
@@ -256,11 +193,6 @@ uint64_t mr_value_hash(const struct mr_value *v)
 }
 
 /* ---- numbers ---- */
-
-bool mr_value_is_number(const struct mr_value *v)
-{
-	return v->kind == MR_VALUE_INT || v->kind == MR_VALUE_UINT || v->kind == MR_VALUE_DOUBLE;
-}
 
 /* Exactly, without rounding the integer to a double. */
 static int cmp_int_double(int64_t i, double d)

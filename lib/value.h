@@ -69,16 +69,81 @@ struct mr_map {
 
 #define MR_NULL_VALUE ((struct mr_value){ .kind = MR_VALUE_NULL, .i = 0 })
 
-struct mr_value mr_value_bool(bool b);
-struct mr_value mr_value_int(int64_t i);
-struct mr_value mr_value_uint(uint64_t u);
-struct mr_value mr_value_double(double d);
-struct mr_value mr_value_str(struct mr_str s);
-struct mr_value mr_value_strz(const char *s);
-struct mr_value mr_value_bytes(struct mr_str s);
-struct mr_value mr_value_timestamp(int64_t us);
-struct mr_value mr_value_duration(int64_t us);
-struct mr_value mr_value_type(const char *name);
+/* All eight bytes are written at once: what is copied right after one byte of it was written
+ * would wait for that byte to reach the cache. */
+static inline struct mr_value mr_value_bool(bool b)
+{
+	struct mr_value v = { .kind = MR_VALUE_BOOL };
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	v.u = b;
+#else
+	v.u = 0;
+	v.b = b;
+#endif
+	return v;
+}
+
+static inline struct mr_value mr_value_int(int64_t i)
+{
+	return (struct mr_value){ .kind = MR_VALUE_INT, .i = i };
+}
+
+static inline struct mr_value mr_value_uint(uint64_t u)
+{
+	return (struct mr_value){ .kind = MR_VALUE_UINT, .u = u };
+}
+
+static inline struct mr_value mr_value_double(double d)
+{
+	return (struct mr_value){ .kind = MR_VALUE_DOUBLE, .d = d };
+}
+
+static inline struct mr_value mr_value_str(struct mr_str s)
+{
+	return (struct mr_value){ .kind = MR_VALUE_STRING, .s = s };
+}
+
+static inline struct mr_value mr_value_strz(const char *s)
+{
+	return mr_value_str(mr_str(s));
+}
+
+static inline struct mr_value mr_value_bytes(struct mr_str s)
+{
+	return (struct mr_value){ .kind = MR_VALUE_BYTES, .s = s };
+}
+
+static inline struct mr_value mr_value_timestamp(int64_t us)
+{
+	return (struct mr_value){ .kind = MR_VALUE_TIMESTAMP, .i = us };
+}
+
+static inline struct mr_value mr_value_duration(int64_t us)
+{
+	return (struct mr_value){ .kind = MR_VALUE_DURATION, .i = us };
+}
+
+static inline struct mr_value mr_value_type(const char *name)
+{
+	return (struct mr_value){ .kind = MR_VALUE_TYPE, .s = mr_str(name) };
+}
+
+static inline struct mr_value mr_value_list(const struct mr_list *l)
+{
+	return (struct mr_value){ .kind = MR_VALUE_LIST, .list = l };
+}
+
+static inline struct mr_value mr_value_map(const struct mr_map *m)
+{
+	return (struct mr_value){ .kind = MR_VALUE_MAP, .map = m };
+}
+
+static inline bool mr_value_is_number(const struct mr_value *v)
+{
+	return v->kind == MR_VALUE_INT || v->kind == MR_VALUE_UINT || v->kind == MR_VALUE_DOUBLE;
+}
+
 /* The language's names: null, bool, int, uint, double, string, bytes, timestamp, duration, list,
  * map, type. */
 const char *mr_value_kind_name(enum mr_value_kind k);
@@ -104,7 +169,6 @@ int mr_value_equal(
     const struct mr_value *a, const struct mr_value *b, uint64_t *budget) MR_MUST_CHECK;
 /* Order of two numbers of any kind, exactly: -1, 0, 1; 2 when one is NaN. */
 int mr_number_cmp(const struct mr_value *a, const struct mr_value *b);
-bool mr_value_is_number(const struct mr_value *v);
 /* Equal values have equal hashes; lists and maps are told apart by length only. */
 uint64_t mr_value_hash(const struct mr_value *v);
 
@@ -116,8 +180,6 @@ size_t mr_value_size(const struct mr_value *v, size_t max);
 struct mr_list *mr_list_create(struct mr_arena *a, size_t len) MR_MUST_CHECK;
 struct mr_map *mr_map_create(struct mr_arena *a, size_t len) MR_MUST_CHECK;
 int mr_map_seal(struct mr_arena *a, struct mr_map *m) MR_MUST_CHECK;
-struct mr_value mr_value_list(const struct mr_list *l);
-struct mr_value mr_value_map(const struct mr_map *m);
 /* The position of a member whose key stands earlier too, or LEN when all differ. Seal first. */
 size_t mr_map_duplicate(const struct mr_map *m);
 

@@ -1,6 +1,7 @@
 /* Calls and macros of expressions, as the parser meets them. */
 #include "engine/core/expr_parse.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What a macro's name stands for. */
@@ -163,22 +164,42 @@ int mr_parse_end_has(struct mr_parser *p, const struct mr_frame *f)
 	return 0;
 }
 
-static int unknown_function(struct mr_parser *p, const struct mr_frame *f)
+static void describe_unknown(const struct mr_frame *f, char *text, size_t len)
 {
 	int any = mr_expr_fn_find(f->name, f->is_method, -1);
 	unsigned skip = f->is_method;
 	const struct mr_expr_fn_row *row;
 
-	if (any < 0)
-		return mr_emit_fail(p->m, f->at, "there is no %s %.*s()",
+	if (any < 0) {
+		(void)snprintf(text, len, "there is no %s %.*s()",
 		    f->is_method ? "method" : "function", f->name.len > 60 ? 60 : (int)f->name.len,
 		    f->name.p);
+		return;
+	}
 	row = &mr_expr_fns[any];
 	if (row->min == row->max)
-		return mr_emit_fail(p->m, f->at, "%s() takes %u argument%s, not %u", row->name,
+		(void)snprintf(text, len, "%s() takes %u argument%s, not %u", row->name,
 		    row->min - skip, row->min - skip == 1 ? "" : "s", f->n - skip);
-	return mr_emit_fail(p->m, f->at, "%s() takes %u to %u arguments, not %u", row->name,
-	    row->min - skip, row->max - skip, f->n - skip);
+	else
+		(void)snprintf(text, len, "%s() takes %u to %u arguments, not %u", row->name,
+		    row->min - skip, row->max - skip, f->n - skip);
+}
+
+/* An error at once where definitions are read; as CEL has it, an error of the call elsewhere. */
+static int unknown_function(struct mr_parser *p, const struct mr_frame *f)
+{
+	struct mr_str said;
+	char text[160];
+
+	describe_unknown(f, text, sizeof(text));
+	if (p->mode != MR_PARSE_BARE)
+		return mr_parse_fail(p, f->at, text);
+	said = mr_arena_str(p->m->arena, mr_str(text));
+	if (said.p == NULL)
+		return p->m->r = MR_E_NOMEM;
+	mr_emit_n(p->m, MR_OP_FAIL, f->n, mr_emit_add_const(p->m, mr_value_str(said)),
+	    1 - (int)f->n, f->at);
+	return p->m->r;
 }
 
 int mr_parse_end_call(struct mr_parser *p, const struct mr_frame *f)

@@ -6,6 +6,7 @@
 
 #define INLINE_STACK 24u
 #define INLINE_NAMES 8u
+#define DOTTED_MAX   3u /* points in a name of the environment */
 
 /* ---- single instructions ---- */
 
@@ -44,6 +45,38 @@ static int look_up(
 		return mr_vm_missing(vm, &key);
 	}
 	(void)mr_vm_fail(vm, "%s", err.message);
+	return r;
+}
+
+/*
+ * A name that isn't there may be the beginning of one with points in it: a.b.c is asked for as
+ * "a.b.c" and "a.b" too, the longest first. *NEXT moves behind the members that were part of it.
+ */
+static int look_up_dotted(struct mr_vm *vm, uint32_t pc, struct mr_value *ret, uint32_t *next)
+{
+	const struct mr_expr *e = vm->e;
+	struct mr_str names[DOTTED_MAX], all = e->names[e->code[pc].arg];
+	struct mr_expr_error err;
+	uint32_t len = 0;
+	int r = MR_E_NOT_FOUND;
+
+	while (len < DOTTED_MAX && pc + len + 1 < e->code_len &&
+	       e->code[pc + len + 1].op == MR_OP_SELECT && e->pos[pc + len + 1].chain >= 0 &&
+	       e->chains[e->pos[pc + len + 1].chain].parent == e->pos[pc + len].chain) {
+		all = mr_arena_printf(vm->arena, "%.*s.%.*s", MR_STR_ARG(all),
+		    MR_STR_ARG(e->consts[e->code[pc + len + 1].arg].s));
+		if (all.p == NULL)
+			return MR_E_NOMEM;
+		names[len++] = all;
+	}
+	err.message[0] = '\0';
+	for (; r == MR_E_NOT_FOUND && len > 0; len--) {
+		r = vm->env->lookup(vm->env->ctx, vm->arena, names[len - 1], ret, &err);
+		if (r == 0)
+			*next = pc + 1 + len;
+	}
+	if (r < 0 && r != MR_E_NOT_FOUND)
+		(void)mr_vm_fail(vm, "%s", err.message);
 	return r;
 }
 
@@ -119,7 +152,7 @@ static int negation(struct mr_vm *vm, struct mr_value *v)
 {
 	if (v->kind != MR_VALUE_BOOL)
 		return mr_vm_no_overload(vm, "!", v, 1);
-	v->b = !v->b;
+	*v = mr_value_bool(!v->b);
 	return 0;
 }
 
@@ -138,6 +171,56 @@ static int matches(struct mr_vm *vm, const struct mr_ins *ins, struct mr_value *
 	if (v->kind != MR_VALUE_STRING)
 		return mr_vm_no_overload(vm, "matches", v, 1);
 	return mr_regex_match(vm, vm->e->regexes[ins->arg], v->s, v);
+}
+
+/* ---- the usual cases of the usual instructions, without a call; false: it is another one ---- */
+
+static inline bool select_fast(struct mr_value *v, const struct mr_value *name)
+{
+	const struct mr_map *m = v->map;
+	struct mr_str key = name->s;
+
+	if (v->kind != MR_VALUE_MAP || m->index != NULL || key.len == 0)
+		return false;
+	for (size_t i = 0; i < m->len; i++) {
+		const struct mr_value *k = &m->members[i].key;
+
+		if (k->s.len == key.len && k->kind == MR_VALUE_STRING && k->s.p[0] == key.p[0] &&
+		    memcmp(k->s.p, key.p, key.len) == 0) {
+			*v = m->members[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static inline bool order_fast(enum mr_op op, struct mr_value *two)
+{
+	int64_t a = two[0].i, b = two[1].i;
+
+	if (two[0].kind != MR_VALUE_INT || two[1].kind != MR_VALUE_INT)
+		return false;
+	if (op == MR_OP_LT || op == MR_OP_GT)
+		two[0] = mr_value_bool(op == MR_OP_LT ? a < b : a > b);
+	else
+		two[0] = mr_value_bool(op == MR_OP_LE ? a <= b : a >= b);
+	return true;
+}
+
+static inline bool equality_fast(enum mr_op op, struct mr_value *two)
+{
+	bool equal;
+
+	if (two[0].kind != two[1].kind)
+		return false;
+	if (two[0].kind == MR_VALUE_INT)
+		equal = two[0].i == two[1].i;
+	else if (two[0].kind == MR_VALUE_STRING && two[0].s.len < 64) /* longer ones cost */
+		equal = mr_str_eq(two[0].s, two[1].s);
+	else
+		return false;
+	two[0] = mr_value_bool(equal == (op == MR_OP_EQ));
+	return true;
 }
 
 /* The innermost handler for a failure at PC, or NULL. */
@@ -179,12 +262,15 @@ static int run(
 		case MR_OP_NAME:
 		case MR_OP_NAME_OR_TYPE:
 			r = look_up(vm, ins, names, sp++);
+			if (r == MR_E_NOT_FOUND && vm->env != NULL && vm->env->lookup != NULL)
+				r = look_up_dotted(vm, pc, &sp[-1], &next);
 			break;
 		case MR_OP_LOCAL:
 			*sp++ = stack[ins->arg];
 			break;
 		case MR_OP_SELECT:
-			r = mr_op_select(vm, &sp[-1], &e->consts[ins->arg], &sp[-1]);
+			if (!select_fast(&sp[-1], &e->consts[ins->arg]))
+				r = mr_op_select(vm, &sp[-1], &e->consts[ins->arg], &sp[-1]);
 			break;
 		case MR_OP_HAS:
 			r = mr_op_has(vm, &sp[-1], &e->consts[ins->arg], &sp[-1]);
@@ -218,14 +304,16 @@ static int run(
 		case MR_OP_EQ:
 		case MR_OP_NE:
 			sp--;
-			r = equality(vm, (enum mr_op)ins->op, sp - 1);
+			if (!equality_fast((enum mr_op)ins->op, sp - 1))
+				r = equality(vm, (enum mr_op)ins->op, sp - 1);
 			break;
 		case MR_OP_LT:
 		case MR_OP_LE:
 		case MR_OP_GT:
 		case MR_OP_GE:
 			sp--;
-			r = order(vm, (enum mr_op)ins->op, sp - 1);
+			if (!order_fast((enum mr_op)ins->op, sp - 1))
+				r = order(vm, (enum mr_op)ins->op, sp - 1);
 			break;
 		case MR_OP_IN:
 			sp--;
@@ -244,14 +332,22 @@ static int run(
 			break;
 		case MR_OP_OR_LEFT:
 		case MR_OP_AND_LEFT:
-			r = mr_vm_logic_left(vm, &sp[-1], pc, ins->op == MR_OP_OR_LEFT, &flag);
+			flag =
+			    sp[-1].kind == MR_VALUE_BOOL && sp[-1].b == (ins->op == MR_OP_OR_LEFT);
+			if (sp[-1].kind != MR_VALUE_BOOL)
+				r = mr_vm_logic_left(
+				    vm, &sp[-1], pc, ins->op == MR_OP_OR_LEFT, &flag);
 			if (flag)
 				next = ins->arg;
 			break;
 		case MR_OP_OR:
 		case MR_OP_AND:
 			sp--;
-			r = mr_vm_logic_both(vm, sp - 1, pc, ins->op == MR_OP_OR);
+			/* a left side that had decided would have jumped over this */
+			if (sp[-1].kind == MR_VALUE_BOOL && sp[0].kind == MR_VALUE_BOOL)
+				sp[-1] = sp[0];
+			else
+				r = mr_vm_logic_both(vm, sp - 1, pc, ins->op == MR_OP_OR);
 			break;
 		case MR_OP_COALESCE:
 			if (mr_vm_is_marker(&sp[-1]) || sp[-1].kind == MR_VALUE_NULL)
@@ -297,6 +393,11 @@ static int run(
 		case MR_OP_TEXT:
 			sp -= ins->arg;
 			r = mr_op_text(vm, sp, ins->arg, sp);
+			sp++;
+			break;
+		case MR_OP_FAIL:
+			sp -= ins->n;
+			r = mr_vm_fail(vm, "%.*s", MR_STR_ARG(e->consts[ins->arg].s));
 			sp++;
 			break;
 		}

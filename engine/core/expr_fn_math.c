@@ -40,16 +40,13 @@ int mr_fn_math_least(
 	return extreme(vm, "math.least", args, n, -1, ret);
 }
 
-/* Rounding: integers are what they are already. */
+/* Rounding is for doubles alone, as in CEL. */
 static int rounded(struct mr_vm *vm, const char *name, const struct mr_value *args,
     double (*fn)(double), struct mr_value *ret)
 {
-	if (args[0].kind == MR_VALUE_DOUBLE)
-		*ret = mr_value_double(fn(args[0].d));
-	else if (mr_value_is_number(&args[0]))
-		*ret = args[0];
-	else
+	if (args[0].kind != MR_VALUE_DOUBLE)
 		return mr_vm_no_overload(vm, name, args, 1);
+	*ret = mr_value_double(fn(args[0].d));
 	return 0;
 }
 

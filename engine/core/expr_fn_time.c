@@ -3,6 +3,7 @@
 
 #include "engine/core/expr_private.h"
 #include "engine/core/expr_time.h"
+#include "lib/zone.h"
 
 #define US     INT64_C(1000000)
 #define MINUTE (60 * US)
@@ -151,14 +152,21 @@ static bool two_digits(const char *p, int64_t *ret)
 	return true;
 }
 
-/* "UTC", "Z", "+02:00", "-05:30", "02:00". */
-static bool zone_offset(struct mr_str s, int64_t *ret_us)
+/* "+02:00", "-05:30", "02:00", or a name: "UTC", "Europe/Berlin". AT: which moment it is about. */
+static bool zone_offset(struct mr_str s, int64_t at, int64_t *ret_us)
 {
 	int64_t hours, minutes, sign = 1;
+	const struct mr_zone *zone;
 
 	*ret_us = 0;
 	if (mr_str_eqz(s, "UTC") || mr_str_eqz(s, "Z") || mr_str_eqz(s, "GMT") || s.len == 0)
 		return true;
+	if (s.p[0] >= 'A') {
+		zone = mr_zone_find(s);
+		if (zone != NULL)
+			*ret_us = mr_zone_offset(zone, floor_div(at, US)) * US;
+		return zone != NULL;
+	}
 	if (s.p[0] == '-' || s.p[0] == '+') {
 		sign = s.p[0] == '-' ? -1 : 1;
 		s.p++;
@@ -178,8 +186,10 @@ static int get_parts(
 
 	if (args[0].kind != MR_VALUE_TIMESTAMP || (n == 2 && args[1].kind != MR_VALUE_STRING))
 		return mr_vm_no_overload(vm, name, args, n);
-	if (n == 2 && !zone_offset(args[1].s, &offset))
-		return mr_vm_fail(vm, "\"%.*s\" is no time zone; give UTC or an offset like +02:00",
+	if (n == 2 && !zone_offset(args[1].s, args[0].i, &offset))
+		return mr_vm_fail(vm,
+		    "\"%.*s\" is no time zone; give a name like Europe/Berlin or an offset like "
+		    "+02:00",
 		    args[1].s.len > 40 ? 40 : (int)args[1].s.len, args[1].s.p);
 	split_time(args[0].i + offset, p);
 	return 0;

@@ -65,6 +65,7 @@ enum mr_op {
 	MR_OP_LOOP_END, /* n: enum mr_loop */
 	MR_OP_UNDER,    /* drops what lies under the top: the end of cel.bind */
 	MR_OP_TEXT,     /* arg: how many values become one text */
+	MR_OP_FAIL,     /* arg: constant, what it says; n: values taken from the stack */
 };
 
 enum mr_loop {
@@ -179,7 +180,7 @@ void mr_emit_path(struct mr_emit *m, struct mr_str dotted);
 /* ---- the parser ---- */
 
 enum mr_parse_mode {
-	MR_PARSE_BARE,      /* the whole text is an expression */
+	MR_PARSE_BARE, /* the whole text is an expression; unknown functions fail when called */
 	MR_PARSE_CONDITION, /* likewise; {{ }} are parentheses */
 	MR_PARSE_EMBEDDED,  /* begins after {{ and ends with its }} */
 };
@@ -306,6 +307,8 @@ uint32_t mr_utf8_get(const char *p);
 int mr_vm_sort(
     struct mr_vm *vm, const struct mr_value *keys, uint32_t *order, size_t len) MR_MUST_CHECK;
 
+/* NULL: it holds no expression. */
+const struct mr_expr *mr_template_program(const struct mr_template *t);
 /* The references of a template's program, with the path of the string that they stand in. */
 void mr_expr_template_refs(const struct mr_expr *e, mr_template_ref_fn *fn, void *ctx);
 /* The source that holds the byte OFFSET (counted through all), NULL when there is none. */

@@ -68,6 +68,7 @@ struct mr_wait_row {
 	int64_t step_execution_id;
 	struct mr_str event_type; /* in OUT's arena; absent: it waits for CHILD_RUN_ID to end */
 	int64_t child_run_id;
+	size_t unwaits_before; /* it stands unless a later member of unwaits names its step */
 };
 
 /* An event that a step published, to be written with its fact. */

@@ -161,7 +161,8 @@ int mr_turn_await(struct mr_turn *t, const struct mr_step_state *st, struct mr_s
 	waits[out->waits_len++] = (struct mr_wait_row){ .step = (int)st->index,
 		.step_execution_id = st->execution_id,
 		.event_type = event_type,
-		.child_run_id = child_run_id };
+		.child_run_id = child_run_id,
+		.unwaits_before = out->unwaits_len };
 	return child_run_id == 0 && event_type.p == NULL ? MR_E_NOMEM : 0;
 }
 
@@ -182,16 +183,14 @@ int mr_turn_unawait(struct mr_turn *t, const struct mr_step_state *st)
 
 	if (!st->is_awaiting)
 		return 0;
-	return push_id(
-	    out, &out->unwaits, &out->unwaits_len, &out->unwaits_cap, st->execution_id);
+	return push_id(out, &out->unwaits, &out->unwaits_len, &out->unwaits_cap, st->execution_id);
 }
 
 int mr_turn_cancel_child(struct mr_turn *t, const struct mr_step_state *st)
 {
 	struct mr_run_out *out = t->out;
 
-	return push_id(
-	    out, &out->cancels, &out->cancels_len, &out->cancels_cap, st->execution_id);
+	return push_id(out, &out->cancels, &out->cancels_len, &out->cancels_cap, st->execution_id);
 }
 
 int mr_turn_emit(struct mr_turn *t, struct mr_str type, struct mr_value data)

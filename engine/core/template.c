@@ -294,6 +294,11 @@ bool mr_template_constant(const struct mr_template *t, struct mr_value *ret)
 	return true;
 }
 
+const struct mr_expr *mr_template_program(const struct mr_template *t)
+{
+	return t->program;
+}
+
 void mr_template_refs(const struct mr_template *t, mr_template_ref_fn *fn, void *ctx)
 {
 	if (t->program != NULL)

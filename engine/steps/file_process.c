@@ -401,4 +401,5 @@ const struct mr_step_runner mr_runner_file_process = {
 	.start = start,
 	.abort = give_up,
 	.default_timeout_us = TIMEOUT_US,
+	.done_event = MR_RUN_EVENT_STEP_DONE,
 };

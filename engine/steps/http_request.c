@@ -411,4 +411,5 @@ const struct mr_step_runner mr_runner_http_request = {
 	.start = start,
 	.abort = mr_http_step_abort,
 	.default_timeout_us = MR_HTTP_STEP_TIMEOUT_US,
+	.done_event = MR_RUN_EVENT_STEP_DONE,
 };

@@ -178,4 +178,5 @@ const struct mr_step_runner mr_runner_notification = {
 	.start = start,
 	.abort = give_up,
 	.default_timeout_us = MR_HTTP_STEP_TIMEOUT_US,
+	.done_event = MR_RUN_EVENT_STEP_DONE,
 };

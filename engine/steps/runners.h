@@ -7,5 +7,6 @@
 extern const struct mr_step_runner mr_runner_http_request;
 extern const struct mr_step_runner mr_runner_file_process;
 extern const struct mr_step_runner mr_runner_notification;
+extern const struct mr_step_runner mr_runner_subworkflow;
 
 #endif

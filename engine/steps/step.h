@@ -15,6 +15,7 @@
 
 struct mr_http_client;  /* engine/http_client.h: curl multi on the loop, with the address guard */
 struct mr_sandbox_pool; /* engine/sandbox.h: fenced helper processes with limits */
+struct mr_spawn;        /* engine/spawn.h: child runs */
 
 /* Shared by all executions of one engine process. */
 struct mr_step_host {
@@ -23,6 +24,7 @@ struct mr_step_host {
 	struct mr_http_client *http;
 	struct mr_sandbox_pool *sandbox;
 	struct mr_pg *pg;
+	struct mr_spawn *spawn;
 };
 
 /* One execution of one attempt. Made by the engine, freed by it after done or abort. */
@@ -33,12 +35,14 @@ struct mr_step_exec {
 	enum mr_step_type type;
 	struct mr_value config; /* rendered */
 	struct mr_str idempotency_key, traceparent, correlation_id;
-	int64_t tenant_id, run_id, workflow_id;
+	int64_t tenant_id, run_id, workflow_id, step_execution_id;
 	struct mr_str step_name, workflow_name;
 	unsigned attempt;
 	/* one attempt; 0: the definition names none, so the type decides (default_timeout_us, or
 	 * the config's own "timeout"); the type ends by then with error type "timeout" */
 	int64_t timeout_us;
+	/* the run's fence as this engine knows it now */
+	int64_t (*fence)(const struct mr_step_exec *x);
 	/* called exactly once on the loop, never from inside start(), unless aborted first */
 	void (*done)(struct mr_step_exec *x);
 	void *ctx;
@@ -50,7 +54,8 @@ struct mr_step_exec {
 	struct mr_str error_message; /* one sentence for a person, no secrets, no paths */
 	struct mr_value error_data;  /* e.g. status_code, body; kind NULL for none */
 	bool retryable;              /* false: no retry whatever the policy */
-	void *impl;                  /* the type's own */
+	bool unwanted; /* for abort: the step has ended without it, and nobody will do it again */
+	void *impl;    /* the type's own */
 };
 
 struct mr_step_runner {
@@ -59,7 +64,10 @@ struct mr_step_runner {
 	int (*start)(struct mr_step_exec *x);
 	/* Gives up; frees what the type holds; done is not called afterwards. */
 	void (*abort)(struct mr_step_exec *x);
-	int64_t default_timeout_us; /* what timeout_us 0 stands for */
+	/* A good end came too late for its step: undoes what it began. NULL: nothing to undo. */
+	void (*discard)(struct mr_step_exec *x);
+	int64_t default_timeout_us;        /* what timeout_us 0 stands for */
+	enum mr_run_event_kind done_event; /* what a good end means to the run */
 };
 
 /* NULL for types that core carries out itself. */

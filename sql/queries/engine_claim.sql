@@ -1,25 +1,22 @@
 -- name:    engine_claim
--- purpose: a batch of runs: half of it for those whose time has come, the rest by priority, then fair between tenants, then age
--- params:  engine_id int8, batch int4
--- returns: many (run_id int8, tenant_id int8, workflow_id int8, version int4, fence int8, seq int4, waiter text, correlation_id text, traceparent text, input json, created_at_us int8, started_at_us int8)
--- flags:   write system
+-- purpose: a batch of runs to go on with: half of it for those whose time has come, the rest by priority, then fair between tenants, then age
+-- params:  engine_id int8, batch int4, held int8[]
+-- returns: many (run_id int8, tenant_id int8, workflow_id int8, version int4, fence int8, seq int4, waiter text, correlation_id text, traceparent text, input json, created_at_us int8, started_at_us int8, parent_run_id int8, limit_key text, admitted bool)
+-- flags:   read
 -- index:   runs_queued_idx
+-- Only reads: the flush that writes what a run did takes it, if its fence still stands. So that two
+-- engines seldom do the same work, each has its slice of the ids; what lies in another's for two
+-- seconds is anybody's who has room. held: what this engine has in hand already.
 with recursive
--- the lease is held, and can't be taken while this goes on
-me as materialized (
-	select id
-	from engines
-	where id = :engine_id
-		and lease_until > clock_timestamp()
-	for key share
-), due as materialized (
-	select r.id
-	from runs r
-	where r.wake_at <= now()
-		and exists (select 1 from me)
-	order by r.wake_at
-	limit (:batch + 1) / 2
-	for update of r skip locked
+slot as materialized (
+	-- which of how many engines this is; none, once its lease has ended
+	select count(*) filter (where e.id < :engine_id) as k, count(*) as n
+	from engines e
+	where e.lease_until > clock_timestamp()
+	having count(*) filter (where e.id = :engine_id) = 1
+), held as materialized (
+	select h.id
+	from unnest(:held) as h (id)
 ),
 -- one step of this recursion for each tenant that has something queued at a priority
 groups (priority, tenant_id, n) as (
@@ -27,7 +24,7 @@ groups (priority, tenant_id, n) as (
 		select r.priority, r.tenant_id, 1
 		from runs r
 		where r.queued
-			and exists (select 1 from me)
+			and exists (select 1 from slot)
 		order by r.priority desc, r.tenant_id desc, r.id
 		limit 1
 	)
@@ -43,6 +40,22 @@ groups (priority, tenant_id, n) as (
 		limit 1
 	) next
 	where g.n < 1000
+), due as materialized (
+	select r.id
+	from runs r
+	where r.wake_at <= now()
+		and r.id / 32 % (select n from slot) = (select k from slot)
+		and r.id not in (select h.id from held h)
+	order by r.wake_at
+	limit case when exists (select 1 from groups) then (:batch + 1) / 2 else :batch end
+), late as materialized (
+	select r.id
+	from runs r
+	where r.wake_at < now() - interval '2 seconds'
+		and r.id / 32 % (select n from slot) <> (select k from slot)
+		and r.id not in (select h.id from held h)
+	order by r.wake_at
+	limit (:batch + 1) / 2 - least((select count(*) from due), (:batch + 1) / 2)
 ), shares as materialized (
 	-- tenants of one priority in random order, so that none is always the last
 	select priority, tenant_id, ceil(:batch::float8 / count(*) over (partition by priority))::int8 as share
@@ -57,13 +70,14 @@ groups (priority, tenant_id, n) as (
 		where q.queued
 			and q.priority = s.priority
 			and q.tenant_id = s.tenant_id
+			and q.id / 32 % (select n from slot) = (select k from slot)
+			and q.id not in (select h.id from held h)
 		order by q.priority desc, q.tenant_id desc, q.id
 		limit s.share
-		for update skip locked
 	) r
-	limit :batch - (select count(*) from due)
+	limit :batch - (select count(*) from due) - (select count(*) from late)
 ), rest as materialized (
-	-- what tenants with fewer runs than their share left over
+	-- what tenants with fewer runs than their share left over, and other engines
 	select r.id
 	from shares s
 	cross join lateral (
@@ -72,25 +86,18 @@ groups (priority, tenant_id, n) as (
 		where q.queued
 			and q.priority = s.priority
 			and q.tenant_id = s.tenant_id
-			and q.id <> all (array(select id from queue))
+			and (q.id / 32 % (select n from slot) = (select k from slot) or q.created_at < now() - interval '2 seconds')
+			and q.id not in (select h.id from held h)
+			and q.id not in (select u.id from queue u)
 		order by q.priority desc, q.tenant_id desc, q.id
 		limit :batch
-		for update of q skip locked
 	) r
 	where (select count(*) from shares) > 1
-	limit :batch - (select count(*) from due) - (select count(*) from queue)
-), claimed as (
-	update runs r
-	set owner_id = :engine_id,
-		fence = r.fence + 1,
-		queued = false,
-		wake_at = null,
-		status = case r.status when 'pending' then 'running' else r.status end,
-		started_at = coalesce(r.started_at, now())
-	from (select id from due union select id from queue union select id from rest) p
-	where r.id = p.id
-	returning r.*
+		or (select n from slot) > 1
+	limit :batch - (select count(*) from due) - (select count(*) from late) - (select count(*) from queue)
 )
-select id as run_id, tenant_id, workflow_id, version, fence, seq, waiter, correlation_id, traceparent, input,
-	us(created_at) as created_at_us, us(started_at) as started_at_us
-from claimed
+select r.id as run_id, r.tenant_id, r.workflow_id, r.version, r.fence, r.seq, r.waiter, r.correlation_id, r.traceparent,
+	r.input, us(r.created_at) as created_at_us, us(r.started_at) as started_at_us,
+	r.parent_run_id, r.limit_key, r.admitted
+from (select id from due union select id from late union select id from queue union select id from rest) p
+join runs r on r.id = p.id

@@ -1,11 +1,17 @@
 -- name:    engine_commands
--- purpose: commands that runs of this engine have not obeyed yet, with the run's present fence
+-- purpose: commands not obeyed yet of runs that are this engine's, or that any may claim, with the run's present fence: those that decide, and the first 64 others of each run
 -- params:  engine_id int8
 -- returns: many (command_id int8, run_id int8, kind text, data json, fence int8, status text, seq int4)
 -- flags:   read
-select c.id as command_id, c.run_id, c.kind, c.data, r.fence, r.status, r.seq
-from run_commands c
-join runs r on r.id = c.run_id
-where c.applied_at is null
-	and r.owner_id = :engine_id
-order by c.run_id, c.id
+with pending as (
+	select c.id, c.run_id, c.kind, c.data, r.fence, r.status, r.seq,
+		row_number() over (partition by c.run_id, c.kind in ('cancel', 'pause', 'resume') order by c.id) as place
+	from run_commands c
+	join runs r on r.id = c.run_id
+	where c.applied_at is null
+		and (r.owner_id = :engine_id or r.owner_id is null and (r.queued or r.wake_at <= now()))
+)
+select id as command_id, run_id, kind, data, fence, status, seq
+from pending
+where place <= 64
+order by run_id, id

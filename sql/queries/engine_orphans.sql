@@ -1,5 +1,5 @@
 -- name:    engine_orphans
--- purpose: queues runs again that are this engine's but that it does not have, because a claim's answer was lost
+-- purpose: queues runs again that are this engine's but that it does not have, because it gave them up
 -- params:  engine_id int8, held int8[]
 -- returns: one (released int8)
 -- flags:   write system

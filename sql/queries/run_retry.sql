@@ -12,7 +12,7 @@ with found as materialized (
 ), judged as materialized (
 	select f.*,
 		case
-			when f.status not in ('failed', 'timed_out', 'cancelled') then 'RUN_NOT_RETRYABLE'
+			when not is_retryable(f.status) then 'RUN_NOT_RETRYABLE'
 			when f.from_step is not null and not exists (
 				select 1
 				from workflow_versions v

@@ -28,7 +28,7 @@ with begun as materialized (
 ), judged as materialized (
 	select f.*,
 		case
-			when f.status not in ('failed', 'timed_out', 'cancelled') then 'RUN_NOT_RETRYABLE'
+			when not is_retryable(f.status) then 'RUN_NOT_RETRYABLE'
 			when f.from_step is null then 'STEP_NOT_FOUND'
 		end as error
 	from found f

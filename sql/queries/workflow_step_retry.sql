@@ -8,7 +8,7 @@ with wanted as materialized (
 			select l.id
 			from runs l
 			where l.workflow_id = w.id
-				and l.status in ('failed', 'timed_out', 'cancelled')
+				and is_retryable(l.status)
 			order by l.created_at desc, l.id desc
 			limit 1
 		) as run_id
@@ -35,7 +35,7 @@ with wanted as materialized (
 ), judged as materialized (
 	select f.*,
 		case
-			when f.id is null or f.status not in ('failed', 'timed_out', 'cancelled') then 'RUN_NOT_RETRYABLE'
+			when f.id is null or not is_retryable(f.status) then 'RUN_NOT_RETRYABLE'
 			when f.from_step is null then 'STEP_NOT_FOUND'
 		end as error
 	from found f

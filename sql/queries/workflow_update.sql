@@ -1,6 +1,6 @@
 -- name:    workflow_update
 -- purpose: changes what the body names; a definition that differs makes a new version
--- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, input_schema json?, is_enabled bool?
+-- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb)
 -- flags:   write
 -- definition with steps and digest: the new one, made from version base_version. Absent members
@@ -37,6 +37,7 @@ with given as materialized (
 			then array_to_string(words(:trigger_file_extensions), ',') else w.trigger_file_extensions end,
 		timeout_seconds = case when 'timeout_seconds' = any (g.keys) then :timeout_seconds else w.timeout_seconds end,
 		max_retries = case when 'max_retries' = any (g.keys) then :max_retries else w.max_retries end,
+		retention_days = case when 'retention_days' = any (g.keys) then :retention_days else w.retention_days end,
 		input_schema = case when 'input_schema' = any (g.keys) then :input_schema else w.input_schema end,
 		status = case
 			when not 'is_enabled' = any (g.keys) or :is_enabled is null then w.status

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/core/expr.h"
+#include "engine/core/expr_types.h"
 #include "engine/core/transform.h"
 
 #define ARENA_MAX (8u << 20)
@@ -60,10 +60,25 @@ static void seen_in_template(void *ctx, struct mr_str path, const struct mr_expr
 	seen(ctx, ref);
 }
 
+static void seen_type(void *ctx, const struct mr_type_fault *f)
+{
+	(void)ctx;
+	must(mr_str_is_utf8(mr_str(f->message)) && f->line >= 1 && f->column >= 1);
+}
+
+static void check_types(struct mr_arena *a, const struct mr_expr *e, const struct mr_template *t)
+{
+	int r = e != NULL ? mr_condition_check(e, NULL, a, seen_type, NULL)
+	                  : mr_template_check(t, NULL, a, seen_type, NULL);
+
+	must(r == 0 || r == MR_E_NOMEM);
+}
+
 static int run_expr(struct mr_arena *a, const struct mr_expr_env *env, const struct mr_expr *e,
     struct mr_value *ret, struct mr_expr_error *err)
 {
 	mr_expr_refs(e, seen, NULL);
+	check_types(a, e, NULL);
 	return mr_expr_eval(e, env, a, ret, err);
 }
 
@@ -93,6 +108,7 @@ static int run_json(struct mr_arena *a, const struct mr_expr_env *env, char kind
 		if (r < 0)
 			return r;
 		mr_template_refs(t, seen_in_template, NULL);
+		check_types(a, NULL, t);
 		return mr_template_eval(t, env, a, ret, err);
 	}
 }

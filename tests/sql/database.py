@@ -185,6 +185,7 @@ class Engine:
         self.db = db
         self.id = db.one("engine_register", name="e", host="h", pid=1, version="0", lease_ms=lease_ms)["engine_id"]
         self.ids = iter(())
+        self.in_hand = set()  # claimed, and not taken by a flush yet
 
     def next_id(self):
         i = next(self.ids, None)
@@ -195,7 +196,18 @@ class Engine:
         return i
 
     def claim(self, batch=100):
-        return {r["run_id"]: r for r in self.db.run("engine_claim", engine_id=self.id, batch=batch)}
+        rows = self.db.run("engine_claim", engine_id=self.id, batch=batch, held=sorted(self.in_hand))
+        claimed = {r["run_id"]: r for r in rows}
+        assert len(claimed) == len(rows) and not claimed.keys() & self.in_hand
+        self.in_hand |= claimed.keys()
+        return claimed
+
+    def take(self, batch=100):
+        """Claims, and writes that they have started, which makes them this engine's."""
+        claimed = self.claim(batch)
+        held, _ = self.flush(*({"run_id": i, "fence": c["fence"], "status": "running", "seq": c["seq"], "release": False,
+                                "facts": [("started", None, None, None, {})]} for i, c in claimed.items()))
+        return {i: {**claimed[i], "fence": claimed[i]["fence"] + 1, "seq": claimed[i]["seq"] + 1} for i in held}
 
     def commands(self):
         """What the runs of this engine are told: {run id: [(kind, data)]}, and all ids."""
@@ -205,16 +217,18 @@ class Engine:
             ids.append(c["command_id"])
         return told, ids
 
-    def flush(self, *runs, commands=None):
+    def flush(self, *runs, commands=None, **more):
         """Runs are dicts: run_id, fence, status, seq, facts: [(kind, step, execution, attempt, data)], …"""
         keys = {"run_ids": "run_id", "fences": "fence", "statuses": "status", "seqs": "seq", "release": "release",
-                "queued": "queued", "wake_us": "wake_us", "progress": "progress", "results": "result",
-                "errors": "error", "cancelled_by": "cancelled_by", "states": "state"}
+                "queued": "queued", "wake_us": "wake_us", "progress": "progress", "started_us": "started_us", "results": "result",
+                "errors": "error", "cancelled_by": "cancelled_by", "states": "state", "awaits": "awaits",
+                "vars": "vars"}
         values = {k: [] for k in (*keys, "base_seqs")}
         rows = {k: [] for k in ("j_run_ids", "j_ids", "j_seqs", "j_kinds", "j_steps", "j_step_execution_ids",
-                                "j_iterations", "j_attempts", "j_at_us", "j_durations_us", "j_data")}
+                                "j_parent_ids", "j_iterations", "j_attempts", "j_at_us", "j_durations_us", "j_data")}
         for run in runs:
-            run = {"release": True, "queued": False, "progress": 0, **run}
+            run = {"release": True, "queued": False, "progress": 0, "awaits": 0, **run}
+            self.in_hand.discard(run["run_id"])
             facts = run.pop("facts", [])
             values["base_seqs"].append(run["seq"])
             run["seq"] += len(facts)
@@ -228,6 +242,7 @@ class Engine:
                 rows["j_kinds"].append(kind)
                 rows["j_steps"].append(step)
                 rows["j_step_execution_ids"].append(own if execution == "new" else execution)
+                rows["j_parent_ids"].append(None)
                 rows["j_iterations"].append(None)
                 rows["j_attempts"].append(attempt)
                 rows["j_at_us"].append(1735725600000000 + i * 1000)
@@ -236,7 +251,7 @@ class Engine:
         states = values.pop("states")
         ended = [run["run_id"] for run in runs if run["status"] in ("completed", "failed", "cancelled")]
         held = self.db.run("engine_flush", engine_id=self.id, command_ids=commands, ended_ids=ended,
-                           states=states if any(states) else None, **values, **rows)
+                           states=states if any(states) else None, **values, **rows, **more)
         return [r["run_id"] for r in held], rows["j_ids"]
 
     def finish(self, claimed, status="completed", facts=None, **more):

@@ -180,7 +180,7 @@ def test_figures(db, tenant, other, engine):
     w = tenant.workflow("w")["body"]["id"]
     for _ in range(3):
         tenant.execute(w)
-    engine.claim(1)
+    engine.take(1)
     figures = tenant.one("metrics_figures")["body"]
     assert figures["queue"][0]["tenant"] == "first" and figures["queue"][0]["depth"] == 2
     assert {(r["status"], r["count"]) for r in figures["runs"]} == {("pending", 2), ("running", 1)}

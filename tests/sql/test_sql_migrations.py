@@ -32,6 +32,11 @@ def fill(conn):
         insert into journal (id, tenant_id, run_id, seq, kind, at) values (1, 1, 1, 1, 'created', now());
         insert into run_states (run_id, tenant_id, seq, state) values (1, 1, 1, '{}');
         insert into run_commands (tenant_id, run_id, kind) values (1, 1, 'cancel');
+        insert into run_waits (run_id, step_execution_id, tenant_id, step, kind, event_type) values (1, 1, 1, 's', 'event', 'e');
+        insert into run_children (parent_run_id, step_execution_id, attempt, child_run_id, tenant_id, cascades)
+            values (1, 1, 1, 2, 1, true);
+        insert into events (tenant_id, event_type) values (1, 'e');
+        insert into run_event_marks (run_id, tenant_id, event_type, offer) values (1, 1, 'e', 1);
         insert into run_tallies (at, tenant_id) values (now(), 1);
         insert into files (tenant_id, name, content_type, size, sha256, storage_key)
             values (1, 'f', 'text/plain', 1, repeat('a', 64), 'k');
@@ -52,7 +57,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 17
+        assert len(tables(conn)) == 21
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

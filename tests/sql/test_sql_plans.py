@@ -110,7 +110,7 @@ VALUES = {
     "workflow_cancel": {"id": 3, **CALLER}, "workflow_pause": {"id": 3, **CALLER}, "workflow_resume": {"id": 3, **CALLER},
     "step_retry": {"step_execution_id": 10003, **CALLER},
     "file_create": {"storage_key": "x", "name": "x", "extension": "", "content_type": "a", "size": 1, "sha256": "a" * 64, **CALLER},
-    "engine_claim": {"engine_id": 1, "batch": 500}, "engine_reconcile": {},
+    "engine_claim": {"engine_id": 1, "batch": 500, "held": [1, 2]}, "engine_reconcile": {},
 }
 NAMED = sorted(n for n in HEADERS if HEADERS[n].index)
 
@@ -170,7 +170,7 @@ def test_nothing_is_read_whole(db, parents, name, values, most):
 
 def test_flush_finds_its_runs_by_id(db, parents):
     v = db.texts.find("engine_flush", {})
-    values = {n: [] for n in v["names"] if n not in ("engine_id", "states", "ended_ids", "command_ids")}
+    values = {n: [] for n in v["names"] if n not in ("engine_id", "states", "ended_ids", "command_ids", "w_run_ids", "ended_child_ids")}
     plan = explain(db, "engine_flush", engine_id=1, **values)
     assert "runs_pkey" in used(plan, parents) and not read_whole(plan, parents)
     # the rows of the journal are matched to their runs by hash or merge, not one by one

@@ -36,15 +36,15 @@ def test_life_of_a_run(tenant, engine):
     w = tenant.workflow("w")["body"]["id"]
     run = tenant.execute(w, waiter="host.1", input={"x": 1})
     claimed = engine.claim()[run]
-    assert (claimed["fence"], claimed["seq"], claimed["waiter"], claimed["input"]) == (1, 1, "host.1", {"x": 1})
-    assert tenant.one("run_get", id=run)["body"]["status"] == "running"
+    assert (claimed["fence"], claimed["seq"], claimed["waiter"], claimed["input"]) == (0, 1, "host.1", {"x": 1})
+    assert tenant.one("run_get", id=run)["body"]["status"] == "pending"
     assert engine.claim() == {}
     facts = [("started", None, None, None, {})]
     facts += facts_of_a_step("a", 1, {"v": 1})
     facts += [("log", "a", None, 1, {"level": "warning", "message": "careful"})]
     facts += facts_of_a_step("b", 2, {"v": 2})
     facts += [("completed", None, None, None, {})]
-    engine.finish(claimed, facts=facts, result='{"a": {"v": 1}}')
+    engine.finish(claimed, facts=facts, result='{"a": {"v": 1}}', started_us=1735725600000000)
     body = tenant.one("run_get", id=run)["body"]
     assert (body["status"], body["is_terminal"], body["progress"], body["result_data"]) == (
         "completed", True, 100, {"a": {"v": 1}})
@@ -102,6 +102,7 @@ def test_steps_in_every_state(tenant, engine):
         ("step.waiting", "b", "new", 1, {"type": "delay", "order": 2, "until": "2030-01-01T00:00:00Z"}),
         ("step.started", "c", "new", 1, {"type": "http_request", "order": 3, "input": {"u": 3}}),
         ("step.skipped", "d", "new", 1, {"type": "log", "order": 4, "reason": "when"})]})
+    c["fence"] += 1  # the first flush took it
     engine.flush({"run_id": run, "fence": c["fence"], "status": "running", "seq": 5, "release": False, "facts": [
         ("step.retrying", "c", ids[2], 1, {"error": error, "next_at": "2030-01-01T00:00:00Z"})]})
     by_name = lambda: {s["step_name"]: s for s in tenant.one("run_steps", id=run)["items"]}  # noqa: E731
@@ -132,8 +133,8 @@ def test_fences_guard_every_write(tenant, db, engine):
     assert [e["event"] for e in tenant.one("run_events", id=run)["items"]] == ["workflow.created"]
     commands = db.run("engine_commands", engine_id=engine.id)
     assert [(m["run_id"], m["kind"], m["fence"], m["data"]) for m in commands] == [
-        (run, "cancel", 2, {"reason": "enough", "by": "root"})]
-    engine.finish({**c[run], "fence": 2}, "cancelled", cancelled_by="root")
+        (run, "cancel", 1, {"reason": "enough", "by": "root"})]
+    engine.finish({**c[run], "fence": 1}, "cancelled", cancelled_by="root")
     body = tenant.one("run_get", id=run)["body"]
     assert (body["status"], body["cancelled_by"]) == ("cancelled", "root") and body["cancelled_at"]
     assert tenant.one("run_cancel", id=run)["error"] == "RUN_NOT_ACTIVE"
@@ -172,10 +173,10 @@ def test_waiting_is_a_row(tenant, db, engine):
     assert tenant.one("run_get", id=run)["body"]["wake_at"] == "2100-01-01T00:00:00Z"
     assert engine.claim() == {}
     db.admin("update runs set wake_at = now() - interval '1 second'")
-    assert engine.claim()[run]["fence"] == 2
+    assert engine.claim()[run]["fence"] == 1
     state, = db.run("engine_load", run_ids=[run])
     assert (state["kind"], state["seq"], state["data"]) == ("state", 2, {"at": 2})
-    engine.finish({**c, "fence": 2, "seq": 2}, "completed")
+    engine.finish({**c, "fence": 1, "seq": 2}, "completed")
     assert db.run("engine_load", run_ids=[run])[0]["kind"] == "created"
     assert db.admin("select count(*) as n from run_states")[0]["n"] == 0
 
@@ -204,47 +205,103 @@ def test_claim_is_by_priority_then_fair_then_age(tenant, other, engine):
     assert sorted(got & set(flood)) == flood[:len(got & set(flood))]
 
 
-def test_claims_of_two_engines_do_not_meet(tenant, db, engine):
+def test_engines_have_slices(tenant, db, engine):
+    """Two engines claim different runs without having written anything."""
     from database import Engine
     w = tenant.workflow("w")["body"]["id"]
-    runs = {tenant.execute(w) for _ in range(20)}
+    runs = {tenant.execute(w) for _ in range(100)}
     another = Engine(db)
-    first, second = engine.claim(10), another.claim(100)
-    assert not set(first) & set(second) and set(first) | set(second) == runs
+    first, second = engine.claim(), another.claim()
+    assert first and second and not set(first) & set(second) and set(first) | set(second) == runs
 
 
-def test_claims_do_not_wait_for_each_other(tenant, db, engine):
+def test_what_nobody_fetches_is_anybodys(tenant, db, engine):
+    from database import Engine
+    w = tenant.workflow("w")["body"]["id"]
+    runs = {tenant.execute(w) for _ in range(100)}
+    Engine(db)  # lives, and does nothing
+    first = engine.claim()
+    assert first and set(first) < runs
+    db.admin("update runs set created_at = now() - interval '3 seconds'")
+    assert set(first) | set(engine.claim()) == runs
+
+
+def test_what_is_due_and_what_nobody_fetches(tenant, db, engine):
+    from database import Engine
+    w = tenant.workflow("w")["body"]["id"]
+    runs = {tenant.execute(w, run_at="2100-01-01T00:00:00Z") for _ in range(100)}
+    Engine(db)
+    db.admin("update runs set wake_at = now()")
+    first = engine.claim()
+    assert first and set(first) < runs
+    db.admin("update runs set wake_at = now() - interval '3 seconds'")
+    engine.claim()
+    assert set(engine.claim()) | engine.in_hand == runs
+
+
+def test_of_two_that_claimed_a_run_one_gets_it(tenant, db, engine):
+    from database import Engine
+    w = tenant.workflow("w")["body"]["id"]
+    run = tenant.execute(w)
+    c = engine.claim()[run]
+    another = Engine(db)
+    done = {"run_id": run, "fence": c["fence"], "status": "completed", "seq": 1,
+            "facts": [("completed", None, None, None, {})]}
+    assert another.flush(done)[0] == [run]
+    assert engine.flush(done)[0] == []
+    assert db.run("engine_owned", engine_id=engine.id, run_ids=[run]) == []
+    assert [e["event"] for e in tenant.one("run_events", id=run)["items"]] == ["workflow.created", "workflow.completed"]
+
+
+def test_claims_wait_for_nobody(tenant, db, engine):
     w = tenant.workflow("w")["body"]["id"]
     runs = {tenant.execute(w) for _ in range(6)}
-    busy = db.cluster.connect(db.name, "engine")
-    busy.execute("begin")
-    first = {r["run_id"] for r in db.texts.run(busy, "engine_claim", None, {"engine_id": engine.id, "batch": 4})}
+    busy = db.cluster.connect(db.name)
+    busy.execute("begin; select 1 from millrace.runs for update")
     db.conn("engine").execute("set lock_timeout = '100ms'")
-    from database import Engine
-    assert set(Engine(db).claim(100)) == runs - first and len(first) == 4
+    assert set(engine.claim()) == runs
     busy.execute("rollback")
-    assert set(engine.claim(100)) == first
     busy.close()
+
+
+def test_the_first_flush_takes_a_run(tenant, db, engine):
+    w = tenant.workflow("w")["body"]["id"]
+    run = tenant.execute(w)
+    c = engine.claim()[run]
+    started = {"run_id": run, "fence": c["fence"], "status": "running", "seq": 1, "release": False,
+               "started_us": 1735725600000000, "facts": [("started", None, None, None, {})]}
+    assert tenant.one("run_get", id=run)["body"]["status"] == "pending"
+    assert engine.flush(started)[0] == [run]
+    assert engine.flush(started)[0] == [], "sent again, because its answer was lost"
+    row, = db.run("engine_owned", engine_id=engine.id, run_ids=[run])
+    assert (row["owner_id"], row["fence"], row["seq"]) == (engine.id, c["fence"] + 1, 2)
+    body = tenant.one("run_get", id=run)["body"]
+    assert (body["status"], body["started_at"]) == ("running", "2025-01-01T10:00:00Z")
+    assert engine.claim() == {}
 
 
 def test_a_dead_engine_loses_its_runs(tenant, db, engine):
     from database import Engine
     w = tenant.workflow("w")["body"]["id"]
-    run = tenant.execute(w)
+    run, untaken = tenant.execute(w), tenant.execute(w)
     dead = Engine(db, lease_ms=0)
     assert dead.claim() == {}, "without a lease nothing is claimed"
+    db.admin(f"update engines set lease_until = now() - interval '1 second' where id = {engine.id}")
     db.admin(f"update engines set lease_until = now() + interval '1 hour' where id = {dead.id}")
-    c = dead.claim()[run]
+    c = dead.take(1)[run]
+    other = dead.claim()[untaken]
+    db.admin(f"update engines set lease_until = now() + interval '1 hour' where id = {engine.id}")
     assert db.one("engine_reclaim", dead=[]) == {"engines": 0, "runs": 0}
     db.admin(f"update engines set lease_until = now() - interval '1 second' where id = {dead.id}")
     assert db.one("engine_reclaim", dead=[]) == {"engines": 1, "runs": 1}
     assert db.run("engine_renew", engine_id=dead.id, lease_ms=1000, metrics={}) == []
-    taken = engine.claim()[run]
-    assert taken["fence"] == c["fence"] + 2
-    held, _ = dead.flush({"run_id": run, "fence": c["fence"], "status": "completed", "seq": 1})
+    assert set(engine.claim()) == {run, untaken}
+    held, _ = dead.flush(*({"run_id": x["run_id"], "fence": x["fence"], "status": "completed", "seq": x["seq"]} for x in (c, other)))
     assert held == []
+    engine.in_hand.clear()
+    assert engine.take()[run]["fence"] == c["fence"] + 2
     assert db.one("engine_renew", engine_id=engine.id, lease_ms=1000, metrics={"a": 1})["engine_id"] == engine.id
-    assert db.one("engine_unregister", engine_id=engine.id)["released"] == 1
+    assert db.one("engine_unregister", engine_id=engine.id)["released"] == 2
 
 
 def test_reconcile_repairs_what_nothing_would_move(tenant, db, engine):
@@ -259,6 +316,7 @@ def test_reconcile_repairs_what_nothing_would_move(tenant, db, engine):
     db.admin(f"update runs set queued = false where id = {runs[3]}")
     assert db.one("engine_reconcile")["violations"] == 3
     assert db.one("engine_reconcile")["violations"] == 0
+    engine.in_hand.clear()
     assert sorted(engine.claim()) == sorted([runs[0], runs[2], runs[3]])
 
 

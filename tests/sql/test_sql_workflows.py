@@ -6,13 +6,13 @@ import pytest
 from libpq import DatabaseError
 
 STEPS = [{"name": "a", "type": "log"}]
-SUMMARY = {"id", "name", "description", "status", "is_enabled", "version", "tags", "timeout_seconds", "max_retries",
+SUMMARY = {"id", "name", "description", "status", "is_enabled", "version", "tags", "timeout_seconds", "max_retries", "retention_days",
            "trigger_on_file_upload", "trigger_file_extensions", "created_by", "created_at", "updated_at", "deleted_at"}
 WHOLE = SUMMARY | {"trigger_config", "input_schema", "steps", "workflow_config", "latest_run"}
 
 
 def test_create_and_get(tenant):
-    made = tenant.workflow("w", STEPS, description='say "hi"', tags="x, y", timeout_seconds=600, max_retries=2,
+    made = tenant.workflow("w", STEPS, description='say "hi"', tags="x, y", timeout_seconds=600, max_retries=2, retention_days=30,
                            trigger_on_file_upload=True, trigger_file_extensions='["PDF", "docx"]',
                            trigger_config={"type": "file_upload"})
     assert made["status"] == 201 and made["error"] is None

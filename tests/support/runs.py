@@ -1,4 +1,6 @@
 """What engine tests look at: the journal, the rows of runs, and engines beside the stack's own."""
+import itertools
+import json
 import os
 import signal
 import subprocess
@@ -89,3 +91,56 @@ class Engine:
             return self.process.wait(timeout)
         finally:
             self.log.close()
+
+
+# ---- what comes from outside ----
+
+def tenant_of(stack, run_id):
+    return row(stack, run_id)["tenant_id"]
+
+
+def publish(stack, type, data=None, tenant="default"):
+    """An event from outside: its id."""
+    text = json.dumps(data).replace("'", "''")
+    return int(stack.psql("set search_path = millrace; select (event).id from publish_event("
+                          f"(select id from tenants where name = '{tenant}'), '{type}', 'test', '{text}', null, 'test')"))
+
+
+def command(stack, run_id, kind, data):
+    """Puts something down for a run, as the API does for signals and variables."""
+    text = json.dumps(data).replace("'", "''")
+    stack.psql("set search_path = millrace; insert into run_commands (tenant_id, run_id, kind, data) "
+               f"select tenant_id, id, '{kind}', '{text}' from runs where id = {run_id}; "
+               f"select wake_runs('{{{run_id}}}')")
+
+
+def signal_run(stack, run_id, type, data=None):
+    command(stack, run_id, "signal", {"id": next(signals), "type": type, "data": data})
+
+
+signals = itertools.count(1)
+
+
+def is_waiting(r):
+    return r["awaits"] > 0 and r["owner_id"] is None and not r["queued"]
+
+
+def wait_waiting(stack, run_id):
+    """Until it is released and awaits something."""
+    return wait_until(lambda: (lambda r: is_waiting(r) and r)(row(stack, run_id)), 20,
+                      message=f"run {run_id} does not wait")
+
+
+def waits(stack, run_id):
+    """[(step, kind, event type, child)] that it waits for."""
+    return [(w["step"], w["kind"], w["event_type"], w["child_run_id"]) for w in stack.rows(
+        f"select * from millrace.run_waits where run_id = {run_id} order by step_execution_id, event_type")]
+
+
+def children(stack, run_id):
+    return [r["id"] for r in stack.rows(
+        f"select id from millrace.runs where parent_run_id = {run_id} order by id")]
+
+
+def result(stack, run_id):
+    return stack.api.run(run_id)["result_data"]

@@ -37,7 +37,9 @@ static void fill(struct sample *s)
 		.data = mr_value_map(data) };
 	s->outcome.out.facts = s->facts;
 	s->outcome.out.facts_len = 2;
-	s->held = (struct mr_held){ .id = 42, .fence = 7, .fresh = true, .sent = &s->outcome };
+	s->held = (struct mr_held){
+		.id = 42, .fence = 7, .fresh = true, .is_taken = true, .sent = &s->outcome
+	};
 	s->held.row = (struct mr_run_row){
 		.status = MR_RUN_RUNNING, .base_seq = 1, .seq = 3, .progress = 50
 	};
@@ -99,7 +101,8 @@ static void a_running_run(void **state)
 	    &r, MR_ROWS_J_DATA, "{NULL,\"{\\\"a\\\\\\\"b\\\":\\\"c\\\\\\\\d\\\\n\\\"}\"}");
 	assert_int_equal(r.runs, 1);
 	assert_int_equal(r.facts, 2);
-	assert_int_equal(r.commands + r.states + r.ended, 0);
+	for (unsigned i = 0; i < MR_ROWS_PARTS; i++)
+		assert_int_equal(r.parts[i], 0);
 	mr_rows_done(&r);
 }
 
@@ -122,7 +125,10 @@ static void a_released_run_with_commands(void **state)
 	assert_column(&r, MR_ROWS_WAKE, "{9000000}");
 	assert_column(&r, MR_ROWS_STATE, "{\"{}\"}");
 	assert_column(&r, MR_ROWS_COMMAND, "{5,6}");
-	assert_int_equal(r.states, 1);
+	assert_int_equal(r.parts[MR_ROWS_STATES], 1);
+	assert_int_equal(r.parts[MR_ROWS_COMMANDS], 2);
+	assert_int_equal(r.parts[MR_ROWS_REQUEUE], 1);
+	assert_column(&r, MR_ROWS_R_RUN_ID, "{42}");
 	mr_rows_done(&r);
 }
 
@@ -137,13 +143,102 @@ static void an_ended_run(void **state)
 	mr_rows_init(&r);
 	mr_rows_begin(&r);
 	mr_rows_add(&r, &s->held);
-	assert_int_equal(r.ended, 0);
+	assert_int_equal(r.parts[MR_ROWS_ENDED_RUNS], 0);
+	assert_int_equal(r.parts[MR_ROWS_CHILDREN], 0);
 	s->held.fresh = false;
+	s->held.parent_run_id = 7;
 	mr_rows_add(&r, &s->held);
 	assert_int_equal(mr_rows_end(&r), 0);
-	assert_int_equal(r.ended, 1);
+	assert_int_equal(r.parts[MR_ROWS_ENDED_RUNS], 1);
+	assert_int_equal(r.parts[MR_ROWS_REQUEUE], 0);
 	assert_column(&r, MR_ROWS_ENDED, "{42}");
+	assert_column(&r, MR_ROWS_ENDED_CHILD, "{42}");
 	assert_column(&r, MR_ROWS_STATUS, "{\"failed\",\"failed\"}");
+	mr_rows_done(&r);
+}
+
+/* Waits, those that ended at once left out; ends of waits; events; children to be cancelled. */
+static void what_it_waits_for(void **state)
+{
+	struct sample *s = *state;
+	struct mr_wait_row w[] = {
+		{ .step = -1, .step_execution_id = 5, .event_type = MR_STR("a") },
+		{ .step = -1, .step_execution_id = 6, .event_type = MR_STR("b") },
+		{ .step = -1, .step_execution_id = 8, .child_run_id = 99 }
+	};
+	int64_t unwaits[] = { 4, 6 }, cancels[] = { 3 };
+	struct mr_emit_row e = { .id = 1002, .type = MR_STR("t"), .data = mr_value_int(1) };
+	struct mr_run_out *out = &s->outcome.out;
+	struct mr_rows r;
+
+	out->waits = w;
+	out->waits_len = 3;
+	out->unwaits = unwaits;
+	out->unwaits_len = 2;
+	out->emits = &e;
+	out->emits_len = 1;
+	out->cancels = cancels;
+	out->cancels_len = 1;
+	s->held.row.awaits = 2;
+	mr_rows_init(&r);
+	mr_rows_begin(&r);
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(mr_rows_end(&r), 0);
+	assert_column(&r, MR_ROWS_AWAITS, "{2}");
+	assert_column(&r, MR_ROWS_W_STEP_EXECUTION, "{5,8}");
+	assert_column(&r, MR_ROWS_W_EVENT_TYPE, "{\"a\",\"\"}");
+	assert_column(&r, MR_ROWS_W_CHILD, "{0,99}");
+	assert_column(&r, MR_ROWS_U_RUN_ID, "{42,42}");
+	assert_column(&r, MR_ROWS_U_STEP_EXECUTION, "{4,6}");
+	assert_column(&r, MR_ROWS_E_ID, "{1002}");
+	assert_column(&r, MR_ROWS_E_DATA, "{\"1\"}");
+	assert_column(&r, MR_ROWS_C_FENCE, "{7}");
+	assert_column(&r, MR_ROWS_C_SEQ, "{3}");
+	assert_column(&r, MR_ROWS_C_STEP_EXECUTION, "{3}");
+	assert_int_equal(r.parts[MR_ROWS_WAITS], 5);
+	assert_int_equal(r.parts[MR_ROWS_CANCEL], 1);
+	mr_rows_done(&r);
+}
+
+/* A step that waits, is tried again and waits as before, in one flush: its row stays. */
+static void it_waits_again(void **state)
+{
+	struct sample *s = *state;
+	struct mr_wait_row w[] = {
+		{ .step = -1, .step_execution_id = 5, .event_type = MR_STR("a") },
+		{ .step = -1,
+		    .step_execution_id = 5,
+		    .event_type = MR_STR("a"),
+		    .unwaits_before = 1 },
+	};
+	int64_t unwaits[] = { 5, 6 };
+	struct mr_rows r;
+
+	s->outcome.out.waits = w;
+	s->outcome.out.waits_len = 2;
+	s->outcome.out.unwaits = unwaits;
+	s->outcome.out.unwaits_len = 2;
+	mr_rows_init(&r);
+	mr_rows_begin(&r);
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(mr_rows_end(&r), 0);
+	assert_column(&r, MR_ROWS_W_STEP_EXECUTION, "{5}");
+	assert_column(&r, MR_ROWS_U_STEP_EXECUTION, "{6}");
+	mr_rows_done(&r);
+}
+
+/* Failed without the state machine, which knew what it waited for. */
+static void failed_by_hand(void **state)
+{
+	struct sample *s = *state;
+	struct mr_rows r;
+
+	s->held.failed_by_hand = true;
+	mr_rows_init(&r);
+	mr_rows_begin(&r);
+	mr_rows_add(&r, &s->held);
+	assert_int_equal(mr_rows_end(&r), 0);
+	assert_column(&r, MR_ROWS_U_STEP_EXECUTION, "{0}");
 	mr_rows_done(&r);
 }
 
@@ -170,6 +265,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_running_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_released_run_with_commands, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_ended_run, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_it_waits_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(it_waits_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(failed_by_hand, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(used_again, set_up, tear_down),
 	};
 

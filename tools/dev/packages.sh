@@ -5,7 +5,7 @@ PACKAGES_BUILD="build-essential autoconf automake libtool pkg-config ca-certific
   libhiredis-dev libarchive-dev zlib1g-dev libseccomp-dev libuv1-dev libcmocka-dev"
 PACKAGES_RUN="nginx-light postgresql-15 postgresql-client-15 redis-server openssl procps iproute2
   util-linux passwd tesseract-ocr tesseract-ocr-eng poppler-utils bubblewrap sqitch libdbd-pg-perl
-  python3"
+  tzdata python3"
 PACKAGES_TEST="python3-pytest python3-jsonschema python3-requests python3-urllib3 valgrind clang llvm
   libclang-rt-14-dev clang-format-14 git xz-utils"
 PACKAGES_BENCH="wrk"

@@ -1,0 +1,7 @@
+-- name:    engine_dispatch
+-- purpose: brings events that runs published to those that wait for them
+-- params:  batch int4
+-- returns: many (run_id int8)
+-- flags:   write system
+select w as run_id
+from dispatch_events(:batch) as w
