@@ -18,6 +18,7 @@ int mr_handler_openapi(struct mr_request *r);
 
 /* execute.c */
 int mr_handler_execute(struct mr_request *r);
+int mr_handler_run_rerun(struct mr_request *r);
 
 /* expressions.c */
 int mr_handler_expression_evaluate(struct mr_request *r);
@@ -26,6 +27,9 @@ int mr_handler_expression_evaluate(struct mr_request *r);
 int mr_handler_file_create(struct mr_request *r);
 int mr_handler_file_content(struct mr_request *r);
 int mr_handler_file_delete(struct mr_request *r);
+
+/* sagas.c */
+int mr_handler_saga_start(struct mr_request *r);
 
 /* system.c */
 int mr_handler_health(struct mr_request *r);         /* GET /health, GET /api/v1/health */
