@@ -14,6 +14,7 @@ int mr_handler_api_key_rotate(struct mr_request *r);
 int mr_handler_api_key_change(struct mr_request *r); /* PATCH and DELETE */
 
 /* docs.c */
+int mr_handler_language_schema(struct mr_request *r);
 int mr_handler_openapi(struct mr_request *r);
 
 /* execute.c */
@@ -40,6 +41,7 @@ int mr_handler_status(struct mr_request *r);         /* GET /api/v1/status */
 
 /* workflows.c */
 int mr_handler_workflow_create(struct mr_request *r);
+int mr_handler_workflow_normalized(struct mr_request *r);
 int mr_handler_workflow_update(struct mr_request *r); /* PUT and PATCH */
 int mr_handler_workflow_validate(struct mr_request *r);
 

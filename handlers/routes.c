@@ -805,6 +805,21 @@ const struct mr_route mr_routes[] = {
 	    .tag = "workflows",
 	    .summary = "The logs of a workflow's runs.",
 	},
+	[MR_ROUTE_WORKFLOW_NORMALIZED] = {
+	    .id = MR_ROUTE_WORKFLOW_NORMALIZED,
+	    .method = MR_GET,
+	    .path = "/api/v1/workflows/{id}/normalized",
+	    .scope = MR_SCOPE_READ_ONLY,
+	    .rate = MR_RATE_MONITORING,
+	    .out = { 200, MR_SCHEMA_NORMALIZED, NULL },
+	    .handler = HANDLER(mr_handler_workflow_normalized),
+	    .envelope = MR_ENVELOPE_RAW,
+	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND),
+	    .tag = "workflows",
+	    .summary = "The current definition in its normal form: what the engine runs.",
+	    .doc = "One dialect, every name and default written out. It may be stored again: it "
+		   "means the same.",
+	},
 	[MR_ROUTE_WORKFLOW_PAUSE] = {
 	    .id = MR_ROUTE_WORKFLOW_PAUSE,
 	    .method = MR_POST,
@@ -924,6 +939,17 @@ const struct mr_route mr_routes[] = {
 	    .envelope = MR_ENVELOPE_RAW,
 	    .tag = "system",
 	    .summary = "This description of the API, in OpenAPI 3.0.3.",
+	},
+	[MR_ROUTE_LANGUAGE_SCHEMA] = {
+	    .id = MR_ROUTE_LANGUAGE_SCHEMA,
+	    .method = MR_GET,
+	    .path = "/schemas/workflow-1.json",
+	    .rate = MR_RATE_EXEMPT,
+	    .out = { 200, MR_SCHEMA_JSON_SCHEMA, NULL },
+	    .handler = HANDLER(mr_handler_language_schema),
+	    .envelope = MR_ENVELOPE_RAW,
+	    .tag = "system",
+	    .summary = "The definition language as a JSON Schema, draft 2020-12, for editors.",
 	},
 };
 
