@@ -297,3 +297,19 @@ int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct m
 	}
 	return finish(&d, source, ret);
 }
+
+int mr_definition_normal(struct mr_arena *a, struct mr_str definition, struct mr_str *ret)
+{
+	struct mr_value v, normal;
+	struct mr_graph *graph;
+	int r = mr_json_parse(a, definition, NULL, NULL, &v);
+
+	if (r == 0)
+		r = mr_graph_compile(a, &v, NULL, &graph);
+	if (r == 0)
+		r = mr_graph_normalize(a, &v, graph, &normal);
+	if (r < 0)
+		return r;
+	*ret = mr_json_text(a, &normal);
+	return ret->p != NULL ? 0 : MR_E_NOMEM;
+}

@@ -35,4 +35,9 @@ int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct m
     const struct mr_definition_old *old, struct mr_faults *faults,
     struct mr_definition *ret) MR_MUST_CHECK;
 
+/* The normal form of a stored definition, a JSON object. MR_E_INVALID when this version cannot
+ * compile it. */
+int mr_definition_normal(
+    struct mr_arena *a, struct mr_str definition, struct mr_str *ret) MR_MUST_CHECK;
+
 #endif

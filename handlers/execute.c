@@ -1,6 +1,6 @@
 /*
- * POST /workflows/{id}/execute: one statement makes the run. With ?wait= the answer is held until
- * the run has ended, or the time is up, and then carries the run.
+ * POST /workflows/{id}/execute and /runs/{id}/rerun: one statement makes the run. With ?wait= the
+ * answer is held until the run has ended, or the time is up, and then carries the run.
  */
 #include "fcgi/dispatch.h"
 #include "fcgi/slice.h"
@@ -13,7 +13,7 @@
 /* How long a lost wake-up can go unnoticed: then PostgreSQL is asked. */
 #define RECHECK_MS 1000
 
-/* The run's input, under whichever of its names it came. */
+/* The run's input, under whichever of its names it came; absent when it didn't. */
 static int find_input(struct mr_request *r, struct mr_str *ret)
 {
 	static const char *const names[] = { "trigger_data", "input", "input_data" };
@@ -35,9 +35,11 @@ static int find_input(struct mr_request *r, struct mr_str *ret)
 		mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
 		return MR_E_INVALID;
 	}
+	*ret = MR_STR_NONE;
+	if (input == NULL)
+		return 0;
 	/* as it was written, so that 1E2 stays 1E2 */
-	*ret =
-	    input != NULL ? mr_slice_member(r->arena, r->body, &r->body_json, taken) : MR_STR("{}");
+	*ret = mr_slice_member(r->arena, r->body, &r->body_json, taken);
 	return ret->p == NULL ? MR_E_NOMEM : 0;
 }
 
@@ -152,7 +154,7 @@ int mr_handler_execute(struct mr_request *r)
 	if (e < 0)
 		return e;
 	const struct mr_pair extra[] = {
-		{ MR_STR("input"), input },
+		{ MR_STR("input"), input.p != NULL ? input : MR_STR("{}") },
 		{ MR_STR("trigger_type"), MR_STR("manual") },
 		{ MR_STR("waiter"), ms > 0 ? mr_str(r->worker->name) : MR_STR_NONE },
 		{ MR_STR_NONE, MR_STR_NONE },
@@ -162,5 +164,23 @@ int mr_handler_execute(struct mr_request *r)
 		execute_and_wait(r, extra, ms);
 	else
 		mr_dispatch_sql(r, MR_SQL_WORKFLOW_EXECUTE, extra);
+	return 0;
+}
+
+int mr_handler_run_rerun(struct mr_request *r)
+{
+	struct mr_str input;
+	int e = find_input(r, &input);
+
+	if (e == MR_E_INVALID)
+		return 0; /* answered */
+	if (e < 0)
+		return e;
+	const struct mr_pair extra[] = {
+		{ MR_STR("input"), input },
+		{ MR_STR_NONE, MR_STR_NONE },
+	};
+
+	mr_dispatch_sql(r, MR_SQL_RUN_RERUN, extra);
 	return 0;
 }

@@ -14,10 +14,12 @@ int mr_handler_api_key_rotate(struct mr_request *r);
 int mr_handler_api_key_change(struct mr_request *r); /* PATCH and DELETE */
 
 /* docs.c */
+int mr_handler_language_schema(struct mr_request *r);
 int mr_handler_openapi(struct mr_request *r);
 
 /* execute.c */
 int mr_handler_execute(struct mr_request *r);
+int mr_handler_run_rerun(struct mr_request *r);
 
 /* expressions.c */
 int mr_handler_expression_evaluate(struct mr_request *r);
@@ -26,6 +28,9 @@ int mr_handler_expression_evaluate(struct mr_request *r);
 int mr_handler_file_create(struct mr_request *r);
 int mr_handler_file_content(struct mr_request *r);
 int mr_handler_file_delete(struct mr_request *r);
+
+/* sagas.c */
+int mr_handler_saga_start(struct mr_request *r);
 
 /* system.c */
 int mr_handler_health(struct mr_request *r);         /* GET /health, GET /api/v1/health */
@@ -36,6 +41,7 @@ int mr_handler_status(struct mr_request *r);         /* GET /api/v1/status */
 
 /* workflows.c */
 int mr_handler_workflow_create(struct mr_request *r);
+int mr_handler_workflow_normalized(struct mr_request *r);
 int mr_handler_workflow_update(struct mr_request *r); /* PUT and PATCH */
 int mr_handler_workflow_validate(struct mr_request *r);
 

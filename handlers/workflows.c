@@ -135,6 +135,29 @@ int mr_handler_workflow_validate(struct mr_request *r)
 	return 0;
 }
 
+int mr_handler_workflow_normalized(struct mr_request *r)
+{
+	const PGresult *row;
+	struct mr_str body;
+	int rc;
+
+	if (mr_dispatch_query(r, MR_SQL_WORKFLOW_DEFINITION, NULL, &row) < 0)
+		return 0;
+	if (PQntuples(row) == 0) {
+		mr_dispatch_answer(r, row); /* no such workflow */
+		return 0;
+	}
+	rc = mr_definition_normal(r->arena, mr_pg_text(row, 0, "definition"), &body);
+	if (rc == MR_E_NOMEM)
+		return rc;
+	if (rc < 0)
+		mr_response_problem(r, MR_ERR_INTERNAL, "%s",
+		    "This version cannot carry out the stored definition; validate it to see why.");
+	else
+		mr_response_json(r, r->route->out.status, body);
+	return 0;
+}
+
 /* One try; true when the workflow was changed by somebody else between reading and writing. */
 static bool update(struct mr_request *r)
 {

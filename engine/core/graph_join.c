@@ -17,7 +17,8 @@ static void read_count(struct mr_compile *c, const struct mr_value *join, struct
 	else if (!mr_graph_check_int(c, n, path, 1, MR_GRAPH_MAX_STEPS, &count))
 		return;
 	else if ((size_t)count > among)
-		mr_graph_fault(c, path, "range", "there are only %zu %s", among, things);
+		mr_graph_fault(
+		    c, path, "range", "must be at most %zu, the number of %s", among, things);
 	else
 		ret->n = (unsigned)count;
 }

@@ -97,7 +97,7 @@ static int go_main(struct mr_turn *t, bool *ret_moved)
 	int r;
 
 	*ret_moved = true;
-	if (run->terminated != NULL)
+	if (run->terminated.kind != MR_VALUE_NULL)
 		return mr_turn_terminate(t);
 	if (f->failed != NULL) {
 		r = mr_turn_cancel_frame(t, f, "failed");

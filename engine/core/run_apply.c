@@ -287,6 +287,7 @@ static int apply_step_iterating(struct apply *a)
 	in->rounds++;
 	in->is_delayed = false;
 	a->st->wake_at = 0;
+	mr_ready_remove(a->run, a->st);
 	return mr_step_arm(a->run, a->st);
 }
 
@@ -296,8 +297,9 @@ static bool may_wait(const struct apply *a)
 {
 	switch (a->s->type) {
 	case MR_STEP_DELAY:
-	case MR_STEP_WAIT:
 		return begins(a);
+	case MR_STEP_WAIT: /* again when one time of several has passed */
+		return begins(a) || (a->st->status == MR_STEP_WAITING && goes_on(a));
 	case MR_STEP_WHILE:
 	case MR_STEP_SUBWORKFLOW:
 		return a->st->status == MR_STEP_RUNNING && goes_on(a);
@@ -316,7 +318,7 @@ static int apply_step_waiting(struct apply *a)
 		return MR_E_INVALID;
 	if (mr_inner_need(a->run, a->st) == NULL)
 		return MR_E_NOMEM;
-	if (a->s->type == MR_STEP_DELAY || a->s->type == MR_STEP_WAIT)
+	if (a->st->status == MR_STEP_FRESH || a->st->status == MR_STEP_RETRYING)
 		begin(a);
 	if (a->s->type == MR_STEP_WAIT || a->s->type == MR_STEP_SUBWORKFLOW) {
 		if (mr_value_copy(a->st->frame->arena, &a->fact->data, &a->st->inner->spec) < 0)
@@ -325,6 +327,7 @@ static int apply_step_waiting(struct apply *a)
 	a->st->wake_at = until;
 	if (a->s->type == MR_STEP_WHILE) {
 		a->st->inner->is_delayed = true;
+		mr_ready_remove(a->run, a->st);
 		return mr_step_arm(a->run, a->st);
 	}
 	return mr_step_enter(a->run, a->st, MR_STEP_WAITING);
@@ -377,7 +380,7 @@ static int complete_type(struct apply *a)
 	if (a->s->type == MR_STEP_SET && mr_value_get(&a->fact->data, "error") == NULL)
 		return mr_run_merge_vars(a->run, vars != NULL ? vars : &a->st->output);
 	if (a->s->type == MR_STEP_TERMINATE && mr_value_get(&a->fact->data, "error") == NULL)
-		a->run->terminated = a->st;
+		return mr_value_copy(a->run->arena, &a->st->output, &a->run->terminated);
 	return 0;
 }
 
@@ -607,7 +610,7 @@ static int apply_completed(struct apply *a)
 {
 	const struct mr_run *run = a->run;
 
-	if (run->phase == MR_PHASE_MAIN && run->terminated == NULL &&
+	if (run->phase == MR_PHASE_MAIN && run->terminated.kind == MR_VALUE_NULL &&
 	    (!may_begin(run) || run->main == NULL || run->main->left > 0))
 		return MR_E_INVALID; /* steps are left */
 	if (run->phase != MR_PHASE_MAIN && run->phase != MR_PHASE_CLOSING)

@@ -241,26 +241,6 @@ int mr_do_parallel(struct mr_attempt *a)
 	return mr_turn_fact(a->t, MR_FACT_STEP_STARTED, a->st, &f, -1);
 }
 
-struct tally {
-	size_t all, left, completed, failed;
-	const struct mr_value *error; /* of the first branch that failed */
-};
-
-static void count_branches(const struct mr_step_state *st, struct tally *n)
-{
-	*n = (struct tally){ .all = 0 };
-	for (const struct mr_frame *f = st->inner->first; f != NULL; f = f->next) {
-		if (f->kept)
-			continue;
-		n->all++;
-		n->left += !f->is_closed;
-		n->completed += f->is_closed && f->failed == NULL && !f->is_cancelled;
-		n->failed += f->failed != NULL;
-		if (f->failed != NULL && n->error == NULL)
-			n->error = &f->failed->error;
-	}
-}
-
 static int complete_parallel(struct mr_turn *t, struct mr_step_state *st)
 {
 	struct mr_map *m = mr_map_create(t->out->arena, mr_step_of(t->run, st)->branches_len);
@@ -286,39 +266,34 @@ static int complete_parallel(struct mr_turn *t, struct mr_step_state *st)
 	return mr_turn_complete(t, st, &result, NULL, mr_turn_took(t, st));
 }
 
-static int fail_parallel(struct mr_turn *t, struct mr_step_state *st, const struct tally *n)
+static int fail_parallel(
+    struct mr_turn *t, struct mr_step_state *st, const struct mr_tally *n)
 {
 	struct mr_failure f = { .type = "limit", .retryable = true };
+	int r;
 
 	if (n->error != NULL)
 		return fail_by(t, st, n->error);
 	f.message = MR_STR("not as many branches completed as join asks for");
 	f.duration_us = mr_turn_took(t, st);
-	return mr_turn_fail(t, st, &f);
+	r = mr_turn_cancel_inner(t, st, "failed");
+	return r == 0 ? mr_turn_fail(t, st, &f) : r;
 }
 
 static int settle_parallel(struct mr_turn *t, struct mr_step_state *st)
 {
-	const struct mr_step *s = mr_step_of(t->run, st);
-	const struct mr_join *j = &s->branch_join;
-	bool strict = j->kind == MR_JOIN_OK || j->kind == MR_JOIN_ALL;
-	enum mr_join_verdict verdict;
-	struct tally n;
+	struct mr_tally n;
 
-	count_branches(st, &n);
-	if (strict && n.failed > 0 && (!s->wait_all || n.left == 0))
+	switch (mr_parallel_judge(t->run, st, &n)) {
+	case MR_PARALLEL_FAILS:
 		return fail_parallel(t, st, &n);
-	verdict = strict ? (n.left > 0 ? MR_JOIN_WAIT : MR_JOIN_RUN)
-	                 : mr_join_judge(j, n.all, n.left, n.all - n.left, n.completed);
-	if (verdict == MR_JOIN_UNMET && (!s->wait_all || n.left == 0))
-		return fail_parallel(t, st, &n);
-	if (verdict != MR_JOIN_RUN)
+	case MR_PARALLEL_COMPLETES:
+		if (n.left > 0 && mr_turn_cancel_inner(t, st, "race") < 0)
+			return MR_E_NOMEM;
+		return complete_parallel(t, st);
+	default:
 		return 0;
-	if (n.left > 0 && !j->cancel_rest)
-		return 0; /* it is met, and the others run to their ends */
-	if (n.left > 0 && mr_turn_cancel_inner(t, st, "race") < 0)
-		return MR_E_NOMEM;
-	return complete_parallel(t, st);
+	}
 }
 
 /* ---- foreach ---- */

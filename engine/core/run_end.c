@@ -166,7 +166,7 @@ static int terminated_error(struct mr_turn *t, struct mr_str reason, struct mr_v
 int mr_turn_terminate(struct mr_turn *t)
 {
 	struct mr_run *run = t->run;
-	const struct mr_value *how = &run->terminated->output;
+	const struct mr_value *how = &run->terminated;
 	const struct mr_value *output = mr_value_get(how, "output");
 	struct mr_str status = mr_value_get_str(how, "status");
 	struct mr_value error;

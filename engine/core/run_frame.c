@@ -281,7 +281,7 @@ int mr_frame_restore(struct mr_run *run, const struct mr_block *block, struct mr
 {
 	struct mr_frame *f;
 
-	if ((holder != NULL && mr_inner_need(run, holder) == NULL) ||
+	if ((holder != NULL && !is_detached && mr_inner_need(run, holder) == NULL) ||
 	    frame_make(run, block, holder, &f) < 0)
 		return MR_E_NOMEM;
 	f->is_detached = is_detached;
@@ -422,7 +422,8 @@ size_t mr_foreach_tolerance(const struct mr_step *s, size_t items)
 
 static void wake_holder(struct mr_run *run, struct mr_frame *f)
 {
-	if (f->holder != NULL && mr_step_is_active(f->holder->status))
+	if (f->holder != NULL && mr_step_is_active(f->holder->status) &&
+	    mr_step_is_due(run, f->holder))
 		mr_ready_add(run, f->holder);
 }
 
@@ -511,6 +512,17 @@ int mr_frame_check(struct mr_run *run, struct mr_frame *f)
 
 /* ---- forgetting ---- */
 
+static void forget(struct mr_run *run, struct mr_frame *f)
+{
+	for (unsigned i = 0; i < f->block->len; i++)
+		mr_hash_remove(run, &f->steps[i]);
+	unlink_all(run, f);
+	if (f->pooled == NULL)
+		return;
+	f->pooled->next = run->dead;
+	run->dead = f->pooled;
+}
+
 void mr_inner_drop(struct mr_run *run, struct mr_step_state *st)
 {
 	if (st->inner == NULL)
@@ -528,20 +540,13 @@ void mr_frame_drop(struct mr_run *run, struct mr_frame *f)
 		run->in_flight -= is_effect(run, st) && st->is_active;
 		leave_lists(run, st);
 		mr_inner_drop(run, st);
-		if (f->pins == 0)
-			mr_hash_remove(run, st);
 	}
 	f->is_closed = true;
 	if (f->holder != NULL && !f->is_detached)
 		unlink_inner(f);
 	f->is_detached = true;
-	if (f->pins > 0)
-		return;
-	unlink_all(run, f);
-	if (f->pooled != NULL) {
-		f->pooled->next = run->dead;
-		run->dead = f->pooled;
-	}
+	if (f->pins == 0)
+		forget(run, f);
 }
 
 static void close_inner(struct mr_run *run, struct mr_step_state *st)
@@ -573,8 +578,6 @@ static bool serves_retry(const struct mr_run *run, const struct mr_step_state *s
 
 int mr_undo_add(struct mr_run *run, struct mr_step_state *st)
 {
-	struct mr_step_state *at = st;
-
 	if (run->undo_len == run->undo_cap) {
 		size_t cap = run->undo_cap == 0 ? 8 : run->undo_cap * 2;
 		struct mr_step_state **grown = mr_arena_array(run->arena, cap, sizeof(struct mr_step_state *));
@@ -587,9 +590,29 @@ int mr_undo_add(struct mr_run *run, struct mr_step_state *st)
 		run->undo_cap = cap;
 	}
 	run->undo[run->undo_len++] = st;
-	for (; at != NULL; at = at->frame->holder)
-		at->frame->pins++;
+	mr_frame_pin(st);
 	return mr_hash_add(run, st);
+}
+
+void mr_frame_pin(struct mr_step_state *st)
+{
+	for (; st != NULL; st = st->frame->holder)
+		st->frame->pins++;
+}
+
+void mr_frames_unpin(struct mr_run *run)
+{
+	struct mr_frame *f, *next;
+
+	for (f = run->frames; f != NULL; f = f->all_next)
+		f->pins = 0;
+	for (size_t i = 0; i < run->undo_len; i++)
+		mr_frame_pin(run->undo[i]);
+	for (f = run->frames; f != NULL; f = next) {
+		next = f->all_next;
+		if (f->is_detached && f->pins == 0)
+			forget(run, f);
+	}
 }
 
 /* ---- changes of one step ---- */

@@ -37,6 +37,13 @@ void mr_ready_remove(struct mr_run *run, struct mr_step_state *st)
 
 /* ---- times: a binary heap, the earliest first ---- */
 
+/* Of two at the same time the one that began first: so the order is the same after a restore. */
+static bool is_earlier(const struct mr_step_state *a, const struct mr_step_state *b)
+{
+	return a->timer_at < b->timer_at ||
+	       (a->timer_at == b->timer_at && a->execution_id < b->execution_id);
+}
+
 static void place(struct mr_run *run, size_t at, struct mr_step_state *st)
 {
 	run->timers[at - 1] = st;
@@ -47,7 +54,7 @@ static void sift_up(struct mr_run *run, size_t at)
 {
 	struct mr_step_state *st = run->timers[at - 1];
 
-	while (at > 1 && run->timers[at / 2 - 1]->timer_at > st->timer_at) {
+	while (at > 1 && is_earlier(st, run->timers[at / 2 - 1])) {
 		place(run, at, run->timers[at / 2 - 1]);
 		at /= 2;
 	}
@@ -64,9 +71,9 @@ static void sift_down(struct mr_run *run, size_t at)
 		if (child > run->timers_len)
 			break;
 		if (child < run->timers_len &&
-		    run->timers[child]->timer_at < run->timers[child - 1]->timer_at)
+		    is_earlier(run->timers[child], run->timers[child - 1]))
 			child++;
-		if (run->timers[child - 1]->timer_at >= st->timer_at)
+		if (is_earlier(st, run->timers[child - 1]))
 			break;
 		place(run, at, run->timers[child - 1]);
 		at = child;
@@ -192,26 +199,47 @@ struct mr_step_state *mr_hash_find(const struct mr_run *run, int64_t execution_i
 
 /* ---- waiting for something from outside ---- */
 
-void mr_awaiting_set(struct mr_run *run, struct mr_step_state *st, bool on)
+/* In order of their executions, which is almost always that of coming. */
+static void awaiting_insert(struct mr_run *run, struct mr_step_state *st)
 {
-	if (st->is_awaiting == on)
-		return;
-	st->is_awaiting = on;
-	if (on) {
-		st->awaiting_prev = NULL;
-		st->awaiting_next = run->awaiting;
-		if (run->awaiting != NULL)
-			run->awaiting->awaiting_prev = st;
+	struct mr_step_state *before = run->awaiting_last;
+
+	while (before != NULL && before->execution_id > st->execution_id)
+		before = before->awaiting_prev;
+	st->awaiting_prev = before;
+	st->awaiting_next = before != NULL ? before->awaiting_next : run->awaiting;
+	if (before != NULL)
+		before->awaiting_next = st;
+	else
 		run->awaiting = st;
-		run->awaiting_len++;
-		return;
-	}
+	if (st->awaiting_next != NULL)
+		st->awaiting_next->awaiting_prev = st;
+	else
+		run->awaiting_last = st;
+	run->awaiting_len++;
+}
+
+static void awaiting_remove(struct mr_run *run, struct mr_step_state *st)
+{
 	if (st->awaiting_prev != NULL)
 		st->awaiting_prev->awaiting_next = st->awaiting_next;
 	else
 		run->awaiting = st->awaiting_next;
 	if (st->awaiting_next != NULL)
 		st->awaiting_next->awaiting_prev = st->awaiting_prev;
+	else
+		run->awaiting_last = st->awaiting_prev;
 	st->awaiting_next = st->awaiting_prev = NULL;
 	run->awaiting_len--;
+}
+
+void mr_awaiting_set(struct mr_run *run, struct mr_step_state *st, bool on)
+{
+	if (st->is_awaiting == on)
+		return;
+	st->is_awaiting = on;
+	if (on)
+		awaiting_insert(run, st);
+	else
+		awaiting_remove(run, st);
 }

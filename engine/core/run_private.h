@@ -150,12 +150,13 @@ struct mr_run {
 	int64_t started_at, deadline_at, paused_at, ended_at;
 	struct mr_value error;
 	struct mr_value result;
+	int64_t result_at; /* what now() was for it */
 	bool has_result;
 	bool has_output; /* terminate gave the output that is the result */
 	struct mr_value who; /* of finishing: {status, by?, reason?, …} */
 	struct mr_frame *main, *on_failure, *finally;
 	struct mr_frame *undoing; /* the compensation under way */
-	struct mr_step_state *terminated; /* a terminate step that has completed */
+	struct mr_value terminated; /* what a terminate step said; null: none has completed */
 	struct mr_inbox_item *inbox, *inbox_last;
 	size_t inbox_len;
 	/* completed steps that can be undone, in order of completion */
@@ -168,7 +169,8 @@ struct mr_run {
 	struct mr_pooled *dead; /* of frames just forgotten: readable until they are buried */
 	/* derived */
 	struct mr_step_state *ready, *ready_last;
-	struct mr_step_state *awaiting; /* steps that wait for an event or a child */
+	/* steps that wait for an event or a child */
+	struct mr_step_state *awaiting, *awaiting_last;
 	size_t awaiting_len;
 	struct mr_step_state **timers;
 	size_t timers_len, timers_cap;
@@ -252,6 +254,23 @@ int mr_foreach_items(
 /* How many failed items are not too many. */
 size_t mr_foreach_tolerance(const struct mr_step *s, size_t items);
 int mr_undo_add(struct mr_run *run, struct mr_step_state *st) MR_MUST_CHECK;
+/* Keeps the frames around ST, which was undone or can be, whatever happens to their holders. */
+void mr_frame_pin(struct mr_step_state *st);
+/* Pins anew what can be undone, and forgets frames that were kept for more than that. */
+void mr_frames_unpin(struct mr_run *run);
+
+/* ---- run_due.c ---- */
+
+/* Branches of a parallel that runs. */
+struct mr_tally {
+	size_t all, left, completed, failed;
+	const struct mr_value *error; /* of the first that failed */
+};
+enum mr_parallel_end { MR_PARALLEL_GOES_ON, MR_PARALLEL_COMPLETES, MR_PARALLEL_FAILS };
+enum mr_parallel_end mr_parallel_judge(
+    const struct mr_run *run, const struct mr_step_state *st, struct mr_tally *n);
+/* What happened inside ST, which has a frame, calls for a decision. */
+bool mr_step_is_due(const struct mr_run *run, const struct mr_step_state *st);
 
 /* ---- run_apply.c ---- */
 

@@ -136,6 +136,7 @@ static void redo_undo(struct mr_run *run)
 			run->undo[len++] = run->undo[i];
 	run->undo_len = len;
 	run->undo_failed = false;
+	mr_frames_unpin(run);
 }
 
 static void redo_run(struct mr_run *run)
@@ -147,12 +148,12 @@ static void redo_run(struct mr_run *run)
 	if (run->finally != NULL)
 		mr_frame_drop(run, run->finally);
 	run->undoing = run->on_failure = run->finally = NULL;
-	run->terminated = NULL;
+	run->terminated = MR_NULL_VALUE;
 	run->phase = MR_PHASE_MAIN;
 	run->is_paused = false;
 	run->error = run->result = run->who = MR_NULL_VALUE;
 	run->has_result = run->has_output = false;
-	run->ended_at = 0;
+	run->ended_at = run->result_at = 0;
 }
 
 int mr_run_redo(struct mr_run *run, struct mr_str from)

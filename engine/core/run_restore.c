@@ -251,6 +251,10 @@ static int read_undo(const struct restore *x, const struct mr_value *snapshot)
 
 		r = st != NULL ? mr_undo_add(x->run, st) : MR_E_INVALID;
 	}
+	for (struct mr_frame *f = x->run->frames; f != NULL; f = f->all_next)
+		for (unsigned k = 0; k < f->block->len; k++)
+			if (f->steps[k].status == MR_STEP_COMPENSATED)
+				mr_frame_pin(&f->steps[k]);
 	return r;
 }
 
@@ -295,7 +299,6 @@ static int read_end(const struct restore *x, const struct mr_value *end)
 	const struct mr_value *undoing = mr_value_get_kind(end, "undoing", MR_VALUE_INT);
 
 	run->undo_failed = read_flag(end, "undo_failed");
-	run->terminated = read_place(x, mr_value_get(end, "terminated"));
 	if (undoing != NULL && (undoing->i < 0 || (size_t)undoing->i >= x->len))
 		return MR_E_INVALID;
 	if (undoing != NULL)
@@ -303,7 +306,8 @@ static int read_end(const struct restore *x, const struct mr_value *end)
 	run->has_output = run->has_result = mr_value_get(end, "output") != NULL;
 	if (read_outcome(run, end) < 0)
 		return MR_E_INVALID;
-	if (read_value(run->arena, end, "error", &run->error) < 0 ||
+	if (read_value(run->arena, end, "terminated", &run->terminated) < 0 ||
+	    read_value(run->arena, end, "error", &run->error) < 0 ||
 	    read_value(run->arena, end, "who", &run->who) < 0 ||
 	    read_value(run->arena, end, "output", &run->result) < 0)
 		return MR_E_NOMEM;
@@ -328,22 +332,30 @@ static int read_head(struct mr_run *run, const struct mr_value *snapshot)
 	run->deadline_at = read_int(at, "deadline");
 	run->paused_at = read_int(at, "paused");
 	run->ended_at = read_int(at, "ended");
+	run->result_at = read_int(at, "result");
 	run->input_replaced = mr_value_get(snapshot, "input") != NULL;
 	if (run->input_replaced && read_value(run->arena, snapshot, "input", &run->input) < 0)
 		return MR_E_NOMEM;
 	return read_value(run->arena, snapshot, "vars", &run->vars);
 }
 
-/* Blocks that may have come to something are looked at again. */
-static int count_all(struct mr_run *run)
+/* What counting finds ready is ready in the order that was kept. */
+static int count_all(const struct restore *x, const struct mr_value *snapshot)
 {
-	for (struct mr_frame *f = run->frames; f != NULL; f = f->all_next) {
+	const struct mr_value *v = mr_value_get_kind(snapshot, "ready", MR_VALUE_LIST);
+	struct mr_run *run = x->run;
+
+	for (struct mr_frame *f = run->frames; f != NULL; f = f->all_next)
 		if (mr_frame_count(run, f) < 0)
 			return MR_E_NOMEM;
-		for (unsigned i = 0; i < f->block->len; i++)
-			if (mr_step_is_active(f->steps[i].status) && f->steps[i].inner != NULL &&
-			    f->steps[i].inner->first != NULL)
-				mr_ready_add(run, &f->steps[i]);
+	while (run->ready != NULL)
+		mr_ready_remove(run, run->ready);
+	for (size_t i = 0; v != NULL && i < v->list->len; i++) {
+		struct mr_step_state *st = read_place(x, &v->list->items[i]);
+
+		if (st == NULL)
+			return MR_E_INVALID;
+		mr_ready_add(run, st);
 	}
 	return 0;
 }
@@ -361,11 +373,10 @@ static int restore_result(struct mr_run *run)
 {
 	struct mr_expr_error err;
 
-	if (run->outcome != MR_RUN_COMPLETED || run->has_result || run->main == NULL ||
-	    run->phase < MR_PHASE_FINALLY)
+	if (run->result_at == 0 || run->has_result)
 		return 0;
 	/* it could be made when the run completed */
-	return mr_run_make_result(run, run->ended_at, &err) == MR_E_NOMEM ? MR_E_NOMEM : 0;
+	return mr_run_make_result(run, run->result_at, &err) == MR_E_NOMEM ? MR_E_NOMEM : 0;
 }
 
 int mr_run_restore(struct mr_run *run, const struct mr_value *snapshot)
@@ -382,6 +393,6 @@ int mr_run_restore(struct mr_run *run, const struct mr_value *snapshot)
 	if (r == 0)
 		r = read_inbox(run, snapshot);
 	if (r == 0)
-		r = is_whole(run) ? count_all(run) : MR_E_INVALID;
+		r = is_whole(run) ? count_all(&x, snapshot) : MR_E_INVALID;
 	return r == 0 ? restore_result(run) : r;
 }

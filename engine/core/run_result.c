@@ -55,5 +55,6 @@ int mr_run_make_result(struct mr_run *run, int64_t now_us, struct mr_expr_error 
 		r = mr_template_eval(run->g->output, &env.expr, run->arena, &run->result, err);
 	}
 	run->has_result = r == 0;
+	run->result_at = now_us;
 	return r;
 }

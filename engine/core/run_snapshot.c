@@ -209,6 +209,31 @@ static int put_undo(const struct mr_run *run, struct mr_arena *a, struct mr_fiel
 	return 0;
 }
 
+/* Those that are ready, in their order: there are some while a run is paused. */
+static int put_ready(const struct mr_run *run, struct mr_arena *a, struct mr_fields *f)
+{
+	struct mr_list *l;
+	size_t len = 0;
+
+	for (const struct mr_step_state *st = run->ready; st != NULL; st = st->ready_next)
+		len++;
+	if (len == 0)
+		return 0;
+	l = mr_list_create(a, len);
+	if (l == NULL)
+		return MR_E_NOMEM;
+	len = 0;
+	for (const struct mr_step_state *st = run->ready; st != NULL; st = st->ready_next) {
+		struct mr_fields one = { .len = 0 };
+
+		if (put_place(run, a, &one, "step", st) < 0)
+			return MR_E_NOMEM;
+		l->items[len++] = one.m[0].value;
+	}
+	mr_fields_put(f, "ready", mr_value_list(l));
+	return 0;
+}
+
 static int put_inbox(const struct mr_run *run, struct mr_arena *a, struct mr_fields *f)
 {
 	struct mr_list *l;
@@ -242,6 +267,8 @@ static int write_times(const struct mr_run *run, struct mr_arena *a, struct mr_v
 	put_int(&f, "deadline", run->deadline_at);
 	put_int(&f, "paused", run->paused_at);
 	put_int(&f, "ended", run->ended_at);
+	if (run->has_result && !run->has_output)
+		put_int(&f, "result", run->result_at);
 	return mr_fields_map(a, &f, ret);
 }
 
@@ -257,8 +284,7 @@ static int write_end(const struct mr_run *run, struct mr_arena *a, struct mr_val
 	if (run->undoing != NULL)
 		mr_fields_put(&f, "undoing", mr_value_int(run->undoing->number));
 	put_flag(&f, "undo_failed", run->undo_failed);
-	if (put_place(run, a, &f, "terminated", run->terminated) < 0)
-		return MR_E_NOMEM;
+	put_value(&f, "terminated", run->terminated);
 	return mr_fields_map(a, &f, ret);
 }
 
@@ -279,7 +305,7 @@ int mr_run_snapshot(const struct mr_run *run, struct mr_arena *a, struct mr_valu
 	if (run->input_replaced)
 		mr_fields_put(&f, "input", run->input);
 	put_value(&f, "vars", run->vars);
-	if (put_undo(run, a, &f) < 0 || put_inbox(run, a, &f) < 0)
+	if (put_undo(run, a, &f) < 0 || put_inbox(run, a, &f) < 0 || put_ready(run, a, &f) < 0)
 		return MR_E_NOMEM;
 	mr_fields_put(&f, "frames", frames);
 	return mr_fields_map(a, &f, ret);

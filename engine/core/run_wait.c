@@ -299,18 +299,24 @@ static int await_events(struct mr_attempt *a, const struct mr_value *waits)
 	return 0;
 }
 
-static int begin_waiting(struct mr_attempt *a, const struct mr_value *waits)
+/* Journalled when it begins to wait, and when a time has passed and something else is missing. */
+static int wait_fact(struct mr_turn *t, struct mr_step_state *st, const struct mr_value *waits)
 {
-	struct mr_fields f = mr_turn_step_fields(a->t, a->st);
-	int64_t until = next_time(waits, a->t->now);
-	int r;
+	struct mr_fields f = mr_turn_step_fields(t, st);
+	int64_t until = next_time(waits, t->now);
 
-	if (until > 0 && mr_fields_time(&f, a->t->out->arena, "until", until) < 0)
+	if (until > 0 && mr_fields_time(&f, t->out->arena, "until", until) < 0)
 		return MR_E_NOMEM;
 	mr_fields_put(&f, "waits", *waits);
-	if (a->s->wait_all_of)
+	if (mr_step_of(t->run, st)->wait_all_of)
 		mr_fields_put(&f, "all", mr_value_bool(true));
-	r = mr_turn_fact(a->t, MR_FACT_STEP_WAITING, a->st, &f, -1);
+	return mr_turn_fact(t, MR_FACT_STEP_WAITING, st, &f, -1);
+}
+
+static int begin_waiting(struct mr_attempt *a, const struct mr_value *waits)
+{
+	int r = wait_fact(a->t, a->st, waits);
+
 	return r == 0 ? await_events(a, waits) : r;
 }
 
@@ -358,21 +364,23 @@ int mr_do_wait(struct mr_attempt *a)
 /* Something came, or a time: whether the step may go on. */
 static int judge_again(struct mr_turn *t, struct mr_step_state *st)
 {
-	const struct mr_value *waits = mr_value_get_kind(&st->inner->spec, "waits", MR_VALUE_LIST);
-	struct judged j = { .t = t, .st = st, .waits = waits };
+	const struct mr_value *kept = mr_value_get_kind(&st->inner->spec, "waits", MR_VALUE_LIST);
+	struct mr_value waits;
+	struct judged j = { .t = t, .st = st, .waits = &waits };
 	struct mr_expr_error err = { .message = "" };
 	bool met;
 	int r;
 
-	if (waits == NULL)
+	if (kept == NULL)
 		return MR_E_INVALID;
+	if (mr_value_copy(t->out->arena, kept, &waits) < 0)
+		return MR_E_NOMEM;
 	r = judge(&j, &met, &err);
 	if (r < 0)
 		return mr_turn_fail_expr(t, st, MR_STR("event.match"), r, &err, NULL);
 	if (met)
 		return finish_wait(&j, mr_turn_took(t, st), NULL);
-	st->wake_at = next_time(waits, t->now);
-	return mr_step_arm(t->run, st);
+	return st->wake_at > 0 && st->wake_at <= t->now ? wait_fact(t, st, &waits) : 0;
 }
 
 /* ---- a time has come ---- */

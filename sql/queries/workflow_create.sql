@@ -1,9 +1,10 @@
 -- name:    workflow_create
 -- purpose: a new workflow; with start also a run of it, or of the one that has the name already
--- params:  tenant_id int8, principal_id int8?, principal_name text?, correlation_id text?, traceparent text?, waiter text?, name text, description text?, tags text?, definition json, workflow_config json?, steps json, digest text, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, start bool?, input json?
+-- params:  tenant_id int8, principal_id int8?, principal_name text?, correlation_id text?, traceparent text?, waiter text?, name text, description text?, tags text?, definition json, workflow_config json?, steps json, digest text, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, start bool?, input json?, saga_type text?, label text?, saga_correlation text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
--- workflow_config: what the client wrote, when the definition is more than that.
+-- workflow_config: what the client wrote, when the definition is more than that. saga_type: the run
+-- is a saga, and so is the answer.
 with existing as materialized (
 	select w.id, w.version, w.status, w.digest
 	from workflows w
@@ -55,9 +56,10 @@ with existing as materialized (
 	where t.action <> 'executed'
 ), run as (
 	insert into runs (id, tenant_id, workflow_id, version, seq, waiter, trigger_type, triggered_by, correlation_id,
-		traceparent, input)
-	select nextval('run_id_seq'), :tenant_id, t.id, t.version, 1, :waiter, 'manual', :principal_name, :correlation_id,
-		:traceparent, coalesce(:input, '{}')
+		traceparent, input, mode, saga_type, saga_label)
+	select nextval('run_id_seq'), :tenant_id, t.id, t.version, 1, :waiter, 'manual', :principal_name,
+		coalesce(:saga_correlation, :correlation_id), :traceparent, coalesce(:input, '{}'),
+		case when :saga_type is not null then 'saga' end, :saga_type, :label
 	from target t
 	where :start
 	returning *
@@ -68,14 +70,16 @@ with existing as materialized (
 	from run r
 ), answer as (
 	select 201 as status,
-		('{' || t.rendered_summary || ',' || t.rendered_details || ',' || t.rendered_definition
+		case when :saga_type is not null then (select saga_body(r, t.name, '[]')::json from run r)
+		else ('{' || t.rendered_summary || ',' || t.rendered_details || ',' || t.rendered_definition
 			|| coalesce((
 				select ',"run_id":' || r.id || ',"execution_id":' || r.id || ',"run":' || run_body(r, t.name)
 					|| ',"latest_run":' || json_build_object('id', r.id, 'run_id', r.id, 'status', r.status,
 						'version', r.version, 'created_at', ts(r.created_at), 'started_at', null, 'completed_at', null)::text
 				from run r
-			), ',"latest_run":null') || '}')::json as body,
-		'/api/v1/workflows/' || t.id as location,
+			), ',"latest_run":null') || '}')::json end as body,
+		case when :saga_type is not null then (select '/api/v1/sagas/' || r.id from run r)
+			else '/api/v1/workflows/' || t.id end as location,
 		t.revision as version,
 		null as error,
 		'workflow' as entity_type,

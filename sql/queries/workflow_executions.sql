@@ -8,7 +8,7 @@
 with page as materialized (
 	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.input, r.result, r.error, r.retry_count,
 		r.completed_at, r.started_at, r.created_at, r.cancelled_at, r.cancelled_by, r.progress, r.priority, r.wake_at,
-		r.correlation_id, r.parent_run_id, ({key})::text as key
+		r.correlation_id, r.parent_run_id, r.rerun_of, r.mode, r.awaits, ({key})::text as key
 	from (
 		select r.*
 		from runs r
@@ -44,7 +44,8 @@ with page as materialized (
 			',"version":', p.version,
 			',"status":"', p.status,
 			'","is_terminal":', is_terminal(p.status)::text,
-			',"trigger_type":"', p.trigger_type,
+			',"mode":"', coalesce(p.mode, 'standard'),
+			'","trigger_type":"', p.trigger_type,
 			'","triggered_by":', quoted(p.triggered_by),
 			',"input_data":', p.input,
 			',"result_data":', coalesce(p.result::text, 'null'),
@@ -60,8 +61,10 @@ with page as materialized (
 			',"cancelled_at":', quoted(p.cancelled_at),
 			',"cancelled_by":', quoted(p.cancelled_by),
 			',"wake_at":', quoted(p.wake_at),
+			',"awaits":', p.awaits,
 			',"correlation_id":', quoted(p.correlation_id),
 			',"parent_run_id":', coalesce(p.parent_run_id::text, 'null'),
+			',"rerun_of":', coalesce(p.rerun_of::text, 'null'),
 			'}'), ',' order by p.n) filter (where p.n <= :page_limit), '') || ']' as items,
 		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
 		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id

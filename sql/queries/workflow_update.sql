@@ -1,19 +1,28 @@
 -- name:    workflow_update
 -- purpose: changes what the body names; a definition that differs makes a new version
--- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?
--- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb)
+-- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, parameters json?
+-- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 -- definition with steps and digest: the new one, made from version base_version. Absent members
--- of the body stay, null clears.
+-- of the body stay, null clears. parameters: variables for its active runs, which it must have then.
 with given as materialized (
 	select coalesce(array_agg(k), '{}') as keys
 	from json_object_keys(:body) as k
+), active as materialized (
+	select r.id
+	from runs r
+	where :parameters is not null
+		and r.workflow_id = :id
+		and r.status in ('pending', 'running', 'paused', 'compensating')
+	order by r.id
+	for update
 ), found as materialized (
 	select w.id, w.status, w.name, w.revision, w.version,
 		case
 			when w.status = 'deleted' then 'WORKFLOW_DELETED'
 			when w.revision <> :if_match then 'PRECONDITION_FAILED'
 			when w.version <> :base_version then 'PRECONDITION_FAILED'
+			when :parameters is not null and not exists (select 1 from active) then 'NO_ACTIVE_RUN'
 		end as error,
 		coalesce(w.digest <> :digest, false) as differs
 	from workflows w
@@ -55,6 +64,20 @@ with given as materialized (
 	from changed c
 	join found f on f.id = c.id
 	where f.differs
+), woken as (
+	update runs r
+	set queued = r.queued or r.owner_id is null and command_moves('variables', r.status, r.admitted, r.wake_at),
+		wake_at = case when r.owner_id is null and command_moves('variables', r.status, r.admitted, r.wake_at)
+			then null else r.wake_at end
+	from active a
+	join found f on f.error is null
+	where r.id = a.id
+	returning r.id
+), commanded as (
+	insert into run_commands (tenant_id, run_id, kind, data)
+	select :tenant_id, k.id, 'variables', json_build_object('vars', :parameters, 'by', :principal_name)
+	from woken k
+	returning run_id
 ), answer as (
 	select case when f.error is null then 200 end as status,
 		('{' || c.rendered_summary || ',' || c.rendered_details || ',' || c.rendered_definition || ',"latest_run":'
@@ -72,7 +95,9 @@ with given as materialized (
 		'workflow' as entity_type,
 		f.id as entity_id,
 		'updated' as action,
-		jsonb_build_object('members', g.keys, 'version', c.version, 'status', c.status) as changes
+		jsonb_build_object('members', g.keys, 'version', c.version, 'status', c.status,
+			'runs', (select count(*) from commanded)) as changes,
+		case when exists (select 1 from commanded) then 'c:0' end as wake
 	from found f
 	cross join given g
 	left join changed c on c.id = f.id

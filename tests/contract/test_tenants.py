@@ -8,11 +8,20 @@ def owned(admin, things):
     run = things.new_failed()
     upload = admin.request("POST", "/api/v1/files", files={"file": ("a.txt", b"mine", "text/plain")})
     key = admin.ok("POST", "/api/v1/api-keys", json={"name": "mine", "scopes": ["read-only"]})
-    return {"workflows": things.quick, "runs": run, "executions": run, "files": upload.json()["id"],
+    event = admin.ok("POST", "/api/v1/events/publish", json={"event_type": "mine"})
+    saga = admin.ok("POST", "/api/v1/sagas/start", json={"saga_type": "mine", "input_data": {"workflow_id": things.quick}})
+    return {"workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
             "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
 
 
+KINDS = ("workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
 BODIES = {"put": {"description": "x"}, "patch": {"name": "x"}}
+
+
+def body_for(method, path):
+    if method == "PATCH" and "/runs/" in path:
+        return {"parameters": {}}
+    return BODIES.get(method.lower())
 
 
 def routes(document):
@@ -24,6 +33,8 @@ def filled(path, owned):
     for i, part in enumerate(parts):
         if part == "{step}":
             parts[i] = "hello"
+        elif part == "{name}":
+            parts[i] = "hello"
         elif part == "{version}":
             parts[i] = "1"
         elif part.startswith("{"):
@@ -34,7 +45,7 @@ def filled(path, owned):
 def test_every_route_says_not_found_to_another_tenant(recorder, other, owned, admin):
     before = {k: admin.get(filled(f"/api/v1/{k}/{{id}}", owned)).text for k in ("workflows", "runs", "files", "api-keys")}
     for method, path in routes(recorder.document):
-        body = BODIES.get(method.lower()) if method in ("PUT", "PATCH") else None
+        body = body_for(method, path)
         answer = other.request(method, filled(path, owned), json=body)
         assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
         assert answer.json()["error_code"].endswith("_NOT_FOUND")
@@ -43,11 +54,11 @@ def test_every_route_says_not_found_to_another_tenant(recorder, other, owned, ad
 
 
 def test_ids_of_nothing(recorder, admin):
-    nothing = dict.fromkeys(("workflows", "runs", "executions", "files", "api-keys", "steps"), 9007199254740991)
+    nothing = dict.fromkeys(KINDS, 9007199254740991)
     beyond = dict.fromkeys(nothing, "99999999999999999999")
     for ids in (nothing, beyond):
         for method, path in routes(recorder.document):
-            body = BODIES.get(method.lower()) if method in ("PUT", "PATCH") else None
+            body = body_for(method, path)
             answer = admin.request(method, filled(path, ids), json=body)
             assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
 
@@ -57,7 +68,7 @@ def test_ids_that_are_none(recorder, admin):
         for method, path in routes(recorder.document):
             if method != "GET":
                 continue
-            ids = dict.fromkeys(("workflows", "runs", "executions", "files", "api-keys", "steps"), word)
+            ids = dict.fromkeys(KINDS, word)
             answer = admin.request(method, filled(path, ids))
             assert answer.status_code == 400, f"{method} {path} {word}: {answer.status_code} {answer.text}"
 

@@ -1,6 +1,7 @@
 /*
  * Any JSON as a definition: compiled, or refused with faults. What compiles has a normal form that
- * compiles to the same normal form, and a run of it can be begun, ended, stored and taken up.
+ * compiles to the same normal form, and a run of it can be begun, ended, stored and taken up, and
+ * be had again from its journal.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -9,7 +10,7 @@
 #include "engine/core/run.h"
 
 #define ARENA_MAX (256u << 20)
-#define EVENTS    20
+#define EVENTS    60
 
 static int64_t next_id(void *ctx)
 {
@@ -53,38 +54,137 @@ static void check_snapshot(struct mr_arena *a, const struct mr_graph *g, struct 
 	check(mr_run_wake_at(run) == mr_run_wake_at(copy));
 }
 
-/* Every other effect fails; time passes as it is asked for. */
+/* A run and all that was asked of the outside so far. */
+struct world {
+	struct mr_arena *arena;
+	const struct mr_graph *g;
+	struct mr_run_info info;
+	struct mr_run *run;
+	struct mr_run_out out;
+	int64_t ids, now;
+	size_t effects, waits; /* told so far */
+};
+
+static struct mr_value json(struct world *w, const char *text)
+{
+	struct mr_value v = MR_NULL_VALUE;
+
+	/* without memory it is null */
+	return mr_json_parse(w->arena, mr_str(text), NULL, NULL, &v) == 0 ? v : MR_NULL_VALUE;
+}
+
+/* What the outside says of an effect: every other one fails; a child run begins. */
+static void tell_effect(struct world *w, unsigned i, struct mr_run_event *ev)
+{
+	const struct mr_effect *e = &w->out.effects[w->effects++];
+
+	ev->kind = i % 2 == 0 ? MR_RUN_EVENT_STEP_DONE : MR_RUN_EVENT_STEP_FAILED;
+	ev->data = json(w, i % 2 == 0 ? "{\"status_code\":200,\"json\":{\"a\":[1]}}"
+	                              : "{\"type\":\"http.500\",\"message\":\"m\"}");
+	if (w->g->steps[e->step].type == MR_STEP_SUBWORKFLOW && i % 2 == 0) {
+		ev->kind = MR_RUN_EVENT_CHILD_STARTED;
+		ev->data = json(w, "{\"child_run_id\":77}");
+	}
+	ev->step_execution_id = e->step_execution_id;
+	ev->attempt = e->attempt;
+	ev->retryable = true;
+}
+
+/* The event that is waited for, or the end of the child run. */
+static void tell_wait(struct world *w, unsigned i, struct mr_run_event *ev)
+{
+	const struct mr_wait_row *row = &w->out.waits[w->waits++];
+	struct mr_str text;
+
+	ev->step_execution_id = row->step_execution_id;
+	if (row->event_type.p == NULL) {
+		ev->kind = MR_RUN_EVENT_CHILD_ENDED;
+		ev->data = json(w,
+		    i % 3 != 0 ? "{\"child_run_id\":77,\"status\":\"completed\",\"output\":{}}"
+		               : "{\"child_run_id\":77,\"status\":\"failed\",\"error\":{\"type\":"
+		                 "\"x\",\"message\":\"m\"}}");
+		return;
+	}
+	ev->kind = MR_RUN_EVENT_SIGNAL;
+	ev->data = json(w, "{\"id\":5,\"data\":{\"x\":1}}");
+	text = mr_json_text(
+	    w->arena, &(struct mr_value){ .kind = MR_VALUE_STRING, .s = row->event_type });
+	text = mr_arena_printf(
+	    w->arena, "{\"id\":%u,\"type\":%.*s,\"data\":{\"x\":1}}", i + 1, MR_STR_ARG(text));
+	if (text.p != NULL)
+		ev->data = json(w, text.p);
+}
+
+/* What happens next: now and then somebody interferes; time passes as it is asked for. */
+static void next_event(struct world *w, unsigned i, struct mr_run_event *ev)
+{
+	*ev = (struct mr_run_event){ .kind = MR_RUN_EVENT_WAKE, .duration_us = -1 };
+	ev->data = MR_NULL_VALUE;
+	if (i == 7) {
+		ev->kind = MR_RUN_EVENT_VARIABLES;
+		ev->data = json(w, "{\"vars\":{\"n\":1}}");
+	} else if (i == 9 || i == 10) {
+		ev->kind = i == 9 ? MR_RUN_EVENT_PAUSE : MR_RUN_EVENT_RESUME;
+		ev->data = json(w, "{}");
+	} else if (i == EVENTS - 5) {
+		ev->kind = MR_RUN_EVENT_CANCEL;
+		ev->data = json(w, "{\"reason\":\"r\"}");
+	} else if (w->effects < w->out.effects_len) {
+		tell_effect(w, i, ev);
+	} else if (w->waits < w->out.waits_len && i % 4 != 3) {
+		tell_wait(w, i, ev);
+	} else if (mr_run_wake_at(w->run) > w->now) {
+		w->now = mr_run_wake_at(w->run);
+	}
+}
+
+/* The journal alone leads to the same state. */
+static void check_replay(struct world *w, const struct mr_fact *created)
+{
+	struct mr_value first, second;
+	struct mr_run *copy;
+	int64_t ids = 0;
+
+	if (mr_arena_used(w->arena) > ARENA_MAX / 4)
+		return;
+	check(mr_run_create(w->arena, w->g, &w->info, next_id, &ids, &copy) == 0);
+	check(mr_run_apply(copy, created) == 0);
+	for (size_t i = 0; i < w->out.facts_len; i++)
+		check(mr_run_apply(copy, &w->out.facts[i]) == 0);
+	check(mr_run_status(copy) == mr_run_status(w->run));
+	check(mr_run_seq(copy) == mr_run_seq(w->run));
+	check(mr_run_snapshot(w->run, w->arena, &first) == 0);
+	check(mr_run_snapshot(copy, w->arena, &second) == 0);
+	check(mr_value_eq(&first, &second));
+}
+
 static void check_run(struct mr_arena *a, const struct mr_graph *g)
 {
-	struct mr_run_info info = { .id = 1, .workflow_id = 2, .input = { .kind = MR_VALUE_NULL } };
-	struct mr_fact created = { .kind = MR_FACT_CREATED, .step = -1, .seq = 1 };
-	struct mr_run_event ev = { .kind = MR_RUN_EVENT_WAKE, .step = -1, .duration_us = -1 };
-	struct mr_run_out out = { .arena = a };
+	struct world w = { .arena = a, .g = g, .now = 1000000 };
+	struct mr_fact created = {
+		.kind = MR_FACT_CREATED, .step = -1, .seq = 1, .duration_us = -1
+	};
+	struct mr_run_event ev;
 	uint64_t seed = 1;
 	struct mr_rand rand = mr_rand_seeded(&seed);
-	int64_t ids = 0, now = 1000000;
-	size_t told = 0;
-	struct mr_run *run;
 
-	check(mr_run_create(a, g, &info, next_id, &ids, &run) == 0);
-	check(mr_run_apply(run, &created) == 0);
-	for (unsigned i = 0; i < EVENTS && !mr_run_is_terminal(mr_run_status(run)); i++) {
-		int r = mr_run_advance(run, &ev, now, &rand, &out);
+	w.out.arena = a;
+	w.info = (struct mr_run_info){ .id = 1, .workflow_id = 2 };
+	w.info.input = json(&w, "{\"x\":1,\"list\":[1,2],\"amount\":200}");
+	check(mr_run_create(a, g, &w.info, next_id, &w.ids, &w.run) == 0);
+	check(mr_run_apply(w.run, &created) == 0);
+	for (unsigned i = 0; i < EVENTS && !mr_run_is_terminal(mr_run_status(w.run)); i++) {
+		int r;
 
-		if (r == MR_E_NOMEM)
+		next_event(&w, i, &ev);
+		r = mr_run_advance(w.run, &ev, w.now, &rand, &w.out);
+		if (r == MR_E_NOMEM || r == MR_E_LIMIT)
 			return;
 		check(r == 0);
-		ev.kind = MR_RUN_EVENT_WAKE;
-		if (told < out.effects_len) {
-			ev.kind = i % 2 == 0 ? MR_RUN_EVENT_STEP_DONE : MR_RUN_EVENT_STEP_FAILED;
-			ev.step = out.effects[told].step;
-			ev.attempt = out.effects[told++].attempt;
-			ev.retryable = true;
-		} else if (mr_run_wake_at(run) > now) {
-			now = mr_run_wake_at(run);
-		}
 	}
-	check_snapshot(a, g, run, &info);
+	if (mr_arena_used(a) < ARENA_MAX / 4)
+		check_snapshot(a, g, w.run, &w.info);
+	check_replay(&w, &created);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -40,6 +40,8 @@ insert into journal (id, tenant_id, run_id, seq, kind, step, step_execution_id, 
 insert into run_states (run_id, tenant_id, seq, state) select id, tenant_id, seq, '{{}}' from runs where wake_at is not null;
 insert into run_commands (tenant_id, run_id, kind, applied_at)
 	select tenant_id, id, 'cancel', case when id % 100 <> 0 then now() end from runs where id % 20 = 0;
+insert into events (tenant_id, event_type, offer) select g % 4 + 1, 'type ' || g % 100, g from generate_series(1, 20000) g;
+update runs set mode = 'saga', saga_type = 't' where id % 50 = 0;
 insert into engines (name, host, pid, version, lease_until) values ('e', 'h', 1, '0', now() + interval '1 day');
 select setval('run_id_seq', {RUNS});
 analyze;
@@ -109,6 +111,9 @@ VALUES = {
     "run_resume": {"id": 1000, **CALLER}, "run_retry": {"id": 1000, **CALLER}, "workflow_delete": {"id": 3, **CALLER},
     "workflow_cancel": {"id": 3, **CALLER}, "workflow_pause": {"id": 3, **CALLER}, "workflow_resume": {"id": 3, **CALLER},
     "step_retry": {"step_execution_id": 10003, **CALLER},
+    "run_signal": {"id": 1000, "name": "x", "body": "{}", **CALLER}, "run_update": {"id": 1000, "parameters": "{}", **CALLER},
+    "event_get": {"id": 1000}, "event_list": PAGE, "saga_list": PAGE, "saga_get": {"id": 1000}, "saga_cancel": {"id": 1000, **CALLER},
+    "saga_attach": {"execution_id": 1000, "saga_type": "x", **CALLER},
     "file_create": {"storage_key": "x", "name": "x", "extension": "", "content_type": "a", "size": 1, "sha256": "a" * 64, **CALLER},
     "engine_claim": {"engine_id": 1, "batch": 500, "held": [1, 2]}, "engine_reconcile": {},
 }

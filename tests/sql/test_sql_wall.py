@@ -20,7 +20,7 @@ SPECIAL = {"items": "[{}]", "steps": "[]", "key_hash": bytes(32), "request_diges
            "roles": ["admin"], "sha256": "a" * 64, "status": ["active", "pending", "deleted"], "after_key": None,
            "after_id": None, "page_limit": 10, "page_offset": 0, "if_match": None, "base_version": None,
            "idempotency_key": None, "expires_at": None, "run_at": None, "search": None, "after": None, "level": None,
-           "trigger_on_file_upload": None, "from": None, "to": None, "triggered_by": None, "correlation_id": None}
+           "trigger_on_file_upload": None, "parameters": None, "version": None, "execution_id": 1, "from": None, "to": None, "triggered_by": None, "correlation_id": None}
 
 
 def values_for(header, **known):
@@ -91,7 +91,7 @@ def test_without_a_tenant_nothing(db, filled, name):
 READS = [n for n in API if HEADERS[n].flags[0] == "read" or n in (
     "workflow_update", "workflow_delete", "workflow_pause", "workflow_resume", "workflow_cancel", "workflow_execute",
     "workflow_bulk_execute", "run_cancel", "run_pause", "run_resume", "run_retry", "step_retry", "workflow_step_retry",
-    "file_delete", "api_key_update", "api_key_delete", "api_key_rotate")]
+    "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate")]
 
 
 @pytest.mark.parametrize("name", READS)
@@ -106,7 +106,7 @@ def test_another_tenant_is_not_there(db, filled, name):
 
 def test_a_forged_tenant_is_refused(db, filled):
     """The tenant in the statement's parameters can't differ from the unit's."""
-    for name in ("workflow_create", "file_create", "audit_refused", "idempotency_begin"):
+    for name in ("workflow_create", "file_create", "audit_refused", "event_publish", "idempotency_begin"):
         values = values_for(HEADERS[name], tenant_id=1, idempotency_key="x")
         with pytest.raises(DatabaseError) as e:
             db.run(name, 2, **values)
@@ -119,6 +119,7 @@ def test_a_forged_tenant_is_refused(db, filled):
     "delete from workflows", "delete from api_keys", "update principals set roles = '{admin}'", "delete from files",
     "alter table runs disable row level security", "alter table audit_logs no force row level security",
     "set role millrace_owner", "set session authorization millrace_owner", "set row_security = off; select * from runs",
+    "delete from events", "update events set event_type = 'x'", "delete from run_waits",
     "select * from run_states", "select * from issuers", "select * from client_certificates", "select * from run_tallies",
     "select housekeeping()", "select partitions_ensure()", "select partitions_drop('1 day')", "select auth_changed()",
     "create function f() returns int language sql as 'select 1'", "copy runs to program 'cat'",

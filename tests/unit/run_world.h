@@ -121,14 +121,6 @@ static void world_begin(struct world *w, const char *definition, const char *inp
 	w->seq = 1;
 }
 
-/* Remembers which executions the facts since FROM are about. */
-static void world_note(struct world *w, size_t from)
-{
-	for (size_t i = from; i < w->out.facts_len; i++)
-		if (w->out.facts[i].step >= 0)
-			w->execution[w->out.facts[i].step] = w->out.facts[i].step_execution_id;
-}
-
 static void world_end(struct world *w)
 {
 	w->arena = mr_arena_free(w->arena);

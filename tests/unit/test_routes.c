@@ -75,8 +75,8 @@ static void rows_are_whole(void **state)
 /* Success codes: 201 on creation, 202 for what takes effect later, else 200. */
 static void statuses(void **state)
 {
-	static const char *const later[] = { "/execute", "/retry", "/cancel", "/pause", "/resume",
-		"/bulk" };
+	static const char *const later[] = { "/execute", "/retry", "/rerun", "/cancel", "/pause",
+		"/resume", "/bulk", "/{name}" };
 
 	(void)state;
 	for (unsigned i = 0; i < mr_routes_len; i++) {
@@ -90,7 +90,8 @@ static void statuses(void **state)
 		}
 		if (r->method == MR_POST &&
 		    (strcmp(end, "/workflows") == 0 || strcmp(end, "/files") == 0 ||
-		        strcmp(end, "/api-keys") == 0))
+		        strcmp(end, "/api-keys") == 0 || strcmp(end, "/publish") == 0 ||
+		        strcmp(end, "/start") == 0))
 			want = 201;
 		if (r->out.status != want)
 			fail_msg("%s: %u, not %u", r->path, r->out.status, want);

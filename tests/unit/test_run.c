@@ -35,6 +35,14 @@ static struct mr_str told(struct world *w)
 	return s;
 }
 
+/* Remembers which executions the facts since FROM are about. */
+static void world_note(struct world *w, size_t from)
+{
+	for (size_t i = from; i < w->out.facts_len; i++)
+		if (w->out.facts[i].step >= 0)
+			w->execution[w->out.facts[i].step] = w->out.facts[i].step_execution_id;
+}
+
 static void advance(struct world *w, const struct mr_run_event *ev)
 {
 	size_t from = w->out.facts_len;

@@ -4,7 +4,7 @@
  * the same state as the run that decided. And a run that was taken over decides as the one that
  * it was taken from. A failure prints its seed; MILLRACE_TEST_SEED=n plays only that one.
  */
-#include "run_world.h"
+#include "run_random.h"
 
 #include <stdio.h>
 
@@ -23,6 +23,7 @@ struct history {
 	size_t snapshot_at; /* facts that are in it */
 	bool has_snapshot;
 	size_t events;
+	int64_t child; /* execution of the last step that waits for a child run */
 };
 
 static uint64_t draw(struct history *h, uint64_t below)
@@ -30,104 +31,6 @@ static uint64_t draw(struct history *h, uint64_t below)
 	struct mr_rand r = mr_rand_seeded(&h->chance);
 
 	return r.next(r.ctx) % below;
-}
-
-/* ---- a random definition ---- */
-
-static void write_step(
-    struct history *h, struct mr_buf *b, const char *prefix, unsigned i, unsigned depth);
-
-static void write_steps(struct history *h, struct mr_buf *b, const char *prefix, unsigned depth)
-{
-	unsigned n = 1 + (unsigned)draw(h, depth == 0 ? 8 : 3);
-
-	mr_buf_addc(b, '[');
-	for (unsigned i = 0; i < n; i++) {
-		if (i > 0)
-			mr_buf_addc(b, ',');
-		write_step(h, b, prefix, i, depth);
-	}
-	mr_buf_addc(b, ']');
-}
-
-/* Names are a letter of the level and a number: "a0"; results are looked at by b0's neighbours. */
-static void write_config(
-    struct history *h, struct mr_buf *b, const char *prefix, unsigned i, unsigned depth)
-{
-	char inner[2] = { (char)(prefix[0] + 1), '\0' };
-	unsigned kind = (unsigned)draw(h, depth < 3 ? 9 : 7);
-
-	switch (kind) {
-	case 0:
-	case 1:
-	case 2:
-		mr_buf_addz(b, "'type':'http_request','config':{'url':'https://x/{{now()}}',"
-		               "'data':{'t':'{{trigger.n}}','s':'{{secrets.T}}'}}");
-		break;
-	case 3:
-		mr_buf_addf(b, "'type':'log','config':{'message':'{{trigger.n}}%s'}",
-		    draw(h, 8) == 0 ? "{{trigger.missing}}" : "");
-		break;
-	case 4:
-		mr_buf_addf(b, "'type':'delay','config':{'seconds':%u}", (unsigned)draw(h, 4));
-		break;
-	case 5:
-		mr_buf_addz(b, "'type':'data_transform','config':{'source_data':{'at':'{{now()}}',"
-		               "'d':'{{duration(\\'5s\\')}}','u':'{{uint(3)}}'},'transformations':["
-		               "{'type':'extract','path':'at','key':'k'}]}");
-		break;
-	case 6:
-		mr_buf_addz(b, "'type':'noop'");
-		break;
-	default:
-		mr_buf_addf(b, "'type':'conditional','config':{'condition':'trigger.n %% %u == 0'",
-		    1 + (unsigned)draw(h, 3));
-		mr_buf_addz(b, ",'true_action':");
-		write_steps(h, b, inner, depth + 1);
-		if (draw(h, 2) == 0) {
-			mr_buf_addz(b, ",'false_action':");
-			inner[0] = (char)(inner[0] + 5);
-			write_steps(h, b, inner, depth + 1);
-		}
-		mr_buf_addc(b, '}');
-		break;
-	}
-	(void)i;
-}
-
-static void write_step(
-    struct history *h, struct mr_buf *b, const char *prefix, unsigned i, unsigned depth)
-{
-	mr_buf_addf(b, "{'name':'%s%u',", prefix, i);
-	write_config(h, b, prefix, i, depth);
-	if (i > 0 && draw(h, 2) == 0) {
-		mr_buf_addf(b, ",'depends_on':[");
-		for (unsigned k = 0, n = (unsigned)draw(h, 3); k < n; k++)
-			mr_buf_addf(b, "%s'%s%u'", k > 0 ? "," : "", prefix, (unsigned)draw(h, i));
-		mr_buf_addc(b, ']');
-	}
-	if (draw(h, 5) == 0)
-		mr_buf_addf(b, ",'when':'trigger.n > %u'", (unsigned)draw(h, 4));
-	if (draw(h, 4) == 0)
-		mr_buf_addz(b, ",'on_error':'continue'");
-	if (draw(h, 2) == 0)
-		mr_buf_addf(b, ",'max_retries':%u,'retry':{'delay':%u}", (unsigned)draw(h, 3),
-		    (unsigned)draw(h, 3));
-	if (draw(h, 6) == 0)
-		mr_buf_addz(b, ",'output':{'r':'{{result ?? 0}}','at':'{{now()}}'}");
-	mr_buf_addc(b, '}');
-}
-
-static void write_definition(struct history *h, struct mr_buf *b)
-{
-	mr_buf_addc(b, '{');
-	if (draw(h, 3) == 0)
-		mr_buf_addf(b, "'timeout_seconds':%u,", 1 + (unsigned)draw(h, 12));
-	if (draw(h, 4) == 0)
-		mr_buf_addz(b, "'output':{'at':'{{now()}}','n':'{{trigger.n}}'},");
-	mr_buf_addz(b, "'steps':");
-	write_steps(h, b, "a", 0);
-	mr_buf_addc(b, '}');
 }
 
 /* ---- comparing ---- */
@@ -265,6 +168,9 @@ static void take_out(struct history *h, struct flight *f)
 
 	for (size_t i = 0; i < out->facts_len; i++)
 		keep_fact(h, &out->facts[i]);
+	for (size_t i = 0; i < out->waits_len; i++)
+		if (out->waits[i].child_run_id != 0)
+			h->child = out->waits[i].step_execution_id;
 	for (size_t i = 0; i < out->effects_len; i++) {
 		assert_true(f->len < MR_ARRAY_LEN(f->list));
 		f->list[f->len++] = out->effects[i];
@@ -273,7 +179,49 @@ static void take_out(struct history *h, struct flight *f)
 	for (size_t i = 0; i < out->aborts_len; i++)
 		forget(f, &out->aborts[i]);
 	out->facts_len = out->effects_len = out->aborts_len = 0;
-	assert_int_equal(f->len, mr_run_in_flight(h->w.run));
+	out->waits_len = out->unwaits_len = out->emits_len = out->cancels_len = 0;
+	if (f->len != mr_run_in_flight(h->w.run))
+		fail_msg("MILLRACE_TEST_SEED=%llu, event %zu: %zu effects were handed out, %zu are known",
+		    (unsigned long long)h->number, h->events, f->len,
+		    mr_run_in_flight(h->w.run));
+}
+
+static struct mr_run_event make_signal(struct history *h)
+{
+	struct mr_run_event ev = { .kind = MR_RUN_EVENT_SIGNAL, .duration_us = -1 };
+	struct mr_str text = mr_arena_printf(h->kept, "{'id':%u,'type':'%s','data':{'n':%u}}",
+	    (unsigned)h->events, draw(h, 2) == 0 ? "e" : "f", (unsigned)draw(h, 6));
+
+	if (draw(h, 5) == 0) {
+		ev.kind = MR_RUN_EVENT_VARIABLES;
+		text = mr_arena_printf(
+		    h->kept, "{'by':'ann','vars':{'v':%u}}", (unsigned)draw(h, 6));
+	}
+	ev.data = world_json(h->kept, text.p);
+	return ev;
+}
+
+static struct mr_run_event child_started(struct history *h, const struct mr_effect *e)
+{
+	return (struct mr_run_event){ .kind = MR_RUN_EVENT_CHILD_STARTED,
+		.step_execution_id = e->step_execution_id,
+		.attempt = e->attempt,
+		.duration_us = -1,
+		.data = world_json(h->kept, "{'child_run_id':99}") };
+}
+
+/* The child of a step that waits for one, or that was just started, ends. */
+static struct mr_run_event child_event(struct history *h, const struct flight *f)
+{
+	static const char *const ends[] = { "{'status':'completed','output':{'x':1}}",
+		"{'status':'completed'}", "{'status':'failed','error':{'type':'t','message':'m'}}" };
+	struct mr_run_event ev = { .kind = MR_RUN_EVENT_CHILD_ENDED, .duration_us = -1 };
+
+	ev.step_execution_id = h->child;
+	if (f->len > 0 && draw(h, 4) == 0)
+		ev.step_execution_id = f->list[draw(h, f->len)].step_execution_id;
+	ev.data = world_json(h->kept, ends[draw(h, MR_ARRAY_LEN(ends))]);
+	return ev;
 }
 
 static struct mr_run_event make_event(struct history *h, const struct flight *f)
@@ -290,6 +238,8 @@ static struct mr_run_event make_event(struct history *h, const struct flight *f)
 		const struct mr_effect *e = &f->list[draw(h, f->len)];
 		bool ok = draw(h, 3) > 0;
 
+		if (h->w.g->steps[e->step].type == MR_STEP_SUBWORKFLOW && ok)
+			return child_started(h, e);
 		ev.kind = ok ? MR_RUN_EVENT_STEP_DONE : MR_RUN_EVENT_STEP_FAILED;
 		ev.step_execution_id = e->step_execution_id;
 		ev.attempt = e->attempt + (draw(h, 12) == 0);
@@ -300,6 +250,10 @@ static struct mr_run_event make_event(struct history *h, const struct flight *f)
 			ev.duration_us = (int64_t)draw(h, 1000);
 		return ev;
 	}
+	if (what == 14 || what == 15)
+		return make_signal(h);
+	if (what == 16)
+		return child_event(h, f);
 	if (what == 9)
 		ev.kind = MR_RUN_EVENT_PAUSE;
 	if (what == 10 || what == 11)
@@ -419,10 +373,10 @@ static void one_event(struct history *h, struct flight *f)
 		else if (draw(h, 2) == 0 && wake > h->w.now)
 			h->w.now = wake;
 		advance_both(h, &ev);
-		if (ev.step >= 0)
-			for (size_t i = 0; i < f->len; i++)
-				if (f->list[i].step == ev.step && f->list[i].attempt == ev.attempt)
-					f->list[i--] = f->list[--f->len];
+		for (size_t i = 0; i < f->len; i++)
+			if (f->list[i].step_execution_id == ev.step_execution_id &&
+			    f->list[i].attempt == ev.attempt)
+				f->list[i--] = f->list[--f->len];
 		take_out(h, f);
 	}
 	check_replay(h);
@@ -437,20 +391,22 @@ static void begin(struct history *h, uint64_t number)
 		.seq = 1,
 		.at_us = WORLD_BEGIN,
 		.duration_us = -1 };
-	struct mr_buf b;
+	struct random_text t;
 	char input[40];
 
 	h->number = number;
 	h->chance = number * 7919 + 1;
 	h->facts_len = 0;
 	h->has_snapshot = false;
+	h->child = 0;
 	h->kept = mr_arena_create(256u << 20);
 	assert_non_null(h->kept);
-	mr_buf_init(&b, 1u << 20);
-	write_definition(h, &b);
+	random_valid(&t, &h->chance, 6);
 	(void)snprintf(input, sizeof(input), "{'n':%u}", (unsigned)draw(h, 6));
-	world_begin(&h->w, b.p, input);
-	mr_buf_done(&b);
+	world_begin(&h->w, t.b.p, input);
+	if (getenv("MILLRACE_TEST_SEED") != NULL)
+		(void)fprintf(stderr, "%s\n", t.b.p);
+	mr_buf_done(&t.b);
 	h->w.secrets = world_json(h->w.graph_arena, "{'T':'t'}");
 	keep_fact(h, &created);
 }
