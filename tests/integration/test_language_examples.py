@@ -69,7 +69,7 @@ def test_every_step_type_has_one():
     assert types and not missing
 
 
-@pytest.mark.parametrize("expected, before", cases("run"))
+@pytest.mark.parametrize("expected, before", list(cases("run")))
 def test_what_becomes_of_it(api, receiver, expected, before):
     document = with_child(api, at_the_receiver(before["workflow"], receiver), before["child"])
     run = api.execute(save(api, document)["id"], input=expected.get("input", {}))["run_id"]
@@ -88,12 +88,12 @@ def test_what_becomes_of_it(api, receiver, expected, before):
         assert {path: statuses.get(path) for path in expected["steps"]} == expected["steps"]
 
 
-@pytest.mark.parametrize("document, before", cases("definition"))
+@pytest.mark.parametrize("document, before", list(cases("definition")))
 def test_what_is_valid(api, document, before):
     assert api.ok("POST", f"{BASE}/validate", json={**document, "name": "x"})["valid"] is True
 
 
-@pytest.mark.parametrize("paths, before", cases("faults"))
+@pytest.mark.parametrize("paths, before", list(cases("faults")))
 def test_what_is_refused(api, paths, before):
     answer = api.post(f"{BASE}/validate", {**before["refused"], "name": "x"})
     assert answer.status_code == 400
