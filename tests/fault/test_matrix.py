@@ -19,6 +19,8 @@ from support.sql import Lost, Sql
 from support.stack import Stack, wait_until
 
 FEW, MANY = 2, 20
+# when each row was committed; a disk that is soon full; whole statements to find a flush by
+POSTGRES = "-c track_commit_timestamp=on -c max_wal_size=128MB -c track_activity_query_size=32768"
 OWNER = "millrace-dev"  # whom the servers run as when the tests run as root
 
 
@@ -31,7 +33,7 @@ def ground(request):
         with capture.global_and_fixture_disabled():
             writer.write_line(f"  {text}")
 
-    stack = Stack("matrix", environment={"PG_OPTIONS": "-c track_commit_timestamp=on -c max_wal_size=128MB"})
+    stack = Stack("matrix", environment={"PG_OPTIONS": POSTGRES})
     g = None
     try:
         stack.start()
