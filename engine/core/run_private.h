@@ -62,6 +62,9 @@ struct mr_inner {
 	/* the first failure of a frame that counts */
 	struct mr_value failure;
 	bool has_failure;
+	/* data_transform with jq: how far it has come; not in snapshots */
+	size_t jq_index;
+	struct mr_value jq_state;
 	/* wait: {waits: [{until} or {event, count}], all}; subworkflow: {child_run_id, cascade} */
 	struct mr_value spec;
 };
@@ -420,7 +423,7 @@ int mr_attempt_render(struct mr_attempt *a, bool *ret_failed) MR_MUST_CHECK;
 int mr_attempt_fail(struct mr_attempt *a, const char *type, const char *message) MR_MUST_CHECK;
 int64_t mr_turn_took(const struct mr_turn *t, const struct mr_step_state *st);
 
-/* ---- run_outside.c, run_pure.c, run_block.c, run_wait.c: types of steps ---- */
+/* ---- run_outside.c, run_pure.c, run_transform.c, run_block.c, run_wait.c: types of steps ---- */
 
 int mr_do_outside(struct mr_attempt *a) MR_MUST_CHECK;
 /* The effect of a step that is journalled as started. */

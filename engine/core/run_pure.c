@@ -99,32 +99,6 @@ int mr_do_log(struct mr_attempt *a)
 	return mr_turn_fact(a->t, MR_FACT_LOG, a->st, &f, -1);
 }
 
-/* ---- data_transform ---- */
-
-int mr_do_transform(struct mr_attempt *a)
-{
-	struct mr_arena *arena = a->t->out->arena;
-	struct mr_expr_error err = { .message = "" };
-	const struct mr_value *given;
-	struct mr_value source, result;
-	bool failed;
-	int r;
-
-	a->env.secrets = MR_SECRETS_REFUSED;
-	r = mr_attempt_render(a, &failed);
-	if (r < 0 || failed)
-		return r;
-	given = mr_value_get(&a->config, "source_data");
-	if (given != NULL)
-		source = *given;
-	else if (mr_run_env_source(&a->env, arena, &source) < 0)
-		return MR_E_NOMEM;
-	r = mr_transform_eval(a->s->transform, &source, &a->env.expr, arena, &result, &err);
-	if (r < 0)
-		return mr_turn_fail_expr(a->t, a->st, MR_STR("transformations"), r, &err, &a->env);
-	return mr_turn_complete(a->t, a->st, &result, &a->input, 0);
-}
-
 /* ---- assert, raise, terminate, emit ---- */
 
 static int throw(struct mr_attempt * a, struct mr_failure *f)
@@ -214,18 +188,4 @@ int mr_do_emit(struct mr_attempt *a)
 	if (r < 0 || a->st->status != MR_STEP_COMPLETED)
 		return r;
 	return mr_turn_emit(a->t, type, data != NULL ? *data : MR_NULL_VALUE);
-}
-
-int mr_transform_again(struct mr_attempt *a)
-{
-	(void)a;
-	return MR_E_INVALID;
-}
-
-int mr_transform_resume(struct mr_turn *t, struct mr_step_state *st, const struct mr_run_event *ev)
-{
-	(void)t;
-	(void)st;
-	(void)ev;
-	return MR_E_INVALID;
 }
