@@ -199,7 +199,7 @@ static struct mr_pg *open_pg(struct mr_engine *e)
 	struct mr_pg_settings pg = {
 		.conninfo = s->engine_database_url,
 		.shared = (unsigned)(s->db_connections < 3 ? 3 : s->db_connections),
-		.exclusive_max = 2,
+		.exclusive_max = 4, /* housekeeping, and what comes after a flush */
 		.statement_timeout_ms = STATEMENT_MS,
 		.slow_timeout_ms = SLOW_STATEMENT_MS,
 		.lock_timeout_ms = LOCK_MS,
