@@ -36,8 +36,8 @@ enum mr_commands_verdict {
 	MR_COMMANDS_STOP, /* it is cancelled, paused or failed */
 };
 enum mr_commands_verdict mr_commands_judge(const struct mr_held *h, const PGresult *r);
-/* Journals that H, which is paused, is resumed, and goes on no further: it needs a place of its limit
- * first. 0 or MR_E_NOMEM. */
+/* Journals that H, which is paused, is resumed, and goes on no further: it needs a place of its
+ * limit first. 0 or MR_E_NOMEM. */
 int mr_commands_resume(struct mr_held *h, const PGresult *r) MR_MUST_CHECK;
 /* H's sent outcome, with the commands obeyed in it, has been committed. */
 void mr_commands_landed(struct mr_held *h);

@@ -261,6 +261,7 @@ int mr_engine_open(struct mr_engine *e, uv_loop_t *loop, const struct mr_setting
 	e->settings = settings;
 	e->clock = &mr_clock_system;
 	e->rand = mr_rand_system;
+	e->database_ahead_us = e->clock->now_us(e->clock->ctx) - mr_engine_mono_us(e);
 	if (mr_env_init(&e->env, settings->engine_env_allowed) < 0)
 		return MR_E_NOMEM;
 	e->pg = open_pg(e);

@@ -52,6 +52,10 @@ struct mr_engine {
 	struct mr_env env;
 	enum mr_engine_state state;
 	int64_t id; /* engines.id while registered, else 0 */
+	/* The database's time less our monotonic one. What is written into runs is the database's
+	 * time: it wakes them, and other engines go on with them. So it doesn't matter how this
+	 * machine's clock is set, or that it is being set. */
+	int64_t database_ahead_us;
 	struct mr_lease *lease;
 	struct mr_ids *ids;
 	struct mr_definitions *definitions;
@@ -89,14 +93,15 @@ void mr_engine_registered(struct mr_engine *e, int64_t id);
 /* Another engine took our runs: all of them are dropped, their effects aborted. */
 void mr_engine_lost(struct mr_engine *e);
 
-static inline int64_t mr_engine_now_us(const struct mr_engine *e)
-{
-	return e->clock->now_us(e->clock->ctx);
-}
-
 static inline int64_t mr_engine_mono_us(const struct mr_engine *e)
 {
 	return e->clock->mono_us(e->clock->ctx);
+}
+
+/* By the database's clock, as last heard of with the lease. */
+static inline int64_t mr_engine_now_us(const struct mr_engine *e)
+{
+	return mr_engine_mono_us(e) + e->database_ahead_us;
 }
 
 #endif

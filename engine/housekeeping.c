@@ -79,6 +79,7 @@ static void find_dead(struct mr_housekeeping *k, const PGresult *r)
 static void taken_over(struct mr_query *q)
 {
 	struct mr_housekeeping *k = q->engine->housekeeping;
+	const PGresult *freed = mr_query_result(q, 1);
 	bool had_none = k->dead_len == 0;
 	int64_t runs;
 
@@ -86,14 +87,14 @@ static void taken_over(struct mr_query *q)
 		failed(q, "takeover");
 		return;
 	}
-	runs = mr_pg_i64(mr_query_result(q, 0), 0, "runs", 0);
-	if (mr_pg_i64(mr_query_result(q, 0), 0, "engines", 0) > 0)
+	runs = mr_pg_i64(freed, 0, "runs", 0);
+	if (mr_pg_i64(freed, 0, "engines", 0) > 0)
 		mr_log(MR_LOG_WARNING, "dead engine taken over", MR_F_N("runs", runs));
 	if (runs > 0) {
 		mr_metric_add(q->engine->metrics, MR_METRIC_TAKEN_OVER, NULL, (double)runs);
 		mr_claim_wake(q->engine->claim);
 	}
-	find_dead(k, mr_query_result(q, 1));
+	find_dead(k, mr_query_result(q, 2));
 	if (had_none && k->dead_len > 0)
 		k->takeover_at = 0; /* at the next tick */
 }
@@ -107,14 +108,19 @@ static void list_begin(struct mr_housekeeping *k)
 static void take_over(struct mr_housekeeping *k)
 {
 	struct mr_query *q = &k->takeover;
+	struct mr_str dead;
 
 	list_begin(k);
 	for (size_t i = 0; i < k->dead_len; i++)
 		mr_pg_array_add_i64(&k->list, k->dead[i]);
 	mr_pg_array_end(&k->list);
+	dead = mr_buf_str(&k->list);
 	mr_query_begin(q);
+	/* a statement of its own: the next one then sees what a last claim of theirs took */
+	mr_query_call(q, MR_SQL_ENGINE_RECLAIM_LOCK);
+	mr_query_text(q, "dead", dead);
 	mr_query_call(q, MR_SQL_ENGINE_RECLAIM);
-	mr_query_text(q, "dead", mr_buf_str(&k->list));
+	mr_query_text(q, "dead", dead);
 	mr_query_call(q, MR_SQL_ENGINE_PEERS);
 	mr_query_i64(q, "engine_id", k->engine->id);
 	mr_query_text(q, "host", mr_str(mr_lease_host(k->engine->lease)));

@@ -142,13 +142,27 @@ bool mr_lease_holds(const struct mr_lease *l)
 
 /* ---- the answer ---- */
 
-static void confirmed(struct mr_lease *l)
+/* The database said NOW_US between our asking and this answer: no closer than that is known, so
+ * the time goes on evenly unless it can't be right. */
+static void set_time(struct mr_lease *l, int64_t now_us)
+{
+	struct mr_engine *e = l->engine;
+	int64_t least = now_us - mr_engine_mono_us(e), most = now_us - l->sent_us;
+
+	if (e->database_ahead_us < least)
+		e->database_ahead_us = least;
+	else if (e->database_ahead_us > most)
+		e->database_ahead_us = most;
+}
+
+static void confirmed(struct mr_lease *l, const PGresult *r)
 {
 	int64_t lease_ms = l->engine->settings->engine_lease_ms;
 
 	/* counted from when we asked, so that the database's reckoning ends after ours */
 	l->held_until_us = l->sent_us + lease_ms * 1000;
 	l->next_ms = uv_now(l->engine->loop) + (uint64_t)(lease_ms / RENEWALS);
+	set_time(l, mr_pg_i64(r, 0, "now_us", mr_engine_now_us(l->engine)));
 }
 
 static void answered(struct mr_query *q)
@@ -172,7 +186,7 @@ static void answered(struct mr_query *q)
 		l->next_ms = 0;
 		mr_engine_lost(e);
 	} else {
-		confirmed(l);
+		confirmed(l, mr_query_result(q, last));
 		if (e->id == 0)
 			mr_engine_registered(
 			    e, mr_pg_i64(mr_query_result(q, last), 0, "engine_id", 0));

@@ -183,7 +183,9 @@ static int compile_steps(struct mr_compile *c)
 		r = index_names(c);
 	if (r == 0)
 		r = mr_graph_vars(c);
-	return r == 0 ? mr_graph_refs(c) : r;
+	if (r == 0)
+		r = mr_graph_refs(c);
+	return r == 0 ? mr_graph_types(c) : r;
 }
 
 static int compile(struct mr_compile *c)

@@ -254,5 +254,11 @@ bool mr_graph_vars_known(const struct mr_compile *c, struct mr_str name);
 
 /* graph_refs.c: what expressions name */
 int mr_graph_refs(struct mr_compile *c) MR_MUST_CHECK;
+/* Paths of conditions: a step's own, and the match of its I-th wait. */
+struct mr_str mr_graph_when_path(struct mr_compile *c, const struct mr_draft *d);
+struct mr_str mr_graph_wait_path(struct mr_compile *c, const struct mr_draft *d, size_t i);
+
+/* graph_types.c: operations that can never work; after the refs */
+int mr_graph_types(struct mr_compile *c) MR_MUST_CHECK;
 
 #endif

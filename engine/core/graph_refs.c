@@ -255,22 +255,34 @@ static bool is_recorded(enum mr_step_type type)
 	}
 }
 
-static void wait_refs(struct collect *k, const struct mr_step *s, struct mr_str config_path)
+struct mr_str mr_graph_wait_path(struct mr_compile *c, const struct mr_draft *d, size_t i)
+{
+	struct mr_str path = d->config_path;
+	const char *const lists[] = { "any", "all" };
+
+	for (size_t k = 0; k < MR_ARRAY_LEN(lists); k++)
+		if (mr_graph_get(d->config, lists[k]) != NULL)
+			path = mr_graph_path_at(c, mr_graph_pathz(c, path, lists[k]), i);
+	return mr_graph_pathz(c, mr_graph_pathz(c, path, "event"), "match");
+}
+
+struct mr_str mr_graph_when_path(struct mr_compile *c, const struct mr_draft *d)
+{
+	return mr_graph_pathz(
+	    c, d->path, mr_graph_get(d->raw, "when") != NULL ? "when" : "conditions");
+}
+
+static void wait_refs(struct collect *k, const struct mr_step *s, const struct mr_draft *d)
 {
 	k->is_recorded = true;
 	for (size_t i = 0; i < s->waits_len; i++) {
 		const struct mr_wait_item *w = &s->waits[i];
-		struct mr_str path = config_path;
 
-		if (s->waits_len > 1 || s->wait_all_of)
-			path = mr_graph_path_at(
-			    k->c, mr_graph_pathz(k->c, path, s->wait_all_of ? "all" : "any"), i);
 		template_refs(k, w->duration);
 		template_refs(k, w->until);
 		template_refs(k, w->event_type);
 		template_refs(k, w->count);
-		path = mr_graph_pathz(k->c, mr_graph_pathz(k->c, path, "event"), "match");
-		condition_refs(k, w->match, path);
+		condition_refs(k, w->match, mr_graph_wait_path(k->c, d, i));
 	}
 	k->is_recorded = false;
 }
@@ -300,7 +312,7 @@ static void config_refs(struct collect *k, struct mr_step *s, const struct mr_dr
 	k->is_recorded = false;
 	condition_refs(k, s->condition, mr_graph_pathz(k->c, d->config_path, "condition"));
 	branch_refs(k, s, d);
-	wait_refs(k, s, d->config_path);
+	wait_refs(k, s, d);
 }
 
 static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
@@ -314,9 +326,7 @@ static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
 	k->view = VIEW_STEP;
 	k->is_recorded = k->all = false;
 	config_refs(k, s, d);
-	condition_refs(k, s->when,
-	    mr_graph_pathz(
-	        c, d->path, mr_graph_get(d->raw, "when") != NULL ? "when" : "conditions"));
+	condition_refs(k, s->when, mr_graph_when_path(c, d));
 	template_refs(k, s->idempotency_key);
 	k->is_recorded = true;
 	for (size_t n = 0; n < s->catches_len; n++)

@@ -128,7 +128,8 @@ static bool is_undecided(const struct mr_run *run)
 {
 	switch (run->phase) {
 	case MR_PHASE_MAIN:
-		return run->terminated.kind != MR_VALUE_NULL || run->main->failed != NULL || run->main->left == 0;
+		return run->terminated.kind != MR_VALUE_NULL || run->main->failed != NULL ||
+		       run->main->left == 0;
 	case MR_PHASE_COMPENSATING:
 		return run->undoing == NULL || run->undoing->is_closed ||
 		       run->undoing->failed != NULL;

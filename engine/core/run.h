@@ -118,8 +118,7 @@ struct mr_run_info {
 	 * finds the value again; both may be NULL: then everything stays in the journal. */
 	int (*payload_store)(
 	    void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref);
-	int (*payload_load)(
-	    void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret);
+	int (*payload_load)(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret);
 	void *payload_ctx;
 	size_t payload_min; /* results that take more bytes in memory are stored; 0: never */
 };

@@ -64,8 +64,8 @@ static int wake_steps(struct mr_turn *t, bool *ret_moved)
 	int r = 0;
 
 	*ret_moved = false;
-	while (r == 0 && most-- > 0 && run->timers_len > 0 &&
-	       run->timers[0]->timer_at <= t->now && t->budget > 0) {
+	while (r == 0 && most-- > 0 && run->timers_len > 0 && run->timers[0]->timer_at <= t->now &&
+	       t->budget > 0) {
 		struct mr_step_state *st = run->timers[0];
 
 		*ret_moved = true;

@@ -247,8 +247,7 @@ static int open_block(struct apply *a)
 			mr_frame_drop(a->run, a->st->inner->first);
 		a->st->inner->rounds = 1;
 		a->st->inner->is_delayed = false;
-		return mr_frame_open(
-		    a->run, &a->run->g->blocks[a->s->body], a->st, 0, NULL, &f);
+		return mr_frame_open(a->run, &a->run->g->blocks[a->s->body], a->st, 0, NULL, &f);
 	default:
 		return open_branches(a, mr_read_ways(a->s, &a->fact->data));
 	}
@@ -280,8 +279,7 @@ static int apply_step_iterating(struct apply *a)
 		return MR_E_INVALID;
 	old = in->first;
 	if (mr_frame_result(a->run, old, old->arena, &last) < 0 ||
-	    mr_frame_open(
-	        a->run, &a->run->g->blocks[a->s->body], a->st, in->rounds, &last, &f) < 0)
+	    mr_frame_open(a->run, &a->run->g->blocks[a->s->body], a->st, in->rounds, &last, &f) < 0)
 		return MR_E_NOMEM;
 	mr_frame_drop(a->run, old);
 	in->rounds++;
@@ -461,8 +459,8 @@ static int apply_step_catching(struct apply *a)
 	    mr_inner_need(a->run, a->st) == NULL)
 		return MR_E_NOMEM;
 	a->st->inner->catch_entry = (unsigned)entry;
-	return mr_frame_open(a->run, &a->run->g->blocks[a->s->catches[entry].block], a->st, 0,
-	    &a->st->error, &f);
+	return mr_frame_open(
+	    a->run, &a->run->g->blocks[a->s->catches[entry].block], a->st, 0, &a->st->error, &f);
 }
 
 static int apply_step_skipped(struct apply *a)

@@ -1,4 +1,5 @@
-/* Steps that hold other steps: how they begin, and what it means that something inside has ended. */
+/* Steps that hold other steps: how they begin, and what it means that something inside has ended.
+ */
 #include "engine/core/run_private.h"
 
 #include <string.h>
@@ -57,8 +58,7 @@ static struct mr_value names_of(
 }
 
 /* How the way taken is journalled: one name, or of a switch all of them. */
-static int put_ways(
-    struct mr_turn *t, struct mr_fields *f, const struct mr_step *s, uint64_t ways)
+static int put_ways(struct mr_turn *t, struct mr_fields *f, const struct mr_step *s, uint64_t ways)
 {
 	size_t len;
 	struct mr_value names = names_of(t->out->arena, s, ways, &len);
@@ -90,9 +90,8 @@ static int chosen_result(struct mr_turn *t, const struct mr_step *s, uint64_t wa
 	return mr_fields_map(t->out->arena, &f, ret);
 }
 
-static int complete_chosen(
-    struct mr_turn *t, struct mr_step_state *st, uint64_t ways, struct mr_value last,
-    const struct mr_value *input, int64_t took)
+static int complete_chosen(struct mr_turn *t, struct mr_step_state *st, uint64_t ways,
+    struct mr_value last, const struct mr_value *input, int64_t took)
 {
 	const struct mr_step *s = mr_step_of(t->run, st);
 	struct mr_fields more = { .len = 0 };
@@ -191,8 +190,7 @@ int mr_do_switch(struct mr_attempt *a)
 	int r = 0;
 
 	if (a->s->value != NULL) {
-		r = mr_template_eval(
-		    a->s->value, &a->env.expr, a->t->out->arena, &value, &err);
+		r = mr_template_eval(a->s->value, &a->env.expr, a->t->out->arena, &value, &err);
 		if (r < 0)
 			return mr_turn_fail_expr(a->t, a->st, MR_STR("value"), r, &err, &a->env);
 	}
@@ -213,12 +211,14 @@ int mr_do_switch(struct mr_attempt *a)
 static int settle_chosen(struct mr_turn *t, struct mr_step_state *st)
 {
 	struct mr_value last = MR_NULL_VALUE;
+	struct mr_frame *f;
 
-	for (struct mr_frame *f = st->inner->first; f != NULL; f = f->next) {
+	for (f = st->inner->first; f != NULL; f = f->next)
+		if (!f->kept && f->failed != NULL)
+			return fail_by(t, st, &f->failed->error);
+	for (f = st->inner->first; f != NULL; f = f->next) {
 		if (f->kept)
 			continue;
-		if (f->failed != NULL)
-			return fail_by(t, st, &f->failed->error);
 		if (!f->is_closed)
 			return 0;
 		if (mr_frame_result(t->run, f, t->out->arena, &last) < 0)
@@ -266,8 +266,7 @@ static int complete_parallel(struct mr_turn *t, struct mr_step_state *st)
 	return mr_turn_complete(t, st, &result, NULL, mr_turn_took(t, st));
 }
 
-static int fail_parallel(
-    struct mr_turn *t, struct mr_step_state *st, const struct mr_tally *n)
+static int fail_parallel(struct mr_turn *t, struct mr_step_state *st, const struct mr_tally *n)
 {
 	struct mr_failure f = { .type = "limit", .retryable = true };
 	int r;
@@ -308,8 +307,7 @@ static int range_items(struct mr_arena *a, const struct mr_value *v, struct mr_v
 	size_t len = 0;
 	__int128 span;
 
-	if (from == NULL || to == NULL || step == 0 ||
-	    (by != NULL && by->kind != MR_VALUE_INT))
+	if (from == NULL || to == NULL || step == 0 || (by != NULL && by->kind != MR_VALUE_INT))
 		return MR_E_INVALID;
 	span = (__int128)to->i - from->i;
 	if ((span > 0) == (step > 0) && span != 0) {
@@ -398,9 +396,9 @@ int mr_do_foreach(struct mr_attempt *a)
 		return r;
 	if (r < 0)
 		return mr_attempt_fail(a, r == MR_E_LIMIT ? "limit" : "validation",
-		    r == MR_E_LIMIT
-		        ? "items: at most 1,000,000"
-		        : "items: must be a list, an object, or a range {\"from\", \"to\", \"step\"}");
+		    r == MR_E_LIMIT ? "items: at most 1,000,000"
+		                    : "items: must be a list, an object, or a range {\"from\", "
+		                      "\"to\", \"step\"}");
 	if (items.list->len == 0)
 		return empty_foreach(a);
 	mr_fields_put(&f, "input", a->input);

@@ -64,8 +64,7 @@ static int put_undone(struct mr_turn *t, struct mr_fields *f)
 	if (l == NULL)
 		return MR_E_NOMEM;
 	for (size_t i = 0; i < run->undo_len; i++)
-		l->items[i] =
-		    mr_value_str(mr_step_of(run, run->undo[run->undo_len - 1 - i])->name);
+		l->items[i] = mr_value_str(mr_step_of(run, run->undo[run->undo_len - 1 - i])->name);
 	mr_fields_put(f, "undone", mr_value_list(l));
 	return 0;
 }
@@ -128,8 +127,8 @@ int mr_turn_finish(struct mr_turn *t, enum mr_run_status outcome, const struct m
 	if (run->phase == MR_PHASE_MAIN && mr_outcome_is_failure(outcome) && run->undo_len > 0)
 		return begin_undoing(t, error != NULL ? *error : MR_NULL_VALUE);
 	return finish_fact(t,
-	    has_handlers(run->g, outcome) ? MR_FACT_FINISHING : last_fact(outcome), outcome,
-	    error, who, NULL);
+	    has_handlers(run->g, outcome) ? MR_FACT_FINISHING : last_fact(outcome), outcome, error,
+	    who, NULL);
 }
 
 /* ---- ends that are not the steps' own ---- */
@@ -232,8 +231,8 @@ static int stop_failing(struct mr_turn *t, struct mr_frame *f, bool *ret_moved)
 
 static int after_undoing(struct mr_turn *t)
 {
-	return mr_turn_finish(t, t->run->undo_failed ? MR_RUN_FAILED : MR_RUN_COMPENSATED,
-	    &t->run->error, NULL);
+	return mr_turn_finish(
+	    t, t->run->undo_failed ? MR_RUN_FAILED : MR_RUN_COMPENSATED, &t->run->error, NULL);
 }
 
 static int go_undoing(struct mr_turn *t, bool *ret_moved)
@@ -259,8 +258,8 @@ static int last_word(struct mr_turn *t)
 	struct mr_value error;
 
 	if (run->outcome != MR_RUN_COMPLETED || f == NULL || f->failed == NULL)
-		return finish_fact(t, last_fact(run->outcome), run->outcome, &run->error,
-		    &run->who, NULL);
+		return finish_fact(
+		    t, last_fact(run->outcome), run->outcome, &run->error, &run->who, NULL);
 	if (mr_value_copy(run->arena, &f->failed->error, &error) < 0)
 		return MR_E_NOMEM;
 	return finish_fact(t, MR_FACT_FAILED, MR_RUN_FAILED, &error, NULL, NULL);

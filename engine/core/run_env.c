@@ -441,7 +441,8 @@ int mr_run_env_source(const struct mr_run_env *env, struct mr_arena *a, struct m
 	const struct mr_run *run = env->run;
 	const struct mr_step_state *st = env->st;
 
-	/* out of blocks, to the input at last; an item of a foreach is nearer than what is around */
+	/* out of blocks, to the input at last; an item of a foreach is nearer than what is around
+	 */
 	while (st != NULL) {
 		const struct mr_step_state *before = nearest_before(run, st);
 		const struct mr_frame *f = st->frame;

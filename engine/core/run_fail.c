@@ -125,8 +125,8 @@ static int make_error(struct mr_turn *t, struct mr_step_state *st, const struct 
 	mr_fields_put(&f, "message", mr_value_str(message));
 	mr_fields_put(&f, "step", mr_value_str(mr_step_of(t->run, st)->name));
 	mr_fields_put(&f, "attempt", mr_value_int(mr_turn_attempt(st)));
-	if (fail->given != NULL && put_copy(t, arena, &f, mr_value_get(fail->given, "status_code"),
-	                               "status_code") < 0)
+	if (fail->given != NULL &&
+	    put_copy(t, arena, &f, mr_value_get(fail->given, "status_code"), "status_code") < 0)
 		return MR_E_NOMEM;
 	if (put_copy(t, arena, &f, data, "data") < 0)
 		return MR_E_NOMEM;
@@ -144,8 +144,7 @@ static int64_t retry_at(const struct mr_turn *t, const struct mr_step_state *st,
 	int64_t first = st->first_at > 0 ? st->first_at : t->now, at;
 
 	if (!fail->retryable || st->status == MR_STEP_CATCHING ||
-	    attempt >= s->retry.max_attempts ||
-	    !mr_retry_wanted(&s->retry, type, fail->is_thrown))
+	    attempt >= s->retry.max_attempts || !mr_retry_wanted(&s->retry, type, fail->is_thrown))
 		return 0;
 	at = t->now + mr_retry_delay(&s->retry, attempt, t->rand);
 	if (s->total_timeout_us > 0 && at >= first + s->total_timeout_us)
@@ -217,7 +216,8 @@ static int catch_by_value(struct mr_turn *t, struct mr_step_state *st,
 		return r;
 	broken.message = mr_arena_printf(t->out->arena, "catch[%u].value: %s", entry,
 	    err.message[0] != '\0' ? err.message : "its outcome cannot be recorded");
-	if (broken.message.p == NULL || make_error(t, st, &broken, MR_STR("expression"), &error) < 0)
+	if (broken.message.p == NULL ||
+	    make_error(t, st, &broken, MR_STR("expression"), &error) < 0)
 		return MR_E_NOMEM;
 	return failed_fact(t, st, fail, error, -1);
 }
@@ -316,8 +316,7 @@ int mr_turn_stop(struct mr_turn *t, struct mr_step_state *st)
 {
 	const struct mr_step *s = mr_step_of(t->run, st);
 
-	if (st->status == MR_STEP_RUNNING && s->kind == MR_STEP_OUTSIDE &&
-	    mr_turn_abort(t, st) < 0)
+	if (st->status == MR_STEP_RUNNING && s->kind == MR_STEP_OUTSIDE && mr_turn_abort(t, st) < 0)
 		return MR_E_NOMEM;
 	if (s->type == MR_STEP_SUBWORKFLOW && cascades(st) && mr_turn_cancel_child(t, st) < 0)
 		return MR_E_NOMEM;
@@ -400,12 +399,12 @@ static int drop_racer(struct mr_turn *t, struct mr_step_state *other)
 	if (mr_step_is_active(other->status))
 		return cancel_step(t, other, mr_skip_reason_names[MR_SKIP_CANCEL_REST]);
 	f = mr_turn_step_fields(t, other);
-	mr_fields_put(
-	    &f, "reason", mr_value_strz(mr_skip_reason_names[MR_SKIP_CANCEL_REST]));
+	mr_fields_put(&f, "reason", mr_value_strz(mr_skip_reason_names[MR_SKIP_CANCEL_REST]));
 	return mr_turn_fact(t, MR_FACT_STEP_SKIPPED, other, &f, -1);
 }
 
-/* Backwards from what ST waited for, so that what follows a step has ended before it is looked at. */
+/* Backwards from what ST waited for, so that what follows a step has ended before it is looked at.
+ */
 int mr_turn_cancel_rest(struct mr_turn *t, struct mr_step_state *st)
 {
 	struct mr_frame *f = st->frame;

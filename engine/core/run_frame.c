@@ -207,8 +207,7 @@ static void count_fresh(struct mr_run *run, struct mr_frame *f)
 {
 	f->left = f->block->len;
 	for (unsigned i = 0; i < f->block->len; i++)
-		f->steps[i].deps_left =
-		    (unsigned)run->g->steps[f->block->first + i].deps_len;
+		f->steps[i].deps_left = (unsigned)run->g->steps[f->block->first + i].deps_len;
 	for (unsigned i = 0; i < f->block->len; i++)
 		offer(run, &f->steps[i]);
 }
@@ -422,9 +421,12 @@ size_t mr_foreach_tolerance(const struct mr_step *s, size_t items)
 
 static void wake_holder(struct mr_run *run, struct mr_frame *f)
 {
-	if (f->holder != NULL && mr_step_is_active(f->holder->status) &&
-	    mr_step_is_due(run, f->holder))
+	if (f->holder == NULL || !mr_step_is_active(f->holder->status))
+		return;
+	if (mr_step_is_due(run, f->holder))
 		mr_ready_add(run, f->holder);
+	else
+		mr_ready_remove(run, f->holder);
 }
 
 int mr_foreach_open(struct mr_run *run, struct mr_step_state *st)
@@ -580,7 +582,8 @@ int mr_undo_add(struct mr_run *run, struct mr_step_state *st)
 {
 	if (run->undo_len == run->undo_cap) {
 		size_t cap = run->undo_cap == 0 ? 8 : run->undo_cap * 2;
-		struct mr_step_state **grown = mr_arena_array(run->arena, cap, sizeof(struct mr_step_state *));
+		struct mr_step_state **grown =
+		    mr_arena_array(run->arena, cap, sizeof(struct mr_step_state *));
 
 		if (grown == NULL)
 			return MR_E_NOMEM;

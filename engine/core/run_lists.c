@@ -105,12 +105,14 @@ int mr_timer_set(struct mr_run *run, struct mr_step_state *st, int64_t at)
 		return 0;
 	if (run->timers_len == run->timers_cap) {
 		size_t cap = run->timers_cap == 0 ? 8 : run->timers_cap * 2;
-		struct mr_step_state **grown = mr_arena_array(run->arena, cap, sizeof(struct mr_step_state *));
+		struct mr_step_state **grown =
+		    mr_arena_array(run->arena, cap, sizeof(struct mr_step_state *));
 
 		if (grown == NULL)
 			return MR_E_NOMEM;
 		if (run->timers_len > 0)
-			memcpy(grown, run->timers, run->timers_len * sizeof(struct mr_step_state *));
+			memcpy(
+			    grown, run->timers, run->timers_len * sizeof(struct mr_step_state *));
 		run->timers = grown;
 		run->timers_cap = cap;
 	}
@@ -141,7 +143,8 @@ static int hash_grow(struct mr_run *run)
 	size_t old_cap = run->hash_cap;
 	struct mr_step_state **old = run->hash;
 	size_t cap = old_cap == 0 ? 8 : old_cap * 2;
-	struct mr_step_state **grown = mr_arena_array(run->arena, cap, sizeof(struct mr_step_state *));
+	struct mr_step_state **grown =
+	    mr_arena_array(run->arena, cap, sizeof(struct mr_step_state *));
 
 	if (grown == NULL)
 		return MR_E_NOMEM;

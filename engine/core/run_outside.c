@@ -13,8 +13,8 @@ static struct mr_str iteration_text(struct mr_arena *a, const struct mr_frame *f
 	for (; f != NULL; f = f->holder != NULL ? f->holder->frame : NULL) {
 		if (f->block->role != MR_BLOCK_BODY)
 			continue;
-		text = mr_arena_printf(a, "%u%s%.*s", f->iteration, text.len > 0 ? "." : "",
-		    MR_STR_ARG(text));
+		text = mr_arena_printf(
+		    a, "%u%s%.*s", f->iteration, text.len > 0 ? "." : "", MR_STR_ARG(text));
 		if (text.p == NULL)
 			return text;
 	}
@@ -47,8 +47,7 @@ static int idempotency_key(struct mr_attempt *a, struct mr_str *ret, bool *ret_f
 	r = mr_template_eval(a->s->idempotency_key, &a->env.expr, arena, &v, &err);
 	if (r < 0) {
 		*ret_failed = true;
-		return mr_turn_fail_expr(
-		    a->t, a->st, MR_STR("idempotency_key"), r, &err, &a->env);
+		return mr_turn_fail_expr(a->t, a->st, MR_STR("idempotency_key"), r, &err, &a->env);
 	}
 	mr_buf_init(&b, TEXT_MAX);
 	mr_value_write_text(&b, &v);
@@ -191,8 +190,7 @@ int mr_turn_child_started(
 	return mr_turn_complete(t, st, &result, NULL, mr_turn_took(t, st));
 }
 
-int mr_turn_child_ended(
-    struct mr_turn *t, struct mr_step_state *st, const struct mr_run_event *ev)
+int mr_turn_child_ended(struct mr_turn *t, struct mr_step_state *st, const struct mr_run_event *ev)
 {
 	struct mr_str status = mr_value_get_str(&ev->data, "status");
 	const struct mr_value *output = mr_value_get(&ev->data, "output");

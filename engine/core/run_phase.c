@@ -44,8 +44,8 @@ int mr_run_next_undo(struct mr_run *run)
 	if (run->undo_len == 0)
 		return 0;
 	st = run->undo[run->undo_len - 1];
-	return mr_frame_open(run, &run->g->blocks[mr_step_of(run, st)->compensate], st, 0, NULL,
-	    &run->undoing);
+	return mr_frame_open(
+	    run, &run->g->blocks[mr_step_of(run, st)->compensate], st, 0, NULL, &run->undoing);
 }
 
 void mr_run_undone(struct mr_run *run)

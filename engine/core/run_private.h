@@ -51,10 +51,10 @@ struct mr_inner {
 	uint64_t ways;                 /* branches that were chosen */
 	unsigned catch_entry;          /* of a catching step */
 	/* foreach */
-	struct mr_value items;   /* a list */
+	struct mr_value items;    /* a list */
 	struct mr_value *results; /* one an item; kept in the holder's frame */
-	uint8_t *done;           /* one an item: 1 succeeded */
-	size_t next;             /* the first item that was not opened yet */
+	uint8_t *done;            /* one an item: 1 succeeded */
+	size_t next;              /* the first item that was not opened yet */
 	size_t succeeded, failed;
 	/* while */
 	unsigned rounds; /* begun */
@@ -104,13 +104,13 @@ struct mr_pooled {
 
 struct mr_frame {
 	const struct mr_block *block;
-	struct mr_step_state *holder; /* NULL: the run itself */
-	struct mr_frame *next, *prev; /* among the holder's */
+	struct mr_step_state *holder;         /* NULL: the run itself */
+	struct mr_frame *next, *prev;         /* among the holder's */
 	struct mr_frame *all_next, *all_prev; /* of the run, in order of opening */
 	unsigned iteration;
-	struct mr_arena *arena;    /* what its steps gave; the run's own for the main block */
-	struct mr_pooled *pooled;  /* where the arena came from, or NULL */
-	struct mr_value bound;     /* foreach: the item; while: the last round's result; error */
+	struct mr_arena *arena;      /* what its steps gave; the run's own for the main block */
+	struct mr_pooled *pooled;    /* where the arena came from, or NULL */
+	struct mr_value bound;       /* foreach: the item; while: the last round's result; error */
 	struct mr_step_state *steps; /* block->len of them */
 	bool is_detached; /* closed and not among the holder's any more, kept for compensation */
 	unsigned pins;    /* compensations inside that need it */
@@ -120,8 +120,8 @@ struct mr_frame {
 	struct mr_step_state *failed; /* the first unhandled failure */
 	bool is_closed;               /* nothing more happens in it */
 	bool is_cancelled;            /* steps of it were cancelled: it gives nothing */
-	bool kept;                    /* of a block that is to run again: its steps' states are used */
-	unsigned number;              /* in the snapshot being written */
+	bool kept;       /* of a block that is to run again: its steps' states are used */
+	unsigned number; /* in the snapshot being written */
 };
 
 /* A signal or event that came and was not consumed. */
@@ -152,10 +152,10 @@ struct mr_run {
 	struct mr_value result;
 	int64_t result_at; /* what now() was for it */
 	bool has_result;
-	bool has_output; /* terminate gave the output that is the result */
+	bool has_output;     /* terminate gave the output that is the result */
 	struct mr_value who; /* of finishing: {status, by?, reason?, …} */
 	struct mr_frame *main, *on_failure, *finally;
-	struct mr_frame *undoing; /* the compensation under way */
+	struct mr_frame *undoing;   /* the compensation under way */
 	struct mr_value terminated; /* what a terminate step said; null: none has completed */
 	struct mr_inbox_item *inbox, *inbox_last;
 	size_t inbox_len;
@@ -239,16 +239,16 @@ int mr_step_end(
     struct mr_run *run, struct mr_step_state *st, enum mr_step_status status) MR_MUST_CHECK;
 void mr_step_make_fresh(struct mr_run *run, struct mr_step_state *st, bool keep_inner);
 /* The result of the last step, as written, that has one; loaded into A when it is elsewhere. */
-int mr_frame_result(
-    const struct mr_run *run, const struct mr_frame *f, struct mr_arena *a, struct mr_value *ret)
-    MR_MUST_CHECK;
+int mr_frame_result(const struct mr_run *run, const struct mr_frame *f, struct mr_arena *a,
+    struct mr_value *ret) MR_MUST_CHECK;
 /* What a completed step gave. */
 int mr_step_output(const struct mr_run *run, const struct mr_step_state *st, struct mr_arena *a,
     struct mr_value *ret) MR_MUST_CHECK;
 /* Opens the items of a foreach that may run now. */
 int mr_foreach_open(struct mr_run *run, struct mr_step_state *st) MR_MUST_CHECK;
 /* What a foreach goes through, as a list: GIVEN itself, {key, value} of an object's members, or the
- * numbers of {from, to, step}. MR_E_INVALID when GIVEN is none of these, MR_E_LIMIT for too many. */
+ * numbers of {from, to, step}. MR_E_INVALID when GIVEN is none of these, MR_E_LIMIT for too many.
+ */
 int mr_foreach_items(
     struct mr_arena *a, const struct mr_value *given, struct mr_value *ret) MR_MUST_CHECK;
 /* How many failed items are not too many. */
@@ -483,8 +483,7 @@ int mr_turn_fail(
 int mr_turn_fail_expr(struct mr_turn *t, struct mr_step_state *st, struct mr_str member, int r,
     const struct mr_expr_error *err, const struct mr_run_env *env) MR_MUST_CHECK;
 /* Cancels what is active in a frame, with all that is inside. */
-int mr_turn_cancel_frame(
-    struct mr_turn *t, struct mr_frame *f, const char *reason) MR_MUST_CHECK;
+int mr_turn_cancel_frame(struct mr_turn *t, struct mr_frame *f, const char *reason) MR_MUST_CHECK;
 /* Cancels what is active inside a step, not the step itself. */
 int mr_turn_cancel_inner(
     struct mr_turn *t, struct mr_step_state *st, const char *reason) MR_MUST_CHECK;

@@ -121,14 +121,13 @@ int mr_do_transform(struct mr_attempt *a)
 		return MR_E_NOMEM;
 	r = mr_transform_eval(a->s->transform, &source, &a->env.expr, arena, &result, &err);
 	if (r < 0)
-		return mr_turn_fail_expr(
-		    a->t, a->st, MR_STR("transformations"), r, &err, &a->env);
+		return mr_turn_fail_expr(a->t, a->st, MR_STR("transformations"), r, &err, &a->env);
 	return mr_turn_complete(a->t, a->st, &result, &a->input, 0);
 }
 
 /* ---- assert, raise, terminate, emit ---- */
 
-static int throw(struct mr_attempt *a, struct mr_failure *f)
+static int throw(struct mr_attempt * a, struct mr_failure *f)
 {
 	f->is_thrown = f->retryable = true;
 	f->input = &a->input;

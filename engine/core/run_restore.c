@@ -97,7 +97,8 @@ static int read_items(struct mr_step_state *st, const struct mr_value *v)
 	if (in->results == NULL || in->done == NULL)
 		return MR_E_NOMEM;
 	for (size_t i = 0; i < done->list->len; i++) {
-		int64_t at = done->list->items[i].kind == MR_VALUE_INT ? done->list->items[i].i : -1;
+		int64_t at =
+		    done->list->items[i].kind == MR_VALUE_INT ? done->list->items[i].i : -1;
 
 		if (at < 0 || (size_t)at >= len)
 			return MR_E_INVALID;
@@ -360,7 +361,8 @@ static int count_all(const struct restore *x, const struct mr_value *snapshot)
 	return 0;
 }
 
-/* A run is only whole when its frames are: the handlers of its phase, the main block once started. */
+/* A run is only whole when its frames are: the handlers of its phase, the main block once started.
+ */
 static bool is_whole(const struct mr_run *run)
 {
 	return (!run->started || run->main != NULL) &&

@@ -3,8 +3,8 @@
  * blocks by the name of their first step, so that a snapshot outlives a change of how graphs are
  * numbered; frames go by their place in the list. run_restore.c reads it.
  */
-#include "engine/core/run_private.h"
 #include "engine/core/run_snapshot.h"
+#include "engine/core/run_private.h"
 
 static void put_int(struct mr_fields *f, const char *key, int64_t n)
 {
@@ -157,7 +157,8 @@ static int write_frame(
 	struct mr_value steps;
 
 	mr_fields_put(&fields, "block", mr_value_str(run->g->steps[f->block->first].name));
-	if (put_place(run, a, &fields, "holder", f->holder) < 0 || write_steps(run, f, a, &steps) < 0)
+	if (put_place(run, a, &fields, "holder", f->holder) < 0 ||
+	    write_steps(run, f, a, &steps) < 0)
 		return MR_E_NOMEM;
 	put_int(&fields, "iteration", f->iteration);
 	put_value(&fields, "bound", f->bound);

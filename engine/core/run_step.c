@@ -157,11 +157,10 @@ static int apply_template(struct mr_turn *t, struct mr_step_state *st, const str
 }
 
 /* V where it lives as long as it is needed: the run's, or the fact's beside the frame's copy. */
-static int own(
-    struct mr_turn *t, const struct mr_step_state *st, const struct mr_value *v, struct mr_value *ret)
+static int own(struct mr_turn *t, const struct mr_step_state *st, const struct mr_value *v,
+    struct mr_value *ret)
 {
-	return mr_value_copy(
-	    st->frame->pooled != NULL ? t->out->arena : t->run->arena, v, ret);
+	return mr_value_copy(st->frame->pooled != NULL ? t->out->arena : t->run->arena, v, ret);
 }
 
 /* A large result goes to the payload store; RET is a reference then, and *RET_STORED says so. */
@@ -251,12 +250,13 @@ int mr_turn_complete_caught(struct mr_turn *t, struct mr_step_state *st,
     const struct mr_value *value, const struct mr_value *error)
 {
 	struct mr_fields f = mr_turn_step_fields(t, st);
-	struct mr_value plain;
+	struct mr_value plain, kept;
 	int r = mr_run_json_value(t->out->arena, value, &plain);
 
-	if (r < 0 || put_output(t, st, &f, &plain) < 0 || mr_turn_unawait(t, st) < 0)
+	if (r < 0 || put_output(t, st, &f, &plain) < 0 || own(t, st, error, &kept) < 0 ||
+	    mr_turn_unawait(t, st) < 0)
 		return MR_E_NOMEM;
-	mr_fields_put(&f, "error", *error);
+	mr_fields_put(&f, "error", kept);
 	return mr_turn_fact(t, MR_FACT_STEP_COMPLETED, st, &f, mr_turn_took(t, st));
 }
 
@@ -327,8 +327,8 @@ int mr_turn_begin(struct mr_turn *t, struct mr_step_state *st)
 
 	mr_attempt_init(&a, t, st, t->now);
 	if (mr_step_verdict(t->run, st) == MR_JOIN_UNMET)
-		return skip(t, st,
-		    a.s->join.kind == MR_JOIN_OK ? MR_SKIP_PATH_NOT_TAKEN : MR_SKIP_JOIN);
+		return skip(
+		    t, st, a.s->join.kind == MR_JOIN_OK ? MR_SKIP_PATH_NOT_TAKEN : MR_SKIP_JOIN);
 	if (a.s->disabled)
 		return skip(t, st, MR_SKIP_WHEN);
 	if (a.s->when != NULL) {

@@ -73,8 +73,8 @@ struct spec {
 	const char *problem; /* no expression failed, but what came out is wrong */
 };
 
-static int eval_member(struct spec *p, const struct mr_template *t, const char *member,
-    struct mr_value *ret)
+static int eval_member(
+    struct spec *p, const struct mr_template *t, const char *member, struct mr_value *ret)
 {
 	p->member = member;
 	return mr_template_eval(t, &p->a->env.expr, p->a->t->out->arena, ret, &p->err);
@@ -97,8 +97,8 @@ static int spec_time(struct spec *p, const struct mr_wait_item *w, struct mr_fie
 		                 : "must be a time such as 2026-01-31T12:00:00Z";
 		return MR_E_INVALID;
 	}
-	return mr_fields_time(f, p->a->t->out->arena, "until",
-	    w->duration != NULL ? p->a->t->now + us : us);
+	return mr_fields_time(
+	    f, p->a->t->out->arena, "until", w->duration != NULL ? p->a->t->now + us : us);
 }
 
 static int spec_event(struct spec *p, const struct mr_wait_item *w, struct mr_fields *f)
@@ -408,8 +408,7 @@ int mr_turn_waited(struct mr_turn *t, struct mr_step_state *st)
 		return over_time(t, st);
 	switch (mr_step_of(t->run, st)->type) {
 	case MR_STEP_DELAY:
-		return delay_done(
-		    t, st, st->wake_at - st->began_at, mr_turn_took(t, st), NULL);
+		return delay_done(t, st, st->wake_at - st->began_at, mr_turn_took(t, st), NULL);
 	case MR_STEP_WAIT:
 		return judge_again(t, st);
 	default:

@@ -31,7 +31,7 @@ class Recorder:
     def check(self, answer):
         method, path = answer.request.method, urlsplit(answer.request.url).path
         what = f"{method} {answer.request.path_url[:200]} → {answer.status_code} {answer.text[:1500]}"
-        if answer.status_code in (301, 308) or not path.startswith(("/api/", "/health", "/metrics", "/openapi")):
+        if answer.status_code in (301, 308) or not path.startswith(("/api/", "/health", "/metrics", "/openapi", "/schemas")):
             return
         template, operation = self.document.operation(method, path)
         self.check_problem(answer, method, what)

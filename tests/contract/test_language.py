@@ -59,7 +59,7 @@ def test_anybody_may_read_the_schema_and_keep_it(stack):
     assert again.status_code == 304
 
 
-@pytest.mark.parametrize("path", definitions())
+@pytest.mark.parametrize("path", list(definitions()))
 def test_what_compiles_is_of_the_schema(admin, path):
     document = read(path)
     answer = admin.post(f"{BASE}/validate", body(document))

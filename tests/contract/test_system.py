@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def test_public_addresses_need_no_key(stack):
     nobody = stack.anonymous()
-    for path in ("/health", "/health/ready", "/openapi.json", "/health/"):
+    for path in ("/health", "/health/ready", "/openapi.json", "/schemas/workflow-1.json", "/health/"):
         assert nobody.get(path).status_code == 200, path
     health = nobody.get("/health").json()
     assert health["status"] == "healthy" and health["components"]["database"] == "healthy"

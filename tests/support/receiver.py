@@ -2,11 +2,21 @@
 import collections
 import json
 import ssl
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Received = collections.namedtuple("Received", "at method host path query headers body json")
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A caller that was killed is no error here."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
+            super().handle_error(request, client_address)
 
 
 class Receiver:
@@ -30,8 +40,7 @@ class Receiver:
         context.load_cert_chain(certificate, key)
         self.servers = []
         for port, tls in ((http_port, False), (https_port, True)):
-            server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-            server.daemon_threads = True
+            server = Server(("127.0.0.1", port), self._handler())
             if tls:
                 server.socket = context.wrap_socket(server.socket, server_side=True,
                                                     do_handshake_on_connect=False)

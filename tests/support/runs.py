@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import uuid
 
 from .stack import wait_until
 
@@ -66,14 +67,21 @@ def check_journal(stack, first, last):
 class Engine:
     """One more engine on the stack's database."""
 
-    def __init__(self, stack, **settings):
-        environment = {**os.environ, **{f"MILLRACE_{k.upper()}": str(v) for k, v in settings.items()}}
-        self.log = open(stack.log_dir / f"engine-beside-{id(self)}.log", "w")
+    def __init__(self, stack, environment=None, **settings):
+        environment = {**os.environ, **{f"MILLRACE_{k.upper()}": str(v) for k, v in settings.items()},
+                       **(environment or {})}
+        self.log = open(stack.log_dir / f"engine-beside-{uuid.uuid4().hex[:8]}.log", "w")
         self.process = subprocess.Popen([f"{stack.inst}/sbin/millrace-engine", "-c", stack.config],
                                         env=environment, stderr=self.log)
         self.pid = self.process.pid
         wait_until(lambda: stack.rows(f"select 1 as up from millrace.engines where pid = {self.pid}"),
                    20, message="the engine did not register")
+
+    def said(self, event):
+        """Its log lines about that event."""
+        with open(self.log.name) as f:
+            lines = [json.loads(line) for line in f if line.startswith("{") and line.endswith("}\n")]
+        return [line for line in lines if line["event"] == event]
 
     def signal(self, number):
         self.process.send_signal(number)

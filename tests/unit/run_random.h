@@ -33,8 +33,9 @@ static void random_steps(struct random_text *t, unsigned depth, unsigned most);
 
 static void random_branches(struct random_text *t, unsigned depth)
 {
-	static const char *const joins[] = { "", ",'join':'any'", ",'join':'any','cancel_rest':true",
-		",'join':'done'", ",'join':{'n':2}", ",'on_branch_failure':'wait_all'" };
+	static const char *const joins[] = { "", ",'join':'any'",
+		",'join':'any','cancel_rest':true", ",'join':'done'", ",'join':{'n':2}",
+		",'on_branch_failure':'wait_all'" };
 	unsigned n = 2 + pick(t, 2);
 
 	mr_buf_addz(&t->b, "'type':'parallel','config':{'branches':{");
@@ -71,7 +72,8 @@ static void random_while(struct random_text *t, unsigned depth)
 
 static void random_switch(struct random_text *t, unsigned depth)
 {
-	mr_buf_addf(&t->b, "'type':'switch','config':{'value':'{{trigger.n}}','match':'%s','cases':[",
+	mr_buf_addf(&t->b,
+	    "'type':'switch','config':{'value':'{{trigger.n}}','match':'%s','cases':[",
 	    pick(t, 2) == 0 ? "first" : "all");
 	for (unsigned i = 0; i < 2; i++) {
 		if (i > 0)
@@ -199,8 +201,8 @@ static void random_order(struct random_text *t, const char *prefix, unsigned fir
 	n = pick(t, 3);
 	mr_buf_addz(&t->b, ",'depends_on':[");
 	for (unsigned k = 0; k < n; k++)
-		mr_buf_addf(&t->b, "%s'%s%u'", k > 0 ? "," : "", prefix,
-		    first + pick(t, i - first));
+		mr_buf_addf(
+		    &t->b, "%s'%s%u'", k > 0 ? "," : "", prefix, first + pick(t, i - first));
 	mr_buf_addc(&t->b, ']');
 	if (n > 1 && pick(t, 3) == 0)
 		mr_buf_addf(&t->b, ",'join':%s", joins[pick(t, (unsigned)MR_ARRAY_LEN(joins))]);

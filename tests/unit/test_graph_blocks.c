@@ -36,16 +36,16 @@ static const struct {
 	{ "while", STEPS(WHILE("'condition':'index < 3','max_iterations':5,'steps':" NOOP("a"))),
 	    "while:; while/a:" },
 	{ "catch and compensate",
-	    STEPS(
-	        "{'name':'a','type':'noop','catch':[{'on':['timeout'],'steps':[" NOOP(
-	            "x") "]},{'as':'e','steps':" NOOP("x") "},{'value':null}],'compensate':{'steps'"
-	                                                   ":[" NOOP("u") "]}},{'name':'b','type':'"
-	                                                                  "noop','compensate'"
-	                                                                  ":" NOOP("u") "},{'name':"
-	                                                                                "'c','type'"
-	                                                                                ":'noop','"
-	                                                                                "compensate"
-	                                                                                "':[" NOOP("u") "]}"),
+	    STEPS("{'name':'a','type':'noop','catch':[{'on':['timeout'],'steps':[" NOOP(
+	        "x") "]},{'as':'e','steps':" NOOP("x") "},{'value':null}],'compensate':{'steps'"
+	                                               ":[" NOOP("u") "]}},{'name':'b','type':'"
+	                                                              "noop','compensate'"
+	                                                              ":" NOOP("u") "},{'name':"
+	                                                                            "'c','type'"
+	                                                                            ":'noop','"
+	                                                                            "compensate"
+	                                                                            "':[" NOOP(
+	                                                                                "u") "]}"),
 	    "a:; b: a; c: b; a/catch/x:; a/catch_2/x:; a/compensate/u:; b/compensate/u:; "
 	    "c/compensate/u:" },
 	{ "on_failure and finally",
@@ -407,32 +407,29 @@ static void check_same(const struct mr_graph *a, const struct mr_graph *b, const
 
 static void normal_form_is_stable(void **state)
 {
-	static const char
-	    *const more[] = {
-		    STEPS("{'name':'s','type':'switch','next':['p','q'],'catch':[{'on':['limit'],'"
-		          "next':"
-		          "'q'},{'next':['r']}],'config':{'cases':[{'when':'x','next':'q'},{'when':"
-		          "'y',"
-		          "'next':['r','t']}],'default':{'next':'t'},'match':'all'}}," NOOP(
-		              "p") "," NOOP("q") "," NOOP("r") "," NOOP("t")),
-		    STEPS(
-		        TYPED("wait", "'all':[{'duration':1},{'event':{'type':'x'}}]") "," PARALLEL(
-		            "'join':{'n':1},'cancel_rest':true,'branches':{'a b':" NOOP(
-		                "x") "}") ","
-		                          "{'type':'noop','disabled':true,'join':'done','timeouts':"
-		                          "{'run':1,'total':5},"
-		                          "'mock':{'x':1},'description':'d','on_error':'continue'"
-		                          "}"),
-		    "{'mode':'saga','vars':{'a':1},'secrets':['x'],'concurrency':{'limit':1},'"
-		    "steps':"
-		    "[{'type':'set','config':{'b':1},'compensate':[" NOOP(
-		        "u") "]}],'finally':[" NOOP("f") "]}",
-		    STEPS(
-		        "{'type':'subworkflow','config':{'workflow':7,'wait':false}}," WHILE(
-		            "'condition':true,'max_iterations':1,'steps':" NOOP(
-		                "x")) "," FOREACH("'items':[],'tolerate':{'percent':5},'steps'"
-		                                  ":" NOOP("x"))),
-	    };
+	static const char *const more[] = {
+		STEPS("{'name':'s','type':'switch','next':['p','q'],'catch':[{'on':['limit'],'"
+		      "next':"
+		      "'q'},{'next':['r']}],'config':{'cases':[{'when':'x','next':'q'},{'when':"
+		      "'y',"
+		      "'next':['r','t']}],'default':{'next':'t'},'match':'all'}}," NOOP(
+		          "p") "," NOOP("q") "," NOOP("r") "," NOOP("t")),
+		STEPS(TYPED("wait", "'all':[{'duration':1},{'event':{'type':'x'}}]") "," PARALLEL(
+		    "'join':{'n':1},'cancel_rest':true,'branches':{'a b':" NOOP(
+		        "x") "}") ","
+		                  "{'type':'noop','disabled':true,'join':'done','timeouts':"
+		                  "{'run':1,'total':5},"
+		                  "'mock':{'x':1},'description':'d','on_error':'continue'"
+		                  "}"),
+		"{'mode':'saga','vars':{'a':1},'secrets':['x'],'concurrency':{'limit':1},'"
+		"steps':"
+		"[{'type':'set','config':{'b':1},'compensate':[" NOOP("u") "]}],'finally':[" NOOP(
+		    "f") "]}",
+		STEPS("{'type':'subworkflow','config':{'workflow':7,'wait':false}}," WHILE(
+		    "'condition':true,'max_iterations':1,'steps':" NOOP(
+		        "x")) "," FOREACH("'items':[],'tolerate':{'percent':5},'steps'"
+		                          ":" NOOP("x"))),
+	};
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(good) + MR_ARRAY_LEN(more); i++) {

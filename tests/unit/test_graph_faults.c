@@ -226,7 +226,8 @@ static const struct {
 	                                                                                 "{step"
 	                                                                                 "s.c}"
 	                                                                                 "}") "]}"
-	                                                                                      "," NOOP("c") "]}",
+	                                                                                      "," NOOP(
+	                                                                                          "c") "]}",
 	    "steps[0].config.message unknown_reference\nsteps[1].config.items "
 	    "unknown_reference\n"
 	    "on_failure[0].config.message unknown_reference\n"

@@ -158,7 +158,8 @@ struct flight {
 static void forget(struct flight *f, const struct mr_effect *e)
 {
 	for (size_t i = 0; i < f->len; i++)
-		if (f->list[i].step_execution_id == e->step_execution_id)
+		if (f->list[i].step_execution_id == e->step_execution_id &&
+		    f->list[i].attempt == e->attempt)
 			f->list[i--] = f->list[--f->len];
 }
 
@@ -181,9 +182,9 @@ static void take_out(struct history *h, struct flight *f)
 	out->facts_len = out->effects_len = out->aborts_len = 0;
 	out->waits_len = out->unwaits_len = out->emits_len = out->cancels_len = 0;
 	if (f->len != mr_run_in_flight(h->w.run))
-		fail_msg("MILLRACE_TEST_SEED=%llu, event %zu: %zu effects were handed out, %zu are known",
-		    (unsigned long long)h->number, h->events, f->len,
-		    mr_run_in_flight(h->w.run));
+		fail_msg("MILLRACE_TEST_SEED=%llu, event %zu: %zu effects were handed out, %zu are "
+		         "known",
+		    (unsigned long long)h->number, h->events, f->len, mr_run_in_flight(h->w.run));
 }
 
 static struct mr_run_event make_signal(struct history *h)
@@ -194,8 +195,8 @@ static struct mr_run_event make_signal(struct history *h)
 
 	if (draw(h, 5) == 0) {
 		ev.kind = MR_RUN_EVENT_VARIABLES;
-		text = mr_arena_printf(
-		    h->kept, "{'by':'ann','vars':{'v':%u}}", (unsigned)draw(h, 6));
+		text =
+		    mr_arena_printf(h->kept, "{'by':'ann','vars':{'v':%u}}", (unsigned)draw(h, 6));
 	}
 	ev.data = world_json(h->kept, text.p);
 	return ev;
@@ -214,7 +215,8 @@ static struct mr_run_event child_started(struct history *h, const struct mr_effe
 static struct mr_run_event child_event(struct history *h, const struct flight *f)
 {
 	static const char *const ends[] = { "{'status':'completed','output':{'x':1}}",
-		"{'status':'completed'}", "{'status':'failed','error':{'type':'t','message':'m'}}" };
+		"{'status':'completed'}",
+		"{'status':'failed','error':{'type':'t','message':'m'}}" };
 	struct mr_run_event ev = { .kind = MR_RUN_EVENT_CHILD_ENDED, .duration_us = -1 };
 
 	ev.step_execution_id = h->child;

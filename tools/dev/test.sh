@@ -82,9 +82,22 @@ suite_dist() {
   if make -C "$DEV/build" distcheck; then count dist 1 0 0; else count dist 0 1 0; fi
 }
 
+# Twice a minute, where the suite is: the last line that it wrote.
+show_suite() { # SUITE PID
+  local shown=0
+  while kill -0 "$2" 2>/dev/null; do
+    sleep 0.5
+    [ $((SECONDS - SUITE_START)) -ge $((shown + 30)) ] || continue
+    shown=$((SECONDS - SUITE_START))
+    printf '  %-12s … %ds  %s\n' "$1" "$shown" "$(tail -n 1 "$OUT/$1.log" 2>/dev/null | tr -d '\r' | cut -c1-70)"
+  done
+}
+
 run_suite() {
   SUITE_START=$SECONDS
-  ("suite_$1") >"$OUT/$1.log" 2>&1 </dev/null || true
+  { ("suite_$1") || true; } >"$OUT/$1.log" 2>&1 </dev/null &
+  show_suite "$1" $!
+  wait $! || true
   local passed=0 failed=1 skipped=0 seconds=$((SECONDS - SUITE_START))
   [ ! -s "$OUT/$1.count" ] || read -r passed failed skipped seconds <"$OUT/$1.count"
   [ -s "$OUT/$1.count" ] || echo "0 1 0 $seconds" >"$OUT/$1.count"
