@@ -1,6 +1,7 @@
 /* data_transform: compiling a list of transformations, and running them one after the other. */
 #include "engine/core/transform.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,6 +152,16 @@ static int read_renames(struct compile *c, const char *name, const struct mr_val
 	return r;
 }
 
+/* What libjq has to say of it is known when it runs. */
+static int read_program(struct compile *c, const char *name, const struct mr_value *v)
+{
+	if (v->kind == MR_VALUE_STRING && v->s.len > MR_TRANSFORM_JQ) {
+		fault(c, name, "limit", "must be at most %u bytes", MR_TRANSFORM_JQ);
+		return 0;
+	}
+	return read_string(c, name, v, &c->step->program);
+}
+
 static int read_depth(struct compile *c, const char *name, const struct mr_value *v)
 {
 	if (v->kind != MR_VALUE_INT || v->i < 1 || v->i > 1000)
@@ -209,6 +220,8 @@ static const struct member {
 	{ "by", MR_TRANSFORM_BY, read_expr },
 	{ "order", MR_TRANSFORM_ORDER, read_order },
 	{ "op", MR_TRANSFORM_OP, read_op },
+	{ "program", MR_TRANSFORM_PROGRAM, read_program },
+	{ "filter", MR_TRANSFORM_FILTER, read_program },
 };
 
 static bool allows(const struct mr_transform_type *type, const struct member *m)
@@ -264,8 +277,12 @@ static void require(struct compile *c)
 			first = (type->required & members[i].bit) != 0 ? members[i].name : NULL;
 		fault(c, first != NULL ? first : "", "required", "%s needs %s%s", type->name,
 		    first != NULL ? first : "more",
-		    (type->required & MR_TRANSFORM_EXPRESSION) != 0 ? " or template" : "");
+		    (type->required & MR_TRANSFORM_EXPRESSION) != 0 ? " or template"
+		    : (type->required & MR_TRANSFORM_FILTER) != 0   ? " or filter"
+		                                                    : "");
 	}
+	if ((c->given & MR_TRANSFORM_PROGRAM) != 0 && (c->given & MR_TRANSFORM_FILTER) != 0)
+		fault(c, "filter", "conflict", "give program or filter, not both");
 	if ((c->given & MR_TRANSFORM_EXPRESSION) != 0 && (c->given & MR_TRANSFORM_TEMPLATE) != 0)
 		fault(c, "template", "conflict", "give expression or template, not both");
 }
@@ -543,33 +560,139 @@ static void init(struct mr_transform_run *run, const struct mr_expr_env *env, st
 	run->told = false;
 }
 
+/* From entry *AT on, up to the end or to a jq entry, whose input is then in *PRESENT. */
+static int eval_steps(struct mr_transform_run *run, const struct mr_transform *t,
+    const struct mr_value *input, struct mr_value *values, size_t *at, struct mr_value *present)
+{
+	struct mr_value named = MR_NULL_VALUE, in = MR_NULL_VALUE;
+	int r = 0;
+
+	for (; *at < t->len; ++*at) {
+		const struct mr_transform_step *step = &t->steps[*at];
+		const struct mr_value *const from[3] = { present, &named, input };
+
+		r = step->has_path ? results(run->vm.arena, t, values, *at, &named) : 0;
+		if (r == 0)
+			r = mr_vm_charge(&run->vm, 1);
+		if (r == 0)
+			r = find_input(run, step, from, &in);
+		if (r == 0 && step->type->fn == NULL) {
+			*present = in;
+			return 0;
+		}
+		if (r == 0)
+			r = step->type->fn(run, step, &in, present);
+		if (r < 0)
+			return tell(run, step, *at, r);
+		values[*at] = *present;
+	}
+	return 0;
+}
+
 int mr_transform_eval(const struct mr_transform *t, const struct mr_value *input,
     const struct mr_expr_env *env, struct mr_arena *a, struct mr_value *ret,
     struct mr_expr_error *err)
 {
 	struct mr_value *values = mr_arena_array(a, t->len, sizeof(*values));
-	struct mr_value present = *input, named = MR_NULL_VALUE, in = MR_NULL_VALUE;
+	struct mr_value present = *input;
 	struct mr_transform_run run;
-	int r = 0;
+	size_t at = 0;
+	int r;
 
 	if (values == NULL)
 		return mr_expr_nomem(err);
 	init(&run, env, a, err);
-	for (size_t i = 0; i < t->len; i++) {
-		const struct mr_transform_step *step = &t->steps[i];
-		const struct mr_value *const from[3] = { &present, &named, input };
-
-		r = step->has_path ? results(a, t, values, i, &named) : 0;
-		if (r == 0)
-			r = mr_vm_charge(&run.vm, 1);
-		if (r == 0)
-			r = find_input(&run, step, from, &in);
-		if (r == 0)
-			r = step->type->fn(&run, step, &in, &present);
-		if (r < 0)
-			return tell(&run, step, i, r);
-		values[i] = present;
-	}
+	r = eval_steps(&run, t, input, values, &at, &present);
+	if (r < 0)
+		return r;
+	if (at < t->len)
+		return tell(&run, &t->steps[at], at,
+		    mr_vm_fail(&run.vm, "is not carried out where nothing may reach outside"));
 	r = results(a, t, values, t->len, ret);
 	return r == MR_E_NOMEM ? mr_expr_nomem(err) : r;
+}
+
+/* ---- with jq between ---- */
+
+bool mr_transform_has_jq(const struct mr_transform *t)
+{
+	for (size_t i = 0; i < t->len; i++) {
+		if (t->steps[i].type->fn == NULL)
+			return true;
+	}
+	return false;
+}
+
+struct mr_str mr_transform_jq_program(const struct mr_transform *t, size_t index)
+{
+	return index < t->len && t->steps[index].type->fn == NULL ? t->steps[index].program
+	                                                          : MR_STR_NONE;
+}
+
+/* The values of the entries before AT; those that nobody can ask for any more are null. */
+static int keep(struct mr_arena *a, const struct mr_transform *t, const struct mr_value *values,
+    size_t at, struct mr_value *ret)
+{
+	struct mr_list *l = mr_list_create(a, at);
+
+	if (l == NULL)
+		return MR_E_NOMEM;
+	for (size_t i = 0; i < at; i++)
+		l->items[i] = t->steps[i].key.p != NULL || i + 1 == at ? values[i] : MR_NULL_VALUE;
+	*ret = mr_value_list(l);
+	return 0;
+}
+
+int mr_transform_eval_from(const struct mr_transform *t, const struct mr_value *input,
+    const struct mr_expr_env *env, struct mr_arena *a, size_t *index, struct mr_value *state,
+    struct mr_value *ret, struct mr_expr_error *err)
+{
+	struct mr_value *values = mr_arena_array(a, t->len, sizeof(*values));
+	struct mr_value present = *input;
+	struct mr_transform_run run;
+	int r;
+
+	if (values == NULL)
+		return mr_expr_nomem(err);
+	init(&run, env, a, err);
+	if (*index > t->len ||
+	    (*index > 0 && (state->kind != MR_VALUE_LIST || state->list->len != *index)))
+		return tell(&run, &t->steps[0], 0,
+		    mr_vm_fail(&run.vm, "goes on from a state that isn't its own"));
+	if (*index > 0) {
+		memcpy(values, state->list->items, *index * sizeof(*values));
+		present = values[*index - 1];
+	}
+	r = eval_steps(&run, t, input, values, index, &present);
+	if (r == 0 && *index < t->len) {
+		*ret = present;
+		r = keep(a, t, values, *index, state);
+	} else if (r == 0) {
+		r = results(a, t, values, t->len, ret);
+	}
+	return r == MR_E_NOMEM ? mr_expr_nomem(err) : r;
+}
+
+int mr_transform_jq_done(const struct mr_transform *t, const struct mr_value *outputs,
+    struct mr_arena *a, size_t *index, struct mr_value *state, struct mr_expr_error *err)
+{
+	size_t n = outputs->kind == MR_VALUE_LIST ? outputs->list->len : 0;
+	struct mr_list *l = mr_list_create(a, *index + 1);
+	struct mr_transform_run run;
+
+	if (l == NULL)
+		return mr_expr_nomem(err);
+	assert(mr_transform_jq_program(t, *index).p != NULL);
+	assert(*index == 0 || (state->kind == MR_VALUE_LIST && state->list->len == *index));
+	init(&run, NULL, a, err);
+	if (n > 1)
+		return tell(&run, &t->steps[*index], *index,
+		    mr_vm_fail(
+		        &run.vm, "gave %zu values instead of one; put [ ] around the program", n));
+	if (*index > 0)
+		memcpy(l->items, state->list->items, *index * sizeof(l->items[0]));
+	l->items[*index] = n == 1 ? outputs->list->items[0] : MR_NULL_VALUE;
+	*state = mr_value_list(l);
+	++*index;
+	return 0;
 }

@@ -560,6 +560,8 @@ const struct mr_transform_type mr_transform_types[] = {
 	{ "filter", MR_TRANSFORM_CONDITION, MR_TRANSFORM_CONDITION, false, filter },
 	{ "flatten", MR_TRANSFORM_DEPTH, 0, false, flatten },
 	{ "group", MR_TRANSFORM_BY, MR_TRANSFORM_BY, false, group },
+	{ "jq", MR_TRANSFORM_PROGRAM | MR_TRANSFORM_FILTER,
+	    MR_TRANSFORM_PROGRAM | MR_TRANSFORM_FILTER, false, NULL },
 	{ "map", MR_TRANSFORM_EXPRESSION | MR_TRANSFORM_TEMPLATE,
 	    MR_TRANSFORM_EXPRESSION | MR_TRANSFORM_TEMPLATE, false, map },
 	{ "merge", MR_TRANSFORM_WITH, MR_TRANSFORM_WITH, false, merge },

@@ -7,6 +7,7 @@
 
 #define MR_TRANSFORM_COST  UINT64_C(20000000) /* all expressions of one transform together */
 #define MR_TRANSFORM_STEPS 1000u
+#define MR_TRANSFORM_JQ    (64u * 1024u) /* bytes of a jq program */
 
 /* "data.items[0].id": members and items. */
 struct mr_path_part {
@@ -44,6 +45,8 @@ enum {
 	MR_TRANSFORM_BY = 1 << 8,
 	MR_TRANSFORM_ORDER = 1 << 9,
 	MR_TRANSFORM_OP = 1 << 10,
+	MR_TRANSFORM_PROGRAM = 1 << 11,
+	MR_TRANSFORM_FILTER = 1 << 12, /* another name for program */
 };
 
 struct mr_transform_type {
@@ -51,7 +54,7 @@ struct mr_transform_type {
 	unsigned members;  /* allowed */
 	unsigned required; /* of them, at least one */
 	bool path_required;
-	mr_transform_fn *fn;
+	mr_transform_fn *fn; /* NULL: jq, which isn't carried out here */
 };
 
 enum mr_aggregate { MR_AGG_SUM, MR_AGG_AVG, MR_AGG_MIN, MR_AGG_MAX, MR_AGG_COUNT };
@@ -68,6 +71,7 @@ struct mr_transform_step {
 	int64_t depth;
 	bool descending;
 	enum mr_aggregate op;
+	struct mr_str program; /* of jq */
 };
 
 struct mr_transform {

@@ -82,6 +82,33 @@ static int run_expr(struct mr_arena *a, const struct mr_expr_env *env, const str
 	return mr_expr_eval(e, env, a, ret, err);
 }
 
+/* As a run does, with each program giving back what it got. */
+static int run_transform(struct mr_arena *a, const struct mr_expr_env *env,
+    const struct mr_transform *f, struct mr_value *ret, struct mr_expr_error *err)
+{
+	const struct mr_value *input = mr_value_get(env->ctx, "steps");
+	struct mr_value state = MR_NULL_VALUE, outputs;
+	struct mr_list *one;
+	size_t index = 0;
+	int r;
+
+	if (!mr_transform_has_jq(f))
+		return mr_transform_eval(f, input, env, a, ret, err);
+	for (;;) {
+		r = mr_transform_eval_from(f, input, env, a, &index, &state, ret, err);
+		if (r < 0 || mr_transform_jq_program(f, index).p == NULL)
+			return r;
+		one = mr_list_create(a, 1);
+		if (one == NULL)
+			return MR_E_NOMEM;
+		one->items[0] = *ret;
+		outputs = mr_value_list(one);
+		r = mr_transform_jq_done(f, &outputs, a, &index, &state, err);
+		if (r < 0)
+			return r;
+	}
+}
+
 static int run_json(struct mr_arena *a, const struct mr_expr_env *env, char kind,
     const struct mr_value *source, struct mr_value *ret, struct mr_expr_error *err)
 {
@@ -99,9 +126,7 @@ static int run_json(struct mr_arena *a, const struct mr_expr_env *env, char kind
 	case '[':
 		r = mr_transform_compile(a, source, MR_STR("transformations"), &faults, &f);
 		must(r == 0 || r == MR_E_NOMEM || faults.count > 0);
-		return r < 0 ? r
-		             : mr_transform_eval(
-		                   f, mr_value_get(env->ctx, "steps"), env, a, ret, err);
+		return r < 0 ? r : run_transform(a, env, f, ret, err);
 	default:
 		r = mr_template_compile(a, source, MR_STR("config"), &faults, &t);
 		must(r == 0 || r == MR_E_NOMEM || faults.count > 0);

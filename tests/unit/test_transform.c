@@ -184,11 +184,11 @@ static void refused(void **state)
 		{ "[]", "! t: must be a list of 1 to 1000 transformations" },
 		{ "[1]", "! t[0]: must be an object with a type" },
 		{ "[{}]",
-		    "! t[0].type: must be one of aggregate, extract, filter, flatten, group, map, "
-		    "merge, pick, rename, sort, template" },
+		    "! t[0].type: must be one of aggregate, extract, filter, flatten, group, jq, "
+		    "map, merge, pick, rename, sort, template" },
 		{ "[{'type':'jqq'}]",
 		    "! t[0].type: must be one of aggregate, extract, filter, flatten, "
-		    "group, map, merge, pick, rename, sort, template" },
+		    "group, jq, map, merge, pick, rename, sort, template" },
 		{ "[{'type':'extract'}]", "! t[0].path: extract needs a path" },
 		{ "[{'type':'extract','path':5}]", "! t[0].path: must be a text that isn't empty" },
 		{ "[{'type':'extract','path':'a..b'}]",
@@ -252,6 +252,141 @@ static void all_faults(void **state)
 	assert_int_equal(
 	    mr_transform_compile(w.arena, &source, MR_STR("t"), &faults, &t), MR_E_INVALID);
 	assert_int_equal(faults.count, 5);
+	world_done(&w);
+}
+
+/* Goes through a list with jq in it; OUTPUTS[i] is what the i-th program gives. What was asked of
+ * jq, and the result or the failure, as text. With JSON, the state is written down in between. */
+static struct mr_str with_jq(
+    struct world *w, const char *list, const char *const *outputs, bool json)
+{
+	struct mr_value source = json_value(w->arena, list),
+	                input = json_value(w->arena, input_text);
+	struct mr_value state = MR_NULL_VALUE, v = MR_NULL_VALUE, given;
+	struct mr_expr_error err = { .line = 0 };
+	struct mr_str told = MR_STR("");
+	const struct mr_transform *t;
+	size_t index = 0;
+	int r;
+
+	assert_int_equal(mr_transform_compile(w->arena, &source, MR_STR("t"), NULL, &t), 0);
+	assert_true(mr_transform_has_jq(t));
+	for (;;) {
+		r = mr_transform_eval_from(t, &input, &w->env, w->arena, &index, &state, &v, &err);
+		if (r < 0 || mr_transform_jq_program(t, index).p == NULL)
+			break;
+		told = mr_arena_printf(w->arena, "%.*s%zu: %.*s on %.*s; ", MR_STR_ARG(told), index,
+		    MR_STR_ARG(mr_transform_jq_program(t, index)),
+		    MR_STR_ARG(mr_json_text(w->arena, &v)));
+		given = json_value(w->arena, *outputs++);
+		r = mr_transform_jq_done(t, &given, w->arena, &index, &state, &err);
+		if (r < 0)
+			break;
+		if (json)
+			assert_int_equal(mr_json_parse(w->arena, mr_json_text(w->arena, &state),
+			                     NULL, NULL, &state),
+			    0);
+	}
+	return mr_arena_printf(
+	    w->arena, "%.*s%.*s", MR_STR_ARG(told), MR_STR_ARG(world_result(w, r, &v, &err)));
+}
+
+static void jq_between(void **state)
+{
+	static const struct {
+		const char *list, *outputs[3], *want;
+	} cases[] = {
+		{ "[{'type':'jq','program':'.a'}]", { "[1]" },
+		    "0: .a on "
+		    "{\"data\":{\"items\":[{\"id\":1,\"n\":3,\"s\":\"b\"},{\"id\":2,\"n\":1,"
+		    "\"s\":\"a\"},{\"id\":3,\"n\":2,\"s\":\"b\"}],\"total\":9,\"o\":{\"x\":1,\"y\":"
+		    "2},"
+		    "\"nested\":[[1,[2]],3]},\"list\":[1,2.5,null,4]}; {\"result\":1}" },
+		{ "[{'type':'extract','path':'data.total','key':'n'},"
+		  "{'type':'jq','filter':'. + 1','key':'more'},"
+		  "{'type':'template','template':{'both':['{{item}}']}},"
+		  "{'type':'jq','program':'.x','path':'data.o'},"
+		  "{'type':'extract','path':'more'}]",
+		    { "[10]", "[{'x': [1]}]" },
+		    "1: . + 1 on 9; 3: .x on {\"x\":1,\"y\":2}; "
+		    "{\"n\":9,\"more\":10,\"result\":10}" },
+		{ "[{'type':'jq','program':'empty','path':'list'},{'type':'jq','program':'.'}]",
+		    { "[]", "['x']" },
+		    "0: empty on [1,2.5,null,4]; 1: . on null; {\"result\":\"x\"}" },
+		{ "[{'type':'jq','program':'.[]','path':'list'}]", { "[1,2]" },
+		    "0: .[] on [1,2.5,null,4]; ! transformations[0] (jq): gave 2 values instead of "
+		    "one; put [ ] around the program" },
+		{ "[{'type':'extract','path':'list'},{'type':'jq','program':'.','path':'no.where'}"
+		  "]",
+		    { NULL }, "! transformations[1] (jq): no.where: no such value" },
+		{ "[{'type':'jq','program':'.','path':'list','key':'a'},"
+		  "{'type':'aggregate','op':'sum','path':'a'}]",
+		    { "[[1,'x']]" },
+		    "0: . on [1,2.5,null,4]; ! transformations[1] (aggregate): aggregate can't add "
+		    "a value of type "
+		    "string" },
+	};
+	struct world w;
+
+	(void)state;
+	world_init(&w, world_text);
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases) * 2; i++) {
+		size_t k = i / 2;
+		struct mr_str got = with_jq(&w, cases[k].list, cases[k].outputs, i % 2 == 1);
+
+		if (!mr_str_eqz(got, cases[k].want))
+			fail_msg("%s\n gave %.*s\n want %s", cases[k].list, MR_STR_ARG(got),
+			    cases[k].want);
+	}
+	world_done(&w);
+}
+
+static void jq_entries(void **state)
+{
+	static const struct eval_case cases[] = {
+		{ "[{'type':'jq'}]", "! t[0].program: jq needs program or filter" },
+		{ "[{'type':'jq','program':''}]",
+		    "! t[0].program: must be a text that isn't empty" },
+		{ "[{'type':'jq','filter':1}]", "! t[0].filter: must be a text that isn't empty" },
+		{ "[{'type':'jq','filter':'.','program':'.'}]",
+		    "! t[0].filter: give program or filter, not both" },
+		{ "[{'type':'jq','program':'.','default':1}]",
+		    "! t[0].default: jq has no such member" },
+		{ "[{'type':'flatten','path':'list'},{'type':'jq','program':'.'}]",
+		    "! transformations[1] (jq): is not carried out where nothing may reach "
+		    "outside" },
+	};
+	struct mr_value source, text;
+	const struct mr_transform *t;
+	struct mr_faults faults;
+	struct mr_map *m;
+	struct world w;
+	char *p;
+
+	(void)state;
+	check(cases, MR_ARRAY_LEN(cases));
+	world_init(&w, "{}");
+	source = json_value(w.arena, "[{'type':'jq','program':'.'},{'type':'flatten'}]");
+	assert_int_equal(mr_transform_compile(w.arena, &source, MR_STR("t"), NULL, &t), 0);
+	assert_true(mr_str_eqz(mr_transform_jq_program(t, 0), "."));
+	assert_null(mr_transform_jq_program(t, 1).p);
+	assert_null(mr_transform_jq_program(t, 2).p);
+	/* one byte too many */
+	p = mr_arena_alloc(w.arena, 65537);
+	assert_non_null(p);
+	memset(p, '.', 65537);
+	text = mr_value_str((struct mr_str){ p, 65537 });
+	m = (struct mr_map *)(uintptr_t)source.list->items[0].map;
+	m->members[1].value = text;
+	mr_faults_init(&faults, w.arena, 10);
+	assert_int_equal(
+	    mr_transform_compile(w.arena, &source, MR_STR("t"), &faults, &t), MR_E_INVALID);
+	assert_true(mr_str_eqz(faults.first->message, "must be at most 65536 bytes"));
+	m->members[1].value.s.len--;
+	assert_int_equal(mr_transform_compile(w.arena, &source, MR_STR("t"), NULL, &t), 0);
+	source = json_value(w.arena, "[{'type':'flatten'}]");
+	assert_int_equal(mr_transform_compile(w.arena, &source, MR_STR("t"), NULL, &t), 0);
+	assert_false(mr_transform_has_jq(t));
 	world_done(&w);
 }
 
@@ -329,6 +464,8 @@ int main(void)
 		cmocka_unit_test(failures),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(all_faults),
+		cmocka_unit_test(jq_between),
+		cmocka_unit_test(jq_entries),
 		cmocka_unit_test(asked_once),
 		cmocka_unit_test(cost),
 		cmocka_unit_test(without_memory),
