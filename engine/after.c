@@ -158,6 +158,17 @@ void mr_after_kick(struct mr_after *a)
 		ask(a, (enum kind)k);
 }
 
+bool mr_after_is_idle(const struct mr_after *a)
+{
+	for (unsigned k = 0; k < KINDS; k++) {
+		const struct list *l = &a->lists[k];
+
+		if (l->query.busy || l->len > 0 || l->left > 0)
+			return false;
+	}
+	return true;
+}
+
 static void answered(struct mr_query *q)
 {
 	if (mr_query_ok(q)) {

@@ -27,6 +27,8 @@ void mr_after_limit(struct mr_after *a, struct mr_str limit_key);
 /* The child run of a step that ended before it was known. */
 void mr_after_cancel(struct mr_after *a, int64_t run_id, int64_t step_execution_id);
 void mr_after_kick(struct mr_after *a);
+/* Nothing of what is known here waits or is under way: what the database has is left over. */
+bool mr_after_is_idle(const struct mr_after *a);
 
 /* The runs of R, by column run_id, have commands or are queued now: tells the engines. */
 void mr_after_tell(struct mr_engine *e, const PGresult *r);

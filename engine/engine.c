@@ -12,6 +12,7 @@
 #include "engine/housekeeping.h"
 #include "engine/http_client.h"
 #include "engine/ids.h"
+#include "engine/jq.h"
 #include "engine/lease.h"
 #include "engine/load.h"
 #include "engine/metrics.h"
@@ -95,9 +96,10 @@ static void close_all(struct mr_engine *e)
 {
 	e->state = MR_ENGINE_CLOSING;
 	drop_all(e);
-	e->closing = 3;
+	e->closing = 4;
 	mr_http_client_close(e->host.http, part_closed, e);
 	mr_sandbox_pool_close(e->host.sandbox, part_closed, e);
+	mr_jq_pool_close(e->host.jq, part_closed, e);
 	mr_bus_close(e->bus, bus_closed, e);
 	uv_close((uv_handle_t *)&e->tick, handle_closed);
 	mr_timers_close(e->timers, handle_closed);
@@ -199,7 +201,7 @@ static struct mr_pg *open_pg(struct mr_engine *e)
 	struct mr_pg_settings pg = {
 		.conninfo = s->engine_database_url,
 		.shared = (unsigned)(s->db_connections < 3 ? 3 : s->db_connections),
-		.exclusive_max = 2,
+		.exclusive_max = 4, /* housekeeping, and what comes after a flush */
 		.statement_timeout_ms = STATEMENT_MS,
 		.slow_timeout_ms = SLOW_STATEMENT_MS,
 		.lock_timeout_ms = LOCK_MS,
@@ -222,7 +224,8 @@ static int open_outside(struct mr_engine *e)
 	e->host.settings = e->settings;
 	e->host.pg = e->pg;
 	if (mr_http_client_create(e->loop, e->settings, &e->host.http, &err) < 0 ||
-	    mr_sandbox_pool_create(e->loop, e->settings, &e->host.sandbox, &err) < 0) {
+	    mr_sandbox_pool_create(e->loop, e->settings, &e->host.sandbox, &err) < 0 ||
+	    mr_jq_pool_create(e->loop, e->settings, &e->host.jq, &err) < 0) {
 		mr_log(MR_LOG_ERROR, "settings refused", MR_F_Z("detail", err.detail));
 		return MR_E_INVALID;
 	}

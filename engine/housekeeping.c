@@ -275,7 +275,7 @@ void mr_housekeeping_tick(struct mr_housekeeping *k)
 		k->upkeep_at = later(k, UPKEEP_MS);
 		ask(&k->upkeep, MR_SQL_ENGINE_HOUSEKEEPING);
 	}
-	if (now >= k->sweep_at && !k->sweep.busy) {
+	if (now >= k->sweep_at && !k->sweep.busy && mr_after_is_idle(k->engine->after)) {
 		k->sweep_at = later(k, SWEEP_MS);
 		ask(&k->sweep, MR_SQL_ENGINE_SWEEP);
 	}

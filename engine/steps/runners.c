@@ -4,6 +4,7 @@
 static const struct mr_step_runner *const runners[MR_STEP_TYPE_COUNT] = {
 	[MR_STEP_HTTP_REQUEST] = &mr_runner_http_request,
 	[MR_STEP_FILE_PROCESS] = &mr_runner_file_process,
+	[MR_STEP_DATA_TRANSFORM] = &mr_runner_data_transform,
 	[MR_STEP_NOTIFICATION] = &mr_runner_notification,
 	[MR_STEP_SUBWORKFLOW] = &mr_runner_subworkflow,
 };

@@ -16,6 +16,7 @@
 struct mr_http_client;  /* engine/http_client.h: curl multi on the loop, with the address guard */
 struct mr_sandbox_pool; /* engine/sandbox.h: fenced helper processes with limits */
 struct mr_spawn;        /* engine/spawn.h: child runs */
+struct mr_jq_pool;      /* engine/jq.h: jq programs in helper processes */
 
 /* Shared by all executions of one engine process. */
 struct mr_step_host {
@@ -25,6 +26,7 @@ struct mr_step_host {
 	struct mr_sandbox_pool *sandbox;
 	struct mr_pg *pg;
 	struct mr_spawn *spawn;
+	struct mr_jq_pool *jq;
 };
 
 /* One execution of one attempt. Made by the engine, freed by it after done or abort. */
