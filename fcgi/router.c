@@ -14,6 +14,8 @@ static const struct {
 	{ "steps", "step_execution_id", "step" },
 	{ "files", "file_id", "file" },
 	{ "api-keys", "api_key_id", "key" },
+	{ "events", "event_id", "event" },
+	{ "sagas", "saga_id", "saga" },
 };
 
 struct node {
@@ -23,6 +25,7 @@ struct node {
 	struct node *next;     /* among the literal children of the parent */
 	const struct mr_route *by_method[MR_METHOD_COUNT];
 	unsigned allow;
+	bool is_text; /* a variable that is a text */
 };
 
 struct mr_router {
@@ -157,6 +160,7 @@ static int add_route(struct mr_router *r, unsigned i, struct mr_error *err)
 		if (n == NULL)
 			return mr_error_set(
 			    err, MR_E_NOMEM, MR_ERR_INTERNAL, "no memory for routes");
+		n->is_text = is_variable(segment) && vars->vars[vars->len - 1].kind == MR_VAR_TEXT;
 	}
 	if (n->by_method[route->method] != NULL)
 		return mr_error_set(err, MR_E_CONFLICT, MR_ERR_INTERNAL,
@@ -195,6 +199,29 @@ const struct mr_route_vars *mr_router_vars(const struct mr_router *r, const stru
 	return &r->vars[route - r->routes];
 }
 
+static bool is_leaf(const struct node *n)
+{
+	return n->children == NULL && n->variable == NULL;
+}
+
+/*
+ * A text may hold slashes (nginx has decoded %2F): it goes on until a last segment that stands in
+ * the table behind it. VALUE grows over REST, which loses what it took.
+ */
+static void extend(const struct node *n, struct mr_str *value, struct mr_str *rest)
+{
+	while (rest->p != NULL) {
+		struct mr_str left = *rest, segment = mr_str_cut(&left, '/');
+		const struct node *c = literal_child(n, segment);
+
+		if (segment.len == 0 || n->variable != NULL ||
+		    (c != NULL && (left.p == NULL || !is_leaf(c))))
+			return;
+		value->len = (size_t)(segment.p + segment.len - value->p);
+		*rest = left;
+	}
+}
+
 /* The node of a path without its first and last slash, or NULL. */
 static const struct node *walk(const struct mr_router *r, struct mr_str path, struct mr_match *m)
 {
@@ -210,8 +237,10 @@ static const struct node *walk(const struct mr_router *r, struct mr_str path, st
 		c = literal_child(n, segment);
 		if (c == NULL && n->variable != NULL) {
 			/* the tree is no deeper than MR_PATH_VARS_MAX variables */
-			m->values[vars++] = segment;
 			c = n->variable;
+			if (c->is_text)
+				extend(c, &segment, &path);
+			m->values[vars++] = segment;
 		}
 		if (c == NULL)
 			return NULL;

@@ -79,6 +79,27 @@ const struct mr_str *mr_slice_members(
 	return s;
 }
 
+const struct mr_str *mr_slice_items(
+    struct mr_arena *a, struct mr_str text, const struct mr_list *list)
+{
+	struct mr_str *s = mr_arena_array(a, list->len, sizeof(*s));
+	size_t i = skip_space(text, 0);
+
+	if (s == NULL || i >= text.len || text.p[i] != '[')
+		return NULL;
+	i++;
+	for (size_t n = 0; n < list->len; n++) {
+		size_t from = skip_space(text, i);
+
+		i = skip_value(text, from);
+		if (i > text.len || from >= i)
+			return NULL;
+		s[n] = (struct mr_str){ text.p + from, i - from };
+		i = skip_space(text, i) + 1; /* after the comma or bracket */
+	}
+	return s;
+}
+
 struct mr_str mr_slice_member(
     struct mr_arena *a, struct mr_str text, const struct mr_value *v, const char *name)
 {

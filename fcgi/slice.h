@@ -13,6 +13,9 @@
  * memory or when TEXT and MAP don't belong together. */
 const struct mr_str *mr_slice_members(
     struct mr_arena *a, struct mr_str text, const struct mr_map *map);
+/* The raw text of each item of the list TEXT, in order, as many as LIST has. NULL as above. */
+const struct mr_str *mr_slice_items(
+    struct mr_arena *a, struct mr_str text, const struct mr_list *list);
 /* The raw text of one member; absent when there is none. */
 struct mr_str mr_slice_member(
     struct mr_arena *a, struct mr_str text, const struct mr_value *v, const char *name);

@@ -13,6 +13,10 @@ int mr_handler_api_key_create(struct mr_request *r);
 int mr_handler_api_key_rotate(struct mr_request *r);
 int mr_handler_api_key_change(struct mr_request *r); /* PATCH and DELETE */
 
+/* bulk.c */
+int mr_handler_runs_bulk(struct mr_request *r);
+int mr_handler_workflow_bulk(struct mr_request *r);
+
 /* docs.c */
 int mr_handler_language_schema(struct mr_request *r);
 int mr_handler_openapi(struct mr_request *r);

@@ -328,6 +328,22 @@ const struct mr_route mr_routes[] = {
 	    .tag = "runs",
 	    .summary = "The tenant's runs, newest first.",
 	},
+	[MR_ROUTE_RUNS_BULK] = {
+	    .id = MR_ROUTE_RUNS_BULK,
+	    .method = MR_POST,
+	    .path = "/api/v1/runs/bulk",
+	    .scope = MR_SCOPE_WORKFLOW_MANAGEMENT,
+	    .roles = OPERATE,
+	    .rate = MR_RATE_WORKFLOW_EXECUTION,
+	    .in = MR_SCHEMA_RUNS_BULK,
+	    .out = { 202, MR_SCHEMA_RUNS_BULK_ANSWER, NULL },
+	    .sql = MR_SQL_RUNS_BULK,
+	    .handler = HANDLER(mr_handler_runs_bulk),
+	    .tag = "runs",
+	    .summary = "Cancels, pauses, resumes or retries many runs.",
+	    .doc = "Runs come as ids or by a filter, which means those that the act fits. One answer for each; "
+		   "with dry_run nothing is done.",
+	},
 	[MR_ROUTE_RUN_GET] = {
 	    .id = MR_ROUTE_RUN_GET,
 	    .method = MR_GET,
@@ -383,6 +399,18 @@ const struct mr_route mr_routes[] = {
 	    .errors = MR_ERRS(MR_ERR_RUN_NOT_FOUND),
 	    .tag = "runs",
 	    .summary = "A run's history: every fact, in order.",
+	},
+	[MR_ROUTE_RUN_EXPLAIN] = {
+	    .id = MR_ROUTE_RUN_EXPLAIN,
+	    .method = MR_GET,
+	    .path = "/api/v1/runs/{id}/explain",
+	    .scope = MR_SCOPE_READ_ONLY,
+	    .rate = MR_RATE_MONITORING,
+	    .out = { 200, MR_SCHEMA_RUN_EXPLANATION, NULL },
+	    .sql = MR_SQL_RUN_EXPLAIN,
+	    .errors = MR_ERRS(MR_ERR_RUN_NOT_FOUND),
+	    .tag = "runs",
+	    .summary = "Why a run stands where it stands, and when it may end.",
 	},
 	[MR_ROUTE_RUN_LOGS] = {
 	    .id = MR_ROUTE_RUN_LOGS,
@@ -492,6 +520,21 @@ const struct mr_route mr_routes[] = {
 	    .errors = MR_ERRS(MR_ERR_RUN_NOT_FOUND),
 	    .tag = "runs",
 	    .summary = "What happened to each step of a run.",
+	},
+	[MR_ROUTE_STEP_EXPLAIN] = {
+	    .id = MR_ROUTE_STEP_EXPLAIN,
+	    .method = MR_GET,
+	    .path = "/api/v1/runs/{id}/steps/{name}/explain",
+	    .scope = MR_SCOPE_READ_ONLY,
+	    .rate = MR_RATE_MONITORING,
+	    .out = { 200, MR_SCHEMA_STEP_EXPLANATION, NULL },
+	    .sql = MR_SQL_STEP_EXPLAIN,
+	    .args = MR_ARGS({ .name = "iteration", .type = MR_ARG_INT, .min = 0, .max = 2147483647,
+		.doc = "The item or round of its block, from 0; else the latest." }),
+	    .errors = MR_ERRS(MR_ERR_RUN_NOT_FOUND, MR_ERR_STEP_NOT_FOUND),
+	    .tag = "runs",
+	    .summary = "Why a step of a run stands where it stands.",
+	    .doc = "A step inside of others is named by its path, the slashes written as %2F.",
 	},
 	/* ---- sagas ---- */
 	[MR_ROUTE_SAGA_LIST] = {
@@ -618,9 +661,14 @@ const struct mr_route mr_routes[] = {
 	    .in = MR_SCHEMA_BULK,
 	    .out = { 202, MR_SCHEMA_BULK_ANSWER, NULL },
 	    .sql = MR_SQL_WORKFLOW_BULK_EXECUTE,
+	    .handler = HANDLER(mr_handler_workflow_bulk),
 	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND, MR_ERR_WORKFLOW_NOT_ACTIVE),
 	    .tag = "workflows",
-	    .summary = "Starts up to 10,000 runs of a workflow in one commit.",
+	    .summary = "Makes, starts, pauses, resumes, cancels or deletes many workflows.",
+	    .doc = "execute with workflow_id and items starts up to 10,000 runs of one workflow in one "
+		   "commit; create makes the workflows in items. Else workflows come as ids or by a "
+		   "filter, which means those that the act fits. One answer for each; with dry_run "
+		   "nothing is done.",
 	},
 	[MR_ROUTE_EXECUTION_GET] = {
 	    .id = MR_ROUTE_EXECUTION_GET,

@@ -33,18 +33,6 @@ static struct mr_str id_of(struct mr_request *r, const struct saga *s, const cha
 	return (struct mr_str){ v->s.p + at, v->s.len - at };
 }
 
-/* Faults of a definition stand under the member that holds it. */
-static void move_faults(struct mr_request *r, const struct mr_faults *from)
-{
-	for (const struct mr_fault *f = from->first; f != NULL; f = f->next) {
-		struct mr_str path =
-		    mr_arena_printf(r->arena, "input_data.%.*s", MR_STR_ARG(f->path));
-
-		mr_fault_add(&r->faults, path.p != NULL ? path : f->path, f->code.p, "%.*s",
-		    MR_STR_ARG(f->message));
-	}
-}
-
 /* The definition in input_data, with its timeout. Answered when negative. */
 static int read_definition(struct mr_request *r, const struct saga *s, struct mr_definition *ret)
 {
@@ -63,7 +51,7 @@ static int read_definition(struct mr_request *r, const struct saga *s, struct mr
 	if (rc == 0)
 		rc = mr_definition_read(r->arena, &body, text, NULL, &faults, ret);
 	if (faults.count > 0) {
-		move_faults(r, &faults);
+		mr_faults_move(&r->faults, &faults, MR_STR("input_data"));
 		mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
 		return MR_E_INVALID;
 	}

@@ -7,6 +7,7 @@
 #include "fcgi/slice.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
+#include "handlers/trigger.h"
 #include "sql/sql_ids.h"
 
 #define TRIES 3 /* when somebody else changes the workflow at the same time */
@@ -14,40 +15,6 @@
 static void refuse(struct mr_request *r)
 {
 	mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
-}
-
-/* A trigger that this version doesn't serve must not be on. */
-static void check_trigger(struct mr_request *r)
-{
-	const struct mr_value *config = mr_value_get(&r->body_json, "trigger_config");
-	const struct mr_value *enabled;
-	struct mr_str type;
-
-	if (config == NULL || config->kind != MR_VALUE_MAP)
-		return;
-	type = mr_value_get_str(config, "type");
-	enabled = mr_value_get(config, "enabled");
-	if (type.p != NULL && !mr_str_eqz(type, "manual") && !mr_str_eqz(type, "file_upload") &&
-	    (enabled == NULL || enabled->kind != MR_VALUE_BOOL || enabled->b))
-		mr_fault_add(&r->faults, MR_STR("trigger_config.type"), "unsupported",
-		    "must be manual or file_upload: this version serves no other trigger, unless "
-		    "enabled is false");
-}
-
-/* An upload starts the workflow when either of the two ways to say so does. */
-static struct mr_str on_upload(const struct mr_value *body)
-{
-	const struct mr_value *given = mr_value_get(body, "trigger_on_file_upload");
-	const struct mr_value *config = mr_value_get(body, "trigger_config");
-	const struct mr_value *enabled;
-
-	if (given != NULL && given->kind == MR_VALUE_BOOL)
-		return given->b ? MR_STR("true") : MR_STR("false");
-	if (config == NULL || !mr_str_eqz(mr_value_get_str(config, "type"), "file_upload"))
-		return MR_STR("false");
-	enabled = mr_value_get(config, "enabled");
-	return enabled == NULL || enabled->kind != MR_VALUE_BOOL || enabled->b ? MR_STR("true")
-	                                                                       : MR_STR("false");
 }
 
 /* The input of the run that a starting POST makes, and whether it is one. */
@@ -100,7 +67,7 @@ int mr_handler_workflow_create(struct mr_request *r)
 	struct mr_str input;
 	bool start = starts(r, &input);
 
-	check_trigger(r);
+	mr_trigger_check(&r->body_json, &r->faults);
 	if (read_definition(r, NULL, &d) < 0)
 		return 0;
 	const struct mr_pair extra[] = {
@@ -108,7 +75,7 @@ int mr_handler_workflow_create(struct mr_request *r)
 		{ MR_STR("workflow_config"), d.config },
 		{ MR_STR("steps"), d.steps },
 		{ MR_STR("digest"), mr_str(d.digest) },
-		{ MR_STR("trigger_on_file_upload"), on_upload(&r->body_json) },
+		{ MR_STR("trigger_on_file_upload"), mr_trigger_on_upload(&r->body_json) },
 		{ MR_STR("start"), start ? MR_STR("true") : MR_STR("false") },
 		{ MR_STR("input"), input },
 		{ MR_STR_NONE, MR_STR_NONE },
@@ -124,7 +91,7 @@ int mr_handler_workflow_validate(struct mr_request *r)
 	struct mr_str input, body;
 
 	(void)starts(r, &input); /* for its faults */
-	check_trigger(r);
+	mr_trigger_check(&r->body_json, &r->faults);
 	if (read_definition(r, NULL, &d) < 0)
 		return 0;
 	body = mr_arena_printf(
@@ -210,7 +177,7 @@ int mr_handler_workflow_update(struct mr_request *r)
 
 	if (name != NULL && name->kind == MR_VALUE_NULL)
 		mr_fault_add(&r->faults, MR_STR("name"), "type", "must be a text");
-	check_trigger(r);
+	mr_trigger_check(&r->body_json, &r->faults);
 	if (r->faults.count > 0) {
 		refuse(r);
 		return 0;

@@ -50,6 +50,18 @@ void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, con
 	f->last = fault;
 }
 
+void mr_faults_move(struct mr_faults *to, const struct mr_faults *from, struct mr_str under)
+{
+	for (const struct mr_fault *f = from->first; f != NULL; f = f->next) {
+		const char *dot = f->path.len == 0 || f->path.p[0] == '[' ? "" : ".";
+		struct mr_str path = mr_arena_printf(
+		    to->arena, "%.*s%s%.*s", MR_STR_ARG(under), dot, MR_STR_ARG(f->path));
+
+		mr_fault_add(
+		    to, path.p != NULL ? path : f->path, f->code.p, "%.*s", MR_STR_ARG(f->message));
+	}
+}
+
 int mr_error_set(struct mr_error *err, int r, enum mr_error_id id, const char *fmt, ...)
 {
 	va_list ap;

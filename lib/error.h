@@ -65,6 +65,8 @@ void mr_faults_init(struct mr_faults *f, struct mr_arena *arena, size_t max);
 /* Records a fault; PATH is copied. Never fails: without memory it is only counted. */
 void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, const char *fmt, ...)
     MR_PRINTF(4, 5);
+/* Adds the faults of FROM, those of a part that stands at UNDER in the whole. */
+void mr_faults_move(struct mr_faults *to, const struct mr_faults *from, struct mr_str under);
 
 /* What a failed call tells its caller. Filled on failure only. */
 struct mr_error {

@@ -43,7 +43,12 @@ with begun as materialized (
 		error = null,
 		completed_at = null,
 		cancelled_at = null,
-		cancelled_by = null
+		cancelled_by = null,
+		limit_key = null,
+		limit_max = null,
+		on_full = null,
+		admitted = true,
+		awaits = 0
 	from judged j
 	where r.id = j.id
 		and j.error is null

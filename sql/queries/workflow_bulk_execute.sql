@@ -1,6 +1,6 @@
 -- name:    workflow_bulk_execute
 -- purpose: starts a run for each item, all in one commit
--- params:  workflow_id int8, items json, tenant_id int8, principal_name text?, correlation_id text?, traceparent text?
+-- params:  workflow_id int8, items json, dry_run bool?, tenant_id int8, principal_name text?, correlation_id text?, traceparent text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write slow
 with target as materialized (
@@ -13,6 +13,7 @@ with target as materialized (
 	from target t
 	cross join json_array_elements(:items) with ordinality as i (value, n)
 	where t.error is null
+		and not coalesce(:dry_run, false)
 ), blocks as materialized (
 	-- one block of journal ids serves a thousand rows
 	select b, nextval('journal_id_seq') as base
@@ -35,11 +36,12 @@ with target as materialized (
 	from items i
 ), answer as (
 	select case when t.error is null then 202 end as status,
-		json_build_object('op', 'execute', 'workflow_id', t.id, 'accepted', c.n, 'run_ids', c.run_ids) as body,
+		json_build_object('op', 'execute', 'workflow_id', t.id, 'dry_run', coalesce(:dry_run, false),
+			'accepted', case when :dry_run then json_array_length(:items) else c.n end, 'run_ids', c.run_ids) as body,
 		null as location,
 		null::int8 as version,
 		t.error,
-		'workflow' as entity_type,
+		case when not coalesce(:dry_run, false) then 'workflow' end as entity_type,
 		t.id as entity_id,
 		'executed' as action,
 		jsonb_build_object('runs', c.n, 'first_run_id', c.first) as changes,

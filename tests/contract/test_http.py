@@ -103,8 +103,12 @@ def test_every_single_resource_has_one(admin, things):
     run, wf = things.completed(), things.quick
     key = admin.ok("POST", "/api/v1/api-keys", json={"name": "e", "scopes": ["read-only"]})["id"]
     file = admin.request("POST", "/api/v1/files", files={"file": ("a.txt", b"x", "text/plain")}).json()["id"]
+    event = admin.ok("POST", "/api/v1/events/publish", json={"event_type": "e"})["id"]
+    saga = things.new_completed()
+    admin.ok("POST", "/api/v1/sagas/start", json={"saga_type": "e", "input_data": {"execution_id": saga}})
     for path in (f"{BASE}/{wf}", f"{BASE}/{wf}/versions/1", f"/api/v1/runs/{run}", f"{BASE}/executions/{run}",
-                 f"/api/v1/api-keys/{key}", f"/api/v1/files/{file}"):
+                 f"/api/v1/api-keys/{key}", f"/api/v1/files/{file}", f"/api/v1/events/{event}", f"/api/v1/sagas/{saga}",
+                 f"/api/v1/runs/{run}/explain", f"/api/v1/runs/{run}/steps/hello/explain"):
         etag = admin.get(path).headers["ETag"]
         assert admin.get(path, headers={"If-None-Match": etag}).status_code == 304, path
         assert admin.get(path, headers={"If-Match": '"99999.0"'}).status_code == 412, path
@@ -165,6 +169,9 @@ def test_every_post_takes_a_key(recorder, admin, things):
     things.new_sleeping(slow_wf)
     key = admin.ok("POST", "/api/v1/api-keys", json={"name": "i", "scopes": ["read-only"]})["id"]
     good = {"missing": "found"}
+    signalled, cancelled = things.new_sleeping(), things.new_sleeping()
+    saga = {"saga_type": "one", "input_data": {"workflow_id": things.quick}}
+    admin.ok("POST", "/api/v1/sagas/start", json={"saga_type": "x", "input_data": {"execution_id": cancelled}})
     acts = [
         (f"/api/v1/runs/{slow}/pause", {}, {"reason": "x"}), (f"/api/v1/runs/{slow}/resume", {}, {"reason": "x"}),
         (f"/api/v1/runs/{slow}/cancel", {}, {"reason": "x"}), (f"/api/v1/runs/{run}/retry", {"input": good}, {}),
@@ -174,6 +181,12 @@ def test_every_post_takes_a_key(recorder, admin, things):
         (f"{BASE}/{things.quick}/execute", {}, {"input": {"name": 1}}),
         (f"{BASE}/bulk", {"op": "execute", "workflow_id": things.quick, "items": [{}]},
          {"op": "execute", "workflow_id": things.quick, "items": [{}, {}]}),
+        ("/api/v1/runs/bulk", {"op": "cancel", "ids": [run]}, {"op": "cancel", "ids": [slow]}),
+        (f"/api/v1/runs/{failing}/rerun", {}, {"input": {"name": 1}}),
+        (f"/api/v1/runs/{signalled}/signals/go", {"a": 1}, {"a": 2}),
+        ("/api/v1/events/publish", {"event_type": "one"}, {"event_type": "two"}),
+        ("/api/v1/sagas/start", saga, {**saga, "saga_type": "other"}),
+        (f"/api/v1/sagas/{cancelled}/cancel", {}, {"reason": "x"}),
         ("/api/v1/api-keys", {"name": "one", "scopes": ["admin"]}, {"name": "two", "scopes": ["admin"]}),
     ]
     for path, body, changed in acts:

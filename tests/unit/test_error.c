@@ -36,6 +36,27 @@ static void faults_are_collected(void **state)
 	a = mr_arena_free(a);
 }
 
+static void faults_of_a_part(void **state)
+{
+	struct mr_arena *a = mr_arena_create(100000);
+	struct mr_faults part, whole;
+
+	(void)state;
+	mr_faults_init(&part, a, 10);
+	mr_faults_init(&whole, a, 10);
+	mr_fault_add(&part, MR_STR("steps[0].type"), "enum", "must be %s", "one");
+	mr_fault_add(&part, MR_STR("[1]"), "type", "two");
+	mr_fault_add(&part, MR_STR(""), "required", "three");
+	mr_faults_move(&whole, &part, MR_STR("items"));
+	assert_int_equal(whole.count, 3);
+	assert_str(whole.first->path, "items.steps[0].type");
+	assert_str(whole.first->code, "enum");
+	assert_str(whole.first->message, "must be one");
+	assert_str(whole.first->next->path, "items[1]");
+	assert_str(whole.last->path, "items");
+	a = mr_arena_free(a);
+}
+
 static void errors_may_be_ignored(void **state)
 {
 	struct mr_error err = { 0 };
@@ -52,6 +73,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(faults_are_collected),
+		cmocka_unit_test(faults_of_a_part),
 		cmocka_unit_test(errors_may_be_ignored),
 	};
 

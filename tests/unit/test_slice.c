@@ -37,6 +37,28 @@ static void foreign_text(void **state)
 	a = mr_arena_free(a);
 }
 
+static void items(void **state)
+{
+	struct mr_arena *a = mr_arena_create(1u << 20);
+	struct mr_str text = MR_STR(" [ 1E2 , \"a]\", {\"b\":[-0]} ,[],null ]");
+	const struct mr_str *raw;
+	struct mr_value v;
+
+	(void)state;
+	assert_int_equal(mr_json_parse(a, text, NULL, NULL, &v), 0);
+	raw = mr_slice_items(a, text, v.list);
+	assert_non_null(raw);
+	assert_str(raw[0], "1E2");
+	assert_str(raw[1], "\"a]\"");
+	assert_str(raw[2], "{\"b\":[-0]}");
+	assert_str(raw[3], "[]");
+	assert_str(raw[4], "null");
+	assert_null(mr_slice_items(a, MR_STR("{}"), v.list));
+	assert_null(mr_slice_items(a, MR_STR("[1,2]"), v.list));
+	assert_null(mr_slice_items(a, MR_STR(""), v.list));
+	a = mr_arena_free(a);
+}
+
 static void arrays(void **state)
 {
 	struct mr_arena *a = mr_arena_create(1u << 20);
@@ -63,6 +85,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members),
 		cmocka_unit_test(foreign_text),
+		cmocka_unit_test(items),
 		cmocka_unit_test(arrays),
 	};
 

@@ -142,9 +142,12 @@ static struct json_object *tags(void)
 {
 	static const char *const rows[][2] = {
 		{ "api-keys", "Keys for programs." },
+		{ "events", "What happened outside, for the runs that wait for it." },
 		{ "executions", "Runs under the names and addresses of older clients." },
+		{ "expressions", "Expressions of definitions, to be tried out." },
 		{ "files", "Files that workflows work on." },
 		{ "runs", "Executions of workflows, and their history." },
+		{ "sagas", "Runs whose steps are undone when they fail." },
 		{ "system", "Health, metrics, this document." },
 		{ "workflows", "Definitions, their versions, and starting them." },
 	};

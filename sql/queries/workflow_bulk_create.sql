@@ -1,0 +1,82 @@
+-- name:    workflow_bulk_create
+-- purpose: makes many workflows in one commit: one answer for each
+-- params:  items json, dry_run bool?, tenant_id int8, principal_id int8?, principal_name text?, correlation_id text?, remote_address text?
+-- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
+-- flags:   write slow
+-- items: {"body": as it was sent, "definition", "config", "steps", "digest", "on_upload"} each.
+with items as materialized (
+	select i.n, i.value -> 'body' as body, i.value -> 'body' ->> 'name' as name, i.value -> 'definition' as definition,
+		(i.value -> 'config' #>> '{}') is not null as has_config, i.value -> 'config' as config,
+		i.value -> 'steps' as steps, i.value ->> 'digest' as digest, (i.value ->> 'on_upload')::bool as on_upload
+	from json_array_elements(:items) with ordinality as i (value, n)
+), firsts as materialized (
+	select distinct on (i.name) i.*
+	from items i
+	order by i.name, i.n
+), taken as materialized (
+	select w.name
+	from workflows w
+	where w.name = any (array(select f.name from firsts f))
+		and w.status <> 'deleted'
+), made as (
+	insert into workflows (tenant_id, name, description, status, digest, tags, trigger_config, trigger_on_file_upload,
+		trigger_file_extensions, timeout_seconds, max_retries, retention_days, input_schema, created_by_id, created_by, rendered_definition)
+	select :tenant_id, f.name, f.body ->> 'description',
+		case when coalesce((f.body ->> 'is_enabled')::bool, true) then 'active' else 'inactive' end, f.digest,
+		coalesce(words(f.body ->> 'tags'), '{}'),
+		case when f.body ->> 'trigger_config' is not null then f.body -> 'trigger_config' end, coalesce(f.on_upload, false),
+		array_to_string(words(f.body ->> 'trigger_file_extensions'), ','), (f.body ->> 'timeout_seconds')::int,
+		(f.body ->> 'max_retries')::int, (f.body ->> 'retention_days')::int,
+		case when f.body ->> 'input_schema' is not null then f.body -> 'input_schema' end, :principal_id, :principal_name,
+		definition_members(f.steps, case when f.has_config then f.config else f.definition end)
+	from firsts f
+	where not coalesce(:dry_run, false)
+	order by f.n
+	on conflict (tenant_id, name) where status <> 'deleted' do nothing
+	returning id, name
+), versioned as (
+	insert into workflow_versions (workflow_id, version, tenant_id, definition, config, steps, digest, created_by_id, created_by)
+	select m.id, 1, :tenant_id, f.definition, case when f.has_config then f.config end, f.steps, f.digest, :principal_id, :principal_name
+	from made m
+	join firsts f on f.name = m.name
+), audited_each as (
+	insert into audit_logs (tenant_id, entity_type, entity_id, action, user_id, user_name, changes, address, correlation_id)
+	select :tenant_id, 'workflow', m.id, 'created', :principal_id, :principal_name,
+		jsonb_build_object('name', m.name, 'version', 1, 'bulk', true), :remote_address, :correlation_id
+	from made m
+), judged as (
+	select i.n, i.name, m.id,
+		case
+			when f.n is null then 'WORKFLOW_NAME_TAKEN'
+			when coalesce(:dry_run, false) then case when exists (select 1 from taken t where t.name = i.name) then 'WORKFLOW_NAME_TAKEN' end
+			when m.id is null then 'WORKFLOW_NAME_TAKEN'
+		end as error
+	from items i
+	left join firsts f on f.n = i.n
+	left join made m on m.name = i.name and f.n is not null
+), answer as (
+	select 202 as status,
+		json_build_object(
+			'op', 'create',
+			'dry_run', coalesce(:dry_run, false),
+			'matched', count(*),
+			'accepted', count(*) filter (where j.error is null),
+			'refused', count(*) filter (where j.error is not null),
+			'truncated', false,
+			'results', coalesce(json_agg(json_build_object(
+				'id', j.id,
+				'workflow_id', j.id,
+				'name', j.name,
+				'status', case when j.error is null then 201 else 409 end,
+				'error_code', j.error,
+				'run_ids', '[]'::json) order by j.n), '[]')) as body,
+		null as location,
+		null::int8 as version,
+		null as error,
+		null as entity_type,
+		null::int8 as entity_id,
+		null as action,
+		null::jsonb as changes,
+		null as wake
+	from judged j
+)
