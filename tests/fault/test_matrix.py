@@ -380,7 +380,7 @@ def says_time(g, engine):
 def clock_stepped(g, n):
     """The owner's clock is set an hour forward or back, before a delay is decided on or during it."""
     g.ensure(2, faked=True)
-    v = Victim(g, "first", "second", workflow="waiting").arrived("first")
+    v = Victim(g, "first", "second", shape="waiting").arrived("first")
     e = g.owner(v)
     step, during = "-1h" if n % 2 else "+1h", n // 2 % 2
     if during:
