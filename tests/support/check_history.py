@@ -275,6 +275,25 @@ def check_paused(h):
                 yield f"{name(run, f)} was committed {f['commit'] - since:.3f} s after the pause"
 
 
+def check_children(h):
+    """A subworkflow step has one child run, however often its run was taken over; a cancel reaches the child
+    within the allowance."""
+    children = collections.defaultdict(list)
+    for r in h.runs.values():
+        if r.get("parent") in h.runs:
+            children[r["parent"]].append(r["id"])
+    for run in h.runs:
+        mine = [facts for facts in h.steps(run).values() if any(f.get("of") == "subworkflow" for f in facts)]
+        done = sum(facts[-1]["kind"] == "step.completed" for facts in mine)
+        if not done <= len(children[run]) <= len(mine):
+            yield f"run {run}: {len(children[run])} child runs of {len(mine)} subworkflow steps, {done} of them completed"
+        for since, until in spans(h, run, "cancel", {"retry"}):
+            limit = quiet_until(h, since, ALLOWANCE)
+            for child in children[run]:
+                for f in begins_within(h, child, limit, until):
+                    yield f"{name(child, f)} was committed {f['commit'] - since:.3f} s after the cancel of run {run}"
+
+
 # ---- effects ----
 
 def check_effects(h):
@@ -370,7 +389,7 @@ def check_proof(h):
 
 CHECKS = {f.__name__[6:]: f for f in (
     check_lost, check_keys, check_ended, check_dense, check_order, check_life, check_once, check_cancelled,
-    check_calls_after_cancel, check_paused, check_effects, check_same_key, check_repeats, check_recovery,
+    check_calls_after_cancel, check_paused, check_children, check_effects, check_same_key, check_repeats, check_recovery,
     check_proof)}
 
 

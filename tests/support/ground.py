@@ -20,6 +20,8 @@ from .stack import places, wait_until
 
 LEASE_MS = 3000
 TRIES = 4  # for a round to hit
+OWNER = "millrace-dev"  # whom the servers run as when the tests run as root
+MOUNTS = subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0  # may we?
 FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -299,12 +301,12 @@ class Ground:
 class SmallDisk:
     """A file system of a few megabytes, that can be filled up."""
 
-    def __init__(self, path, megabytes, owner):
+    def __init__(self, path, megabytes):
         self.path = pathlib.Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(self.path)],
                        check=True)
-        shutil.chown(self.path, owner, owner)
+        shutil.chown(self.path, OWNER, OWNER)
 
     def fill(self):
         with open(self.path / "filler", "wb", buffering=0) as f:
@@ -326,8 +328,8 @@ class SmallFiles:
     """For machines where nothing may be mounted: no file of PostgreSQL may be written beyond so many bytes,
     and those that it writes ahead are longer."""
 
-    def __init__(self, ground, owner, size):
-        self.ground, self.owner, self.size = ground, owner, size
+    def __init__(self, ground, size):
+        self.ground, self.size = ground, size
 
     def _limit(self, soft):
         postmaster = self.ground.stack.pid("postgres")
@@ -336,7 +338,7 @@ class SmallFiles:
         # the postmaster first: whoever it starts meanwhile has the limit from it
         for pid in (postmaster, *children(postmaster)):
             # whose process it is may do it, without any privilege
-            who = [f"--reuid={self.owner}", f"--regid={self.owner}", "--clear-groups"]
+            who = [f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups"]
             subprocess.run([*(["setpriv", *who] if os.geteuid() == 0 else []), "prlimit", f"--pid={pid}",
                             f"--fsize={soft}:unlimited"], capture_output=True, check=False)  # it may have ended
 
