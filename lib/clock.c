@@ -122,6 +122,11 @@ static void civil_from_days(int64_t z, int *y, int *m, int *d)
 
 size_t mr_time_format(int64_t us, char out[MR_TIME_LEN])
 {
+	return mr_time_format_ns(us, 0, out);
+}
+
+size_t mr_time_format_ns(int64_t us, unsigned ns, char out[MR_TIME_LEN])
+{
 	int64_t days = us / US_PER_DAY, rest = us % US_PER_DAY;
 	int y, m, d, n, fraction;
 
@@ -137,12 +142,12 @@ size_t mr_time_format(int64_t us, char out[MR_TIME_LEN])
 		rest = 0;
 	}
 	civil_from_days(days, &y, &m, &d);
-	fraction = (int)(rest % 1000000);
+	fraction = (int)(rest % 1000000) * 1000 + (int)(ns % 1000);
 	rest /= 1000000;
 	n = snprintf(out, MR_TIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02d", y, m, d, (int)(rest / 3600),
 	    (int)(rest / 60 % 60), (int)(rest % 60));
 	if (fraction > 0) {
-		n += snprintf(out + n, MR_TIME_LEN - (size_t)n, ".%06d", fraction);
+		n += snprintf(out + n, MR_TIME_LEN - (size_t)n, ".%09d", fraction);
 		while (out[n - 1] == '0')
 			n--;
 	}
@@ -187,10 +192,10 @@ static int month_days(int y, int m)
 	return days[m - 1];
 }
 
-/* ".123456789": microseconds, rounded down. */
+/* ".123456789": nanoseconds. */
 static bool fraction(struct mr_str *s, int64_t *ret)
 {
-	int64_t scale = 100000, v = 0;
+	int64_t scale = 100000000, v = 0;
 	int n = 0;
 
 	*ret = 0;
@@ -225,17 +230,26 @@ static bool offset(struct mr_str *s, int64_t *ret)
 
 int mr_time_parse(struct mr_str s, int64_t *ret_us)
 {
+	unsigned ns;
+
+	return mr_time_parse_ns(s, ret_us, &ns);
+}
+
+int mr_time_parse_ns(struct mr_str s, int64_t *ret_us, unsigned *ret_ns)
+{
 	int y, mo, d, h, mi, sec;
-	int64_t us, east;
+	int64_t ns, east;
 
 	if (!digits(&s, 4, &y) || !take(&s, "-") || !digits(&s, 2, &mo) || !take(&s, "-") ||
 	    !digits(&s, 2, &d) || !take(&s, "Tt ") || !digits(&s, 2, &h) || !take(&s, ":") ||
-	    !digits(&s, 2, &mi) || !take(&s, ":") || !digits(&s, 2, &sec) || !fraction(&s, &us) ||
+	    !digits(&s, 2, &mi) || !take(&s, ":") || !digits(&s, 2, &sec) || !fraction(&s, &ns) ||
 	    !offset(&s, &east) || s.len > 0)
 		return -1;
 	if (mo < 1 || mo > 12 || d < 1 || d > month_days(y, mo) || h > 23 || mi > 59 || sec > 59)
 		return -1;
 	*ret_us =
-	    ((days_from_civil(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec) - east) * 1000000 + us;
+	    ((days_from_civil(y, mo, d) * 86400 + h * 3600 + mi * 60 + sec) - east) * 1000000 +
+	    ns / 1000;
+	*ret_ns = (unsigned)(ns % 1000);
 	return 0;
 }

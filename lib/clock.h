@@ -30,7 +30,11 @@ int mr_random_bytes(void *p, size_t len) MR_MUST_CHECK;
 #define MR_TIME_LEN 32
 /* RFC 3339 in UTC with microseconds cut to what is needed, ending in Z. Returns the length. */
 size_t mr_time_format(int64_t us, char out[MR_TIME_LEN]);
+/* The same with 0 to 999 nanoseconds beyond US. */
+size_t mr_time_format_ns(int64_t us, unsigned ns, char out[MR_TIME_LEN]);
 /* RFC 3339, any offset; up to nanoseconds are accepted, rounded down to microseconds. */
 int mr_time_parse(struct mr_str s, int64_t *ret_us) MR_MUST_CHECK;
+/* The same with the nanoseconds beyond *RET_US, 0 to 999. */
+int mr_time_parse_ns(struct mr_str s, int64_t *ret_us, unsigned *ret_ns) MR_MUST_CHECK;
 
 #endif

@@ -9,7 +9,7 @@
 #include "lib/clock.h"
 #include "lib/value.h"
 
-#define US INT64_C(1000000)
+#define SECOND 1000000000 /* in nanoseconds */
 
 /* A double that is a decimal of few digits, as most are: D is exactly MANTISSA / 10^PLACES when
  * that quotient, rounded once, is D again. */
@@ -93,15 +93,15 @@ static void write_base64(struct mr_buf *b, struct mr_str s)
 }
 
 /* Seconds with the fraction that is needed: "1.5s". */
-static void write_duration(struct mr_buf *b, int64_t us)
+static void write_duration(struct mr_buf *b, const struct mr_value *v)
 {
-	uint64_t abs = us < 0 ? 0 - (uint64_t)us : (uint64_t)us;
-	unsigned fraction = (unsigned)(abs % (uint64_t)US);
-	int digits = 6;
+	__int128 ns = (__int128)v->i * 1000 + v->ns, abs = ns < 0 ? -ns : ns;
+	unsigned fraction = (unsigned)(abs % SECOND);
+	int digits = 9;
 
-	if (us < 0)
+	if (ns < 0)
 		mr_buf_addc(b, '-');
-	mr_buf_add_u64(b, abs / (uint64_t)US);
+	mr_buf_add_u64(b, (uint64_t)(abs / SECOND));
 	if (fraction != 0) {
 		for (; fraction % 10 == 0; fraction /= 10)
 			digits--;
@@ -110,11 +110,11 @@ static void write_duration(struct mr_buf *b, int64_t us)
 	mr_buf_addc(b, 's');
 }
 
-static void write_timestamp(struct mr_buf *b, int64_t us)
+static void write_timestamp(struct mr_buf *b, const struct mr_value *v)
 {
 	char text[MR_TIME_LEN];
 
-	mr_buf_add(b, text, mr_time_format(us, text));
+	mr_buf_add(b, text, mr_time_format_ns(v->i, v->ns, text));
 }
 
 /* A value that holds no others, without quotes. */
@@ -141,10 +141,10 @@ static void write_bare(struct mr_buf *b, const struct mr_value *v)
 		write_base64(b, v->s);
 		break;
 	case MR_VALUE_TIMESTAMP:
-		write_timestamp(b, v->i);
+		write_timestamp(b, v);
 		break;
 	case MR_VALUE_DURATION:
-		write_duration(b, v->i);
+		write_duration(b, v);
 		break;
 	default:
 		mr_buf_addz(b, "null");

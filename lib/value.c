@@ -181,7 +181,7 @@ uint64_t mr_value_hash(const struct mr_value *v)
 		return hash_bytes(v->s.p, v->s.len, 16 + (uint64_t)v->kind);
 	case MR_VALUE_TIMESTAMP:
 	case MR_VALUE_DURATION:
-		return hash_word((uint64_t)v->i, 16 + (uint64_t)v->kind);
+		return hash_word((uint64_t)v->i * 1000 + v->ns, 16 + (uint64_t)v->kind);
 	case MR_VALUE_LIST:
 		return hash_word(v->list->len, 5);
 	case MR_VALUE_MAP:
@@ -278,7 +278,7 @@ static bool scalar_eq(const struct mr_value *a, const struct mr_value *b)
 		return a->b == b->b;
 	case MR_VALUE_TIMESTAMP:
 	case MR_VALUE_DURATION:
-		return a->i == b->i;
+		return a->i == b->i && a->ns == b->ns;
 	case MR_VALUE_STRING:
 	case MR_VALUE_BYTES:
 	case MR_VALUE_TYPE:

@@ -23,8 +23,8 @@ enum mr_value_kind {
 	MR_VALUE_DOUBLE,
 	MR_VALUE_STRING, /* UTF-8 */
 	MR_VALUE_BYTES,
-	MR_VALUE_TIMESTAMP, /* i: microseconds since the epoch */
-	MR_VALUE_DURATION,  /* i: microseconds */
+	MR_VALUE_TIMESTAMP, /* i: microseconds since the epoch, rounded down; and ns */
+	MR_VALUE_DURATION,  /* i: microseconds, likewise */
 	MR_VALUE_LIST,
 	MR_VALUE_MAP,
 	MR_VALUE_TYPE, /* s: CEL's name of a type */
@@ -37,8 +37,11 @@ struct mr_map;
 struct mr_value {
 	enum mr_value_kind kind;
 	union {
+		struct {
+			int64_t i;
+			uint32_t ns; /* of a timestamp or duration: 0 to 999 nanoseconds beyond I */
+		};
 		bool b;
-		int64_t i;
 		uint64_t u;
 		double d;
 		struct mr_str s;

@@ -283,51 +283,52 @@ int mr_fn_string(struct mr_vm *vm, const struct mr_value *args, unsigned n, stru
 int mr_fn_timestamp(struct mr_vm *vm, const struct mr_value *args, unsigned n, struct mr_value *ret)
 {
 	const struct mr_value *v = &args[0];
+	unsigned rest = 0;
+	__int128 ns = 0;
 	int64_t us = 0;
 
 	switch (v->kind) {
 	case MR_VALUE_TIMESTAMP:
-		us = v->i;
+		ns = mr_time_total(v);
 		break;
 	case MR_VALUE_STRING:
-		if (mr_time_parse(v->s, &us) < 0)
+		if (mr_time_parse_ns(v->s, &us, &rest) < 0)
 			return bad_text(vm, v->s, "timestamp (2025-01-31T12:00:00Z)");
+		ns = (__int128)us * 1000 + rest;
 		break;
 	case MR_VALUE_INT:
-		if (__builtin_mul_overflow(v->i, US, &us))
-			return out_of_range(vm, "timestamp");
+		ns = (__int128)v->i * 1000 * US;
 		break;
 	default:
 		return mr_vm_no_overload(vm, "timestamp", args, n);
 	}
-	if (us < MR_TIMESTAMP_MIN || us > MR_TIMESTAMP_MAX)
+	if (!mr_time_value(MR_VALUE_TIMESTAMP, ns, ret))
 		return out_of_range(vm, "timestamp");
-	*ret = mr_value_timestamp(us);
 	return 0;
 }
 
 int mr_fn_duration(struct mr_vm *vm, const struct mr_value *args, unsigned n, struct mr_value *ret)
 {
 	const struct mr_value *v = &args[0];
-	int64_t us = 0;
+	__int128 ns = 0;
+	int64_t text = 0;
 
 	switch (v->kind) {
 	case MR_VALUE_DURATION:
-		us = v->i;
+		ns = mr_time_total(v);
 		break;
 	case MR_VALUE_STRING:
-		if (!mr_duration_parse(v->s, &us))
+		if (!mr_duration_parse(v->s, &text))
 			return bad_text(vm, v->s, "duration (1h30m, 2.5s, 250ms)");
+		ns = text;
 		break;
 	case MR_VALUE_INT: /* seconds */
-		if (__builtin_mul_overflow(v->i, US, &us))
-			return out_of_range(vm, "duration");
+		ns = (__int128)v->i * 1000 * US;
 		break;
 	default:
 		return mr_vm_no_overload(vm, "duration", args, n);
 	}
-	if (us < -MR_DURATION_MAX || us > MR_DURATION_MAX)
+	if (!mr_time_value(MR_VALUE_DURATION, ns, ret))
 		return out_of_range(vm, "duration");
-	*ret = mr_value_duration(us);
 	return 0;
 }

@@ -46,14 +46,27 @@ static bool duration_unit(struct mr_str *s, int64_t *ret_ns)
 	return false;
 }
 
-/* Digits; those past the fifteenth are too fine to keep in a fraction, too many elsewhere. */
-static bool duration_digits(struct mr_str *s, int64_t *value, int64_t *scale)
+/* A whole number; one that is too large becomes one that is out of every range. */
+static bool duration_whole(struct mr_str *s, __int128 *value)
 {
 	bool any = false;
 
 	for (; s->len > 0 && s->p[0] >= '0' && s->p[0] <= '9'; s->p++, s->len--) {
 		any = true;
-		if (*value >= INT64_C(1000000000000000) || *scale >= INT64_C(1000000000000000))
+		if (*value <= INT64_MAX)
+			*value = *value * 10 + (s->p[0] - '0');
+	}
+	return any;
+}
+
+/* The digits behind the point; those past the fifteenth are too fine to be kept. */
+static bool duration_fraction(struct mr_str *s, int64_t *value, int64_t *scale)
+{
+	bool any = false;
+
+	for (; s->len > 0 && s->p[0] >= '0' && s->p[0] <= '9'; s->p++, s->len--) {
+		any = true;
+		if (*scale >= INT64_C(1000000000000000))
 			continue;
 		*value = *value * 10 + (s->p[0] - '0');
 		*scale *= 10;
@@ -63,21 +76,22 @@ static bool duration_digits(struct mr_str *s, int64_t *value, int64_t *scale)
 
 static bool duration_part(struct mr_str *s, __int128 *total_ns)
 {
-	int64_t whole = 0, fraction = 0, ignored = 1, scale = 1, unit;
-	bool any = duration_digits(s, &whole, &ignored);
+	int64_t fraction = 0, scale = 1, unit;
+	__int128 whole = 0;
+	bool any = duration_whole(s, &whole);
 
 	if (s->len > 0 && s->p[0] == '.') {
 		s->p++;
 		s->len--;
-		any = duration_digits(s, &fraction, &scale) || any;
+		any = duration_fraction(s, &fraction, &scale) || any;
 	}
 	if (!any || !duration_unit(s, &unit))
 		return false;
-	*total_ns += (__int128)whole * unit + (__int128)fraction * unit / scale;
-	return *total_ns <= (__int128)MR_DURATION_MAX * 1000;
+	*total_ns += whole * unit + (__int128)fraction * unit / scale;
+	return *total_ns <= MR_DURATION_MAX;
 }
 
-bool mr_duration_parse(struct mr_str s, int64_t *ret_us)
+bool mr_duration_parse(struct mr_str s, int64_t *ret_ns)
 {
 	bool negative = false;
 	__int128 total = 0;
@@ -88,7 +102,7 @@ bool mr_duration_parse(struct mr_str s, int64_t *ret_us)
 		s.len--;
 	}
 	if (mr_str_eqz(s, "0")) {
-		*ret_us = 0;
+		*ret_ns = 0;
 		return true;
 	}
 	if (s.len == 0)
@@ -97,9 +111,7 @@ bool mr_duration_parse(struct mr_str s, int64_t *ret_us)
 		if (!duration_part(&s, &total))
 			return false;
 	}
-	*ret_us = (int64_t)(total / 1000);
-	if (negative)
-		*ret_us = -*ret_us;
+	*ret_ns = negative ? -(int64_t)total : (int64_t)total;
 	return true;
 }
 
@@ -223,6 +235,8 @@ DATE_GETTER(mr_fn_get_day_of_year, "getDayOfYear", p.yday)
 		int r;                                                                             \
                                                                                                    \
 		if (args[0].kind == MR_VALUE_DURATION && n == 1) {                                 \
+			int64_t ns = (int64_t)mr_time_total(&args[0]);                             \
+                                                                                                   \
 			*ret = mr_value_int(of_duration);                                          \
 			return 0;                                                                  \
 		}                                                                                  \
@@ -232,7 +246,7 @@ DATE_GETTER(mr_fn_get_day_of_year, "getDayOfYear", p.yday)
 		return r;                                                                          \
 	}
 
-TIME_GETTER(mr_fn_get_hours, "getHours", p.hour, args[0].i / HOUR)
-TIME_GETTER(mr_fn_get_minutes, "getMinutes", p.minute, args[0].i / MINUTE)
-TIME_GETTER(mr_fn_get_seconds, "getSeconds", p.second, args[0].i / US)
-TIME_GETTER(mr_fn_get_milliseconds, "getMilliseconds", p.ms, args[0].i / 1000 % 1000)
+TIME_GETTER(mr_fn_get_hours, "getHours", p.hour, ns / (1000 * HOUR))
+TIME_GETTER(mr_fn_get_minutes, "getMinutes", p.minute, ns / (1000 * MINUTE))
+TIME_GETTER(mr_fn_get_seconds, "getSeconds", p.second, ns / (1000 * US))
+TIME_GETTER(mr_fn_get_milliseconds, "getMilliseconds", p.ms, ns / 1000000 % 1000)

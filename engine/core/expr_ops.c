@@ -119,24 +119,11 @@ static int arith_double(
 
 /* ---- times ---- */
 
-static int time_result(
-    struct mr_vm *vm, enum mr_value_kind kind, int64_t us, bool over, struct mr_value *ret)
-{
-	bool out = kind == MR_VALUE_TIMESTAMP ? us < MR_TIMESTAMP_MIN || us > MR_TIMESTAMP_MAX
-	                                      : us < -MR_DURATION_MAX || us > MR_DURATION_MAX;
-
-	if (over || out)
-		return mr_vm_fail(vm, "%s out of range", mr_value_kind_name(kind));
-	*ret = (struct mr_value){ .kind = kind, .i = us };
-	return 0;
-}
-
 static int arith_time(
     struct mr_vm *vm, enum mr_op op, const struct mr_value *args, struct mr_value *ret)
 {
 	enum mr_value_kind a = args[0].kind, b = args[1].kind, kind;
-	bool over;
-	int64_t us;
+	__int128 left = mr_time_total(&args[0]), right = mr_time_total(&args[1]);
 
 	if (op == MR_OP_ADD && b == MR_VALUE_DURATION)
 		kind = a; /* timestamp + duration, duration + duration */
@@ -150,9 +137,9 @@ static int arith_time(
 		return no_overload(vm, op, args);
 	if (a != MR_VALUE_TIMESTAMP && a != MR_VALUE_DURATION)
 		return no_overload(vm, op, args);
-	over = op == MR_OP_ADD ? __builtin_add_overflow(args[0].i, args[1].i, &us)
-	                       : __builtin_sub_overflow(args[0].i, args[1].i, &us);
-	return time_result(vm, kind, us, over, ret);
+	if (!mr_time_value(kind, op == MR_OP_ADD ? left + right : left - right, ret))
+		return mr_vm_fail(vm, "%s out of range", mr_value_kind_name(kind));
+	return 0;
 }
 
 /* ---- text and lists ---- */
@@ -224,7 +211,8 @@ int mr_op_negate(struct mr_vm *vm, const struct mr_value *v, struct mr_value *re
 		*ret = mr_value_double(-v->d);
 		return 0;
 	case MR_VALUE_DURATION:
-		*ret = mr_value_duration(-v->i);
+		if (!mr_time_value(MR_VALUE_DURATION, -mr_time_total(v), ret))
+			return mr_vm_fail(vm, "duration out of range");
 		return 0;
 	default:
 		return mr_vm_fail(vm, "no such overload: -%s", mr_value_kind_name(v->kind));
@@ -268,6 +256,8 @@ int mr_op_compare(struct mr_vm *vm, const struct mr_value *args, int *ret)
 		case MR_VALUE_TIMESTAMP:
 		case MR_VALUE_DURATION:
 			*ret = a->i < b->i ? -1 : a->i > b->i;
+			if (*ret == 0)
+				*ret = a->ns < b->ns ? -1 : a->ns > b->ns;
 			return 0;
 		default:
 			break;

@@ -193,6 +193,9 @@ static int compile_transforms(
 {
 	int r = mr_transform_compile(c->arena, v, path, c->faults, &s->transform);
 
+	/* jq is carried out by a helper process, so such a step reaches outside */
+	if (r == 0 && mr_transform_has_jq(s->transform))
+		s->kind = MR_STEP_OUTSIDE;
 	return r == MR_E_INVALID ? 0 : r;
 }
 

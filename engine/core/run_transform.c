@@ -35,8 +35,8 @@ static int go_through(struct piece *p, bool *ret_ok)
 {
 	struct mr_expr_error err = { .message = "" };
 	struct mr_attempt *a = p->a;
-	int r = mr_transform_eval_from(a->s->transform, &p->source, &a->env.expr,
-	    a->t->out->arena, &p->index, &p->state, &p->value, &err);
+	int r = mr_transform_eval_from(a->s->transform, &p->source, &a->env.expr, a->t->out->arena,
+	    &p->index, &p->state, &p->value, &err);
 
 	*ret_ok = r == 0;
 	return r < 0 ? fail_transform(a, r, &err) : 0;
@@ -59,8 +59,8 @@ static int push_program(struct piece *p)
 	in->jq_index = p->index;
 	if (mr_value_copy(a->st->frame->arena, &p->state, &in->jq_state) < 0)
 		return MR_E_NOMEM;
-	mr_fields_put(&f, "program",
-	    mr_value_str(mr_transform_jq_program(a->s->transform, p->index)));
+	mr_fields_put(
+	    &f, "program", mr_value_str(mr_transform_jq_program(a->s->transform, p->index)));
 	mr_fields_put(&f, "input", plain);
 	if (mr_fields_map(a->t->out->arena, &f, &config) < 0)
 		return MR_E_NOMEM;
@@ -145,14 +145,13 @@ static int take_outputs(struct piece *p, const struct mr_value *outputs, bool *r
 	p->index = in->jq_index;
 	if (mr_value_copy(p->a->t->out->arena, &in->jq_state, &p->state) < 0)
 		return MR_E_NOMEM;
-	r = mr_transform_jq_done(p->a->s->transform, outputs, p->a->t->out->arena, &p->index,
-	    &p->state, &err);
+	r = mr_transform_jq_done(
+	    p->a->s->transform, outputs, p->a->t->out->arena, &p->index, &p->state, &err);
 	*ret_ok = r == 0;
 	return r < 0 ? fail_transform(p->a, r, &err) : 0;
 }
 
-int mr_transform_resume(
-    struct mr_turn *t, struct mr_step_state *st, const struct mr_run_event *ev)
+int mr_transform_resume(struct mr_turn *t, struct mr_step_state *st, const struct mr_run_event *ev)
 {
 	struct mr_attempt a;
 	struct piece p = { .a = &a, .state = MR_NULL_VALUE };

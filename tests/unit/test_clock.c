@@ -96,10 +96,29 @@ static void children_draw_their_own(void **state)
 	assert_int_equal(close(pipes[1]), 0);
 }
 
+static void nanoseconds(void **state)
+{
+	char out[MR_TIME_LEN];
+	unsigned ns = 0;
+	int64_t us = 0;
+
+	(void)state;
+	assert_int_equal(mr_time_parse_ns(MR_STR("1969-12-31T23:59:59.123456789Z"), &us, &ns), 0);
+	assert_int_equal(us, -876544);
+	assert_int_equal(ns, 789);
+	(void)mr_time_format_ns(us, ns, out);
+	assert_string_equal(out, "1969-12-31T23:59:59.123456789Z");
+	(void)mr_time_format_ns(INT64_C(253402300799999999), 999, out);
+	assert_string_equal(out, "9999-12-31T23:59:59.999999999Z");
+	(void)mr_time_format_ns(0, 10, out);
+	assert_string_equal(out, "1970-01-01T00:00:00.00000001Z");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times),
+		cmocka_unit_test(nanoseconds),
 		cmocka_unit_test(no_times),
 		cmocka_unit_test(every_day_comes_back),
 		cmocka_unit_test(seeds_repeat),
