@@ -23,6 +23,10 @@ def step(run, seq, kind, commit, attempt=1, execution=1, name="first"):
                 of="http_request")
 
 
+def waits(run, seq, kind, commit):
+    return {**step(run, seq, kind, commit, name="child"), "of": "subworkflow"}
+
+
 def run(number, status, seq, key):
     return {"type": "run", "id": number, "key": key, "status": status, "seq": seq, "owner": None,
             "queued": False, "wake_at": None, "parent": None}
@@ -34,10 +38,10 @@ def call(number, at, status=200, name="first", key=None):
 
 
 def good():
-    """Three runs: one called twice because its engine was killed, one cancelled, one that failed,
-    was retried, paused and resumed."""
+    """Four runs: one called twice because its engine was killed, one cancelled, one that failed,
+    was retried, paused and resumed, one that was compensated; and one with a child."""
     lines = []
-    for n, key in ((1, "a"), (2, "b"), (3, "c")):
+    for n, key in ((1, "a"), (2, "b"), (3, "c"), (4, "d")):
         lines += [{"type": "asked", "key": key, "sent": 100.0},
                   {"type": "accepted", "key": key, "run": n, "sent": 100.0, "answered": 100.2},
                   fact(n, 1, "created", 100.1), fact(n, 2, "started", 100.3), step(n, 3, "step.started", 100.4)]
@@ -59,6 +63,19 @@ def good():
         {"type": "command", "run": 3, "kind": "resume", "commit": 106.5}, fact(3, 10, "resumed", 106.6),
         step(3, 11, "step.started", 106.9, execution=11), step(3, 12, "step.completed", 107.2, execution=11),
         fact(3, 13, "log", 107.2, step="first"), fact(3, 14, "completed", 107.2, xid=3012),
+        # undoes what it did, and then waits for a while
+        run(4, "compensated", 11, "d"), call(4, 100.5), step(4, 4, "step.completed", 100.7), fact(4, 5, "failing", 100.7),
+        fact(4, 6, "compensating", 100.7), step(4, 7, "step.started", 100.8, execution=7, name="first/compensate/undo"),
+        step(4, 8, "step.waiting", 100.9, execution=7, name="first/compensate/undo"),
+        call(4, 100.85, name="first/compensate/undo"),
+        step(4, 9, "step.completed", 101.0, execution=7, name="first/compensate/undo"),
+        step(4, 10, "step.compensated", 101.0), fact(4, 11, "compensated", 101.0),
+        # a parent, which nobody asked for by a key, and its child
+        run(5, "completed", 6, None), fact(5, 1, "created", 100.1), fact(5, 2, "started", 100.2),
+        waits(5, 3, "step.started", 100.3), waits(5, 4, "step.waiting", 100.4), waits(5, 5, "step.completed", 101.0),
+        fact(5, 6, "completed", 101.0),
+        {**run(6, "completed", 3, None), "parent": 5}, fact(6, 1, "created", 100.35), fact(6, 2, "started", 100.5),
+        fact(6, 3, "completed", 100.9),
         {"type": "accepted", "key": "c", "run": 3, "sent": 101.1, "answered": 101.3},
         {"type": "fault", "name": "engine killed", "begin": 101.0, "lift": 101.0, "hits": ["engine"],
          "victims": [1], "proof": "its call was open"},
@@ -78,13 +95,13 @@ def drop(lines, type_, **like):
 
 def lost(lines):
     """An accepted run has gone."""
-    lines.append({"type": "accepted", "key": "d", "run": 9, "sent": 100.0, "answered": 100.2})
+    lines.append({"type": "accepted", "key": "e", "run": 9, "sent": 100.0, "answered": 100.2})
 
 
 def lost_journal(lines):
-    lines.append(run(9, "completed", 0, "d"))
-    lines.append({"type": "asked", "key": "d", "sent": 100.0})
-    lines.append({"type": "accepted", "key": "d", "run": 9, "sent": 100.0, "answered": 100.2})
+    lines.append(run(9, "completed", 0, "e"))
+    lines.append({"type": "asked", "key": "e", "sent": 100.0})
+    lines.append({"type": "accepted", "key": "e", "run": 9, "sent": 100.0, "answered": 100.2})
 
 
 def keys(lines):
@@ -135,6 +152,14 @@ def life(lines):
     find(lines, "run", id=1)["seq"] = 6
 
 
+def life_closing(lines):
+    """A step of the main part begins when the run undoes what it did."""
+    for f in lines:
+        if f["type"] == "fact" and f["run"] == 4 and f["step"] == "first/compensate/undo":
+            f["step"] = "second"
+    find(lines, "call", run=4, at=100.85).update(step="second", key="4/second/0")
+
+
 def life_row(lines):
     find(lines, "run", id=1)["status"] = "failed"
 
@@ -167,6 +192,25 @@ def paused(lines):
     find(lines, "fact", run=3, seq=11)["commit"] = 106.45
     find(lines, "fact", run=3, seq=11)["at"] = 106.3
     find(lines, "fact", run=3, seq=10).update(commit=106.4, at=106.3)
+
+
+def children(lines):
+    """The child was started twice."""
+    lines += [{**run(9, "completed", 2, None), "parent": 5}, fact(9, 1, "created", 100.4), fact(9, 2, "completed", 100.5)]
+
+
+def children_none(lines):
+    """A subworkflow step is done, and there was no child."""
+    find(lines, "run", id=6)["parent"] = None
+
+
+def children_cancelled(lines):
+    """A step of the child begins long after its parent was cancelled."""
+    find(lines, "run", id=6).update(parent=2, seq=4)
+    find(lines, "fact", run=2, seq=3)["of"] = "subworkflow"
+    find(lines, "fact", run=5, seq=5).update(kind="step.failed")
+    find(lines, "fact", run=6, seq=3).update(seq=4, id=604, commit=104.5, at=104.4)
+    lines.append(step(6, 3, "step.waiting", 104.4, execution=3))
 
 
 def effects(lines):
@@ -212,8 +256,8 @@ def proof(lines):
 
 
 BREAKS = [lost, lost_journal, keys, keys_answers, ended, ended_held, dense, dense_row, dense_id, order,
-          order_time, life, life_row, once, once_twice, cancelled, cancelled_otherwise, calls_after_cancel,
-          paused, effects, effects_early, effects_unseen, same_key, same_key_shared, repeats, recovery,
+          order_time, life, life_closing, life_row, once, once_twice, cancelled, cancelled_otherwise, calls_after_cancel,
+          paused, children, children_none, children_cancelled, effects, effects_early, effects_unseen, same_key, same_key_shared, repeats, recovery,
           recovery_never, proof]
 
 

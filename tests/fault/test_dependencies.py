@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from support.ground import MOUNTS, SmallDisk
 from support.stack import wait_until
 
 
@@ -125,3 +126,26 @@ def test_redis_away(whole):
     whole.start_redis()
     wait_until(lambda: api.get("/health").json()["components"]["redis"] == "healthy", 10)
     assert api.execute(workflow["id"], wait=20)["status"] == "completed"
+
+
+if MOUNTS:
+    def test_file_store_full(whole):
+        """An upload that finds no room leaves nothing behind; all else goes on."""
+        api = whole.api
+        workflow = api.workflow([{"name": "a", "type": "noop"}])
+        count = "select count(*) as n from millrace.files"
+        before = whole.rows(count)[0]["n"]
+        disk = SmallDisk(whole.state / "files", 4)
+        try:
+            disk.fill()
+            upload = {"files": {"file": ("notes.txt", b"no room for this\n" * 10000, "text/plain")}}
+            answer = api.post("/api/v1/files", **upload)
+            assert answer.status_code >= 500 and answer.json()["error_code"], answer.text
+            assert whole.rows(count)[0]["n"] == before
+            assert api.execute(workflow["id"], wait=20)["status"] == "completed"
+            disk.empty()
+            assert not [p for p in disk.path.rglob("*") if p.is_file()], "a piece of the upload was left behind"
+            assert api.post("/api/v1/files", **upload).status_code == 201
+            assert whole.rows(count)[0]["n"] == before + 1
+        finally:
+            disk.close()

@@ -14,14 +14,14 @@ import time
 
 import pytest
 
-from support.ground import Blocked, Ground, Missed, SmallDisk, SmallFiles, Victim, alive, children, kill_now
+from support.ground import (MOUNTS, OWNER, Blocked, Ground, Missed, SmallDisk, SmallFiles, Victim, alive, children,
+                            kill_now)
 from support.sql import Lost, Sql
 from support.stack import Stack, wait_until
 
 FEW, MANY = 2, 20
 # when each row was committed; a disk that is soon full; whole statements to find a flush by
 POSTGRES = "-c track_commit_timestamp=on -c max_wal_size=128MB -c track_activity_query_size=32768"
-OWNER = "millrace-dev"  # whom the servers run as when the tests run as root
 
 
 @pytest.fixture(scope="module")
@@ -380,7 +380,7 @@ def says_time(g, engine):
 def clock_stepped(g, n):
     """The owner's clock is set an hour forward or back, before a delay is decided on or during it."""
     g.ensure(2, faked=True)
-    v = Victim(g, "first", "second", workflow="waiting").arrived("first")
+    v = Victim(g, "first", "second", shape="waiting").arrived("first")
     e = g.owner(v)
     step, during = "-1h" if n % 2 else "+1h", n // 2 % 2
     if during:
@@ -501,7 +501,6 @@ KINDS = [
     redis_flushed, clock_stepped, workers_killed, api_killed, nginx_killed,
 ]
 # without mounts no file can be kept from growing but what is written ahead, too
-MOUNTS = subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 DISKS = [journal_disk_full, wal_disk_full] if MOUNTS else [wal_disk_full]
 
 
@@ -538,11 +537,11 @@ def small_disks(ground):
     disks = []
     try:
         if MOUNTS:
-            disks += [SmallDisk(s.state / "small", 64, OWNER)]
-            disks += [SmallDisk(s.state / "wal", 320, OWNER)]
+            disks += [SmallDisk(s.state / "small", 64)]
+            disks += [SmallDisk(s.state / "wal", 320)]
             move_to(ground, *disks)
         else:
-            disks += [SmallFiles(ground, OWNER, 8 << 20)]
+            disks += [SmallFiles(ground, 8 << 20)]
         ground.disk, ground.wal = disks[0], disks[-1]
         yield
     finally:

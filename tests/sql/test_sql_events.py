@@ -59,11 +59,20 @@ class Hands:
     def run(self, run):
         return self.db.admin(f"select * from runs where id = {run}")[0]
 
+    def own(self):
+        """Claims, and takes what was claimed by a flush that writes nothing else."""
+        claimed = self.engine.claim()
+        if not claimed:
+            return {}
+        held, _ = self.engine.flush(*({"run_id": i, "fence": c["fence"], "status": "running", "seq": c["seq"], "release": False}
+                                      for i, c in claimed.items()))
+        return {i: {**claimed[i], "fence": claimed[i]["fence"] + 1} for i in held}
+
     def sleeping(self, tenant, w=None, hold=False):
         """A run that an engine has claimed and released; it wakes in a long time."""
         w = w or tenant.workflow(f"w{next(counter)}")["body"]["id"]
         run = tenant.execute(w)
-        c = self.engine.claim()[run]
+        c = self.own()[run]
         if not hold:
             self.engine.finish(c, "running", [("started", None, None, None, {})], wake_us=LATER, progress=0)
         return run if not hold else c
@@ -303,7 +312,7 @@ def test_spawn_run(hands, tenant, other, db):
     w = tenant.workflow("child")["body"]["id"]
     theirs = other.workflow("theirs")["body"]["id"]
     parent = tenant.execute(tenant.workflow("parent")["body"]["id"], priority=3, traceparent="00-x")
-    hands.engine.claim()
+    hands.own()
     got = spawn(hands, parent, "child")
     assert got["code"] is None
     child = hands.run(got["child_run_id"])
@@ -332,7 +341,7 @@ def test_runs_start_each_other_only_so_deep(hands, tenant, db):
     tenant.workflow("w")
     run = tenant.execute(1)
     for depth in range(1, 30):
-        hands.engine.claim()
+        hands.own()
         r = spawn(hands, run, "w")
         if r["code"]:
             break
@@ -344,7 +353,7 @@ def test_spawn_against_cancel(hands, tenant, db):
     """A cancel that was answered starts no child."""
     tenant.workflow("w")
     run = tenant.execute(1)
-    c = hands.engine.claim()[run]
+    c = hands.own()[run]
     conn = db.cluster.connect(db.name)
     conn.execute(f"begin; update runs set fence = fence + 1 where id = {run}")
     eng = db.cluster.connect(db.name, "engine")
@@ -363,7 +372,7 @@ def test_the_end_of_a_child_is_told(hands, tenant, db):
     child = spawn(hands, parent, "w")["child_run_id"]
     hands.engine.finish(c, "running", [("started", None, None, None, {})], progress=0)
     assert hands.wait(tenant, parent, child=child) == []
-    hands.engine.finish(hands.engine.claim()[child], "completed", result='{"x": 1}')
+    hands.engine.finish(hands.own()[child], "completed", result='{"x": 1}')
     assert hands.ids(f"notify_parents('{{{child}}}')") == [parent]
     assert hands.ids(f"notify_parents('{{{child}}}')") == [], "once"
     (kind, data), = hands.told(parent)
@@ -376,7 +385,7 @@ def test_a_child_that_ended_before_the_wait(hands, tenant):
     tenant.workflow("w")
     c = hands.sleeping(tenant, hold=True)
     child = spawn(hands, c["run_id"], "w")["child_run_id"]
-    hands.engine.finish(hands.engine.claim()[child], "failed", error='{"type": "x", "message": "m"}')
+    hands.engine.finish(hands.own()[child], "failed", error='{"type": "x", "message": "m"}')
     assert hands.ids(f"notify_parents('{{{child}}}')") == []
     hands.engine.finish(c, "running", [("started", None, None, None, {})], progress=0)
     assert hands.wait(tenant, c["run_id"], child=child) == [c["run_id"]]
@@ -403,7 +412,7 @@ def test_cancel_children(hands, tenant, db):
     tenant.workflow("w")
     c = hands.sleeping(tenant, hold=True)
     a, b = (spawn(hands, c["run_id"], "w", step=s)["child_run_id"] for s in (900, 901))
-    held = hands.engine.claim()[a]
+    held = hands.own()[a]
     assert hands.ids(f"cancel_children('{{{c['run_id']}}}', '{{900}}')") == [a]
     assert hands.run(a)["fence"] == held["fence"] + 1 and hands.told(b) == []
     assert hands.told(a) == [("cancel", {"reason": "The step that started it has ended.", "by": None})]
@@ -429,25 +438,25 @@ def slot(hands, c, most=1, policy="queue", key="k", conn=None):
 def test_a_limit_admits_by_priority_then_age(hands, tenant):
     w = tenant.workflow("w")["body"]["id"]
     runs = [tenant.execute(w, priority=p) for p in (0, 0, 5, 0)]
-    c = hands.engine.claim()
+    c = hands.own()
     assert slot(hands, c[runs[0]]) == "admitted"
     for run in runs[1:]:
         assert slot(hands, c[run]) == "waiting"
         r = hands.run(run)
         assert (r["status"], r["owner_id"], r["queued"], r["admitted"], r["started_at"]) == ("pending", None, False, False, None)
-    assert hands.engine.claim() == {}
+    assert hands.own() == {}
     last = runs[0]
     for expected in (runs[2], runs[1], runs[3]):
         hands.engine.finish({**c[last], "fence": hands.run(last)["fence"]}, "completed")
         assert hands.ids("admit_next('{k,other}')") == [expected] and hands.ids("admit_next('{k}')") == []
-        assert sorted(hands.engine.claim()) == [expected]
+        assert sorted(hands.own()) == [expected]
         last = expected
 
 
 def test_no_one_overtakes_who_waits(hands, tenant):
     w = tenant.workflow("w")["body"]["id"]
     first, second, third = (tenant.execute(w) for _ in range(3))
-    c = hands.engine.claim()
+    c = hands.own()
     slot(hands, c[first]), slot(hands, c[second])
     hands.engine.finish(c[first], "completed")  # and the unit that would admit the next is lost
     assert slot(hands, c[third]) == "waiting"
@@ -457,18 +466,18 @@ def test_no_one_overtakes_who_waits(hands, tenant):
 def test_a_place_can_not_leak(hands, tenant, db):
     w = tenant.workflow("w")["body"]["id"]
     first, second = (tenant.execute(w) for _ in range(2))
-    c = hands.engine.claim()
+    c = hands.own()
     assert slot(hands, c[first]) == "admitted" and slot(hands, c[first]) == "admitted", "asked again"
     assert slot(hands, c[second]) == "waiting"
     hands.engine.finish(c[first], "completed")
     assert hands.ids("mend('places', 100)") == [1]
-    assert list(hands.engine.claim()) == [second]
+    assert list(hands.own()) == [second]
 
 
 def test_requests_at_the_same_time(hands, tenant, db):
     w = tenant.workflow("w")["body"]["id"]
     runs = [tenant.execute(w) for _ in range(12)]
-    c = hands.engine.claim()
+    c = hands.own()
 
     def ask(some):
         conn = db.cluster.connect(db.name, "engine")
@@ -486,7 +495,7 @@ def test_requests_at_the_same_time(hands, tenant, db):
 def test_full_means_no(hands, tenant, policy):
     w = tenant.workflow("w")["body"]["id"]
     first, second = (tenant.execute(w) for _ in range(2))
-    c = hands.engine.claim()
+    c = hands.own()
     assert slot(hands, c[first], policy=policy) == "admitted"
     assert slot(hands, c[second], policy=policy) == policy
     kind, data = hands.told(second)[0]
@@ -497,7 +506,7 @@ def test_full_means_no(hands, tenant, policy):
 def test_the_oldest_goes(hands, tenant):
     w = tenant.workflow("w")["body"]["id"]
     runs = [tenant.execute(w) for _ in range(4)]
-    c = hands.engine.claim()
+    c = hands.own()
     assert [slot(hands, c[r], most=2, policy="cancel_oldest") for r in runs] == ["admitted", "admitted", "waiting", "waiting"]
     assert [len(hands.told(r)) for r in runs] == [1, 1, 0, 0]
     for r in runs[:2]:
@@ -515,11 +524,11 @@ def test_who_lost_the_run_gets_no_place(hands, tenant):
 def test_a_waiting_run_can_be_cancelled_and_paused(hands, tenant):
     w = tenant.workflow("w")["body"]["id"]
     first, second, third = (tenant.execute(w) for _ in range(3))
-    c = hands.engine.claim()
+    c = hands.own()
     assert [slot(hands, c[r]) for r in (first, second, third)] == ["admitted", "waiting", "waiting"]
     tenant.one("run_cancel", id=second)
     tenant.one("run_pause", id=third)
-    assert sorted(hands.engine.claim()) == [second, third]
+    assert sorted(hands.own()) == [second, third]
 
 
 # ---- mending and expiring ----
@@ -537,7 +546,7 @@ def test_mend_finds_what_lost_units_left(hands, tenant, db):
     assert hands.ids("mend('waits', 100)") == [1] and hands.events_told(run) == [1]
     # the end of a child that nobody told
     hands.wait(tenant, c["run_id"], step=901, child=child)
-    hands.engine.finish(hands.engine.claim()[child], "completed")
+    hands.engine.finish(hands.own()[child], "completed")
     hands.ids("mend('waits', 100)")
     assert [k for k, _ in hands.told(c["run_id"])] == ["child"]
     # an emitted event
@@ -565,7 +574,7 @@ def test_old_runs_go(hands, tenant, db):
     w = tenant.workflow("w")["body"]["id"]
     db.admin(f"update workflows set retention_days = 30 where id = {keeps}")
     old, kept, fresh_one, active = tenant.execute(w), tenant.execute(keeps), tenant.execute(w), tenant.execute(w)
-    c = hands.engine.claim()
+    c = hands.own()
     for r in (old, kept, fresh_one):
         hands.engine.finish(c[r], "completed")
     db.admin(f"update runs set completed_at = now() - interval '10 days' where id in ({old}, {kept})")
@@ -635,5 +644,5 @@ def test_tenants_share_no_limit_by_accident(hands, tenant, other):
     """The key is the engine's; it begins with the workflow's id, so it can't meet another's."""
     a, b = tenant.workflow("w")["body"]["id"], other.workflow("w")["body"]["id"]
     first, second = tenant.execute(a), other.execute(b)
-    c = hands.engine.claim()
+    c = hands.own()
     assert slot(hands, c[first], key=f"{a}:x") == slot(hands, c[second], key=f"{b}:x") == "admitted"

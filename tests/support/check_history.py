@@ -15,7 +15,8 @@ A history is JSON lines; times are seconds since 1970 by one machine's clock.
     call      run, step, iteration, key, at, done, status            what a called service saw
     fault     name, begin, lift, hits, victims, proof                hits: engine database front redis clock
 
-`commit` is when the row's transaction was committed, by the database; `of` the type of the step.
+`commit` is when the row's transaction was committed, by the database; `of` the type of the step. A `failed`
+that compensations follow is called `failing`.
 The process ends with 1 when an invariant is broken, and names each break.
 """
 import argparse
@@ -25,6 +26,8 @@ import sys
 
 TERMINAL = {"completed", "failed", "cancelled", "timed_out", "compensated"}
 BEGINS = {"step.started", "step.waiting"}
+STARTS = BEGINS | {"step.iterating"}  # with each item and round of a loop
+CLOSING = {"failing", "compensating", "finishing"}  # the main steps are over, what undoes and tidies up follows
 ENDS = {"step.completed", "step.failed", "step.cancelled"}
 CALLING = {"http_request"}
 # Blocks that a cancel or a failure lets run: what is started in them is no start of the run's steps.
@@ -158,11 +161,15 @@ def during(faults, begin, end):
 
 
 def check_life(h):
-    """It begins with created; after an end comes nothing but retried; the row agrees."""
+    """It begins with created; after an end comes nothing but retried, and while it closes only what undoes
+    and tidies up; the row agrees."""
     for run, facts in h.facts.items():
-        status = None
+        status, closing = None, None
         for f in facts:
             kind = f["kind"]
+            if closing and kind in STARTS and not is_afterwards(f):
+                yield f"{name(run, f)} begins when the run is {closing}"
+            closing = kind if kind in CLOSING else None if kind == "retried" else closing
             if (status is None) != (kind == "created"):
                 yield f"{name(run, f)}: created must be the first row, and only that"
             if status in TERMINAL and kind != "retried":
@@ -181,14 +188,17 @@ def check_once(h):
     """A step execution ends once, its attempts count from 1, and nothing of it follows its end."""
     for run in h.facts:
         for execution, facts in h.steps(run).items():
-            attempt, ended = 0, None
+            attempt, ended, before = 0, None, None
             for f in facts:
                 if ended and f["kind"] in BEGINS | ENDS | {"step.retrying"}:
                     yield f"{name(run, f)} comes after {ended} of execution {execution}"
-                if f["kind"] in BEGINS:
+                # what was started may then wait, in the same attempt
+                if f["kind"] in BEGINS and not (f["kind"] == "step.waiting" and before == "step.started"
+                                                and f["attempt"] == attempt):
                     if f["attempt"] != attempt + 1:
                         yield f"{name(run, f)}: attempt {f['attempt']} after {attempt}"
                     attempt = f["attempt"]
+                before = f["kind"]
                 if f["kind"] in ENDS:
                     ended = f["kind"]
 
@@ -211,7 +221,7 @@ def spans(h, run, begin, end):
 
 def begins_within(h, run, since, until):
     for f in h.facts[run]:
-        if f["kind"] in BEGINS and since < f["commit"] < until and not is_afterwards(f):
+        if f["kind"] in STARTS and since < f["commit"] < until and not is_afterwards(f):
             yield f
 
 
@@ -230,7 +240,7 @@ def check_cancelled(h):
                 yield f"run {run} was cancelled and is {ends[0]['kind'] if ends else 'not ended'}"
             for end in ends:
                 for f in h.facts[run]:
-                    if f["xid"] == end["xid"] and f["kind"] in BEGINS and not is_afterwards(f):
+                    if f["xid"] == end["xid"] and f["kind"] in STARTS and not is_afterwards(f):
                         yield f"{name(run, f)} was written with the run's {end['kind']}"
 
 
@@ -263,6 +273,25 @@ def check_paused(h):
         for since, until in spans(h, run, "pause", {"resume", "retry", "cancel"}):
             for f in begins_within(h, run, since, until):
                 yield f"{name(run, f)} was committed {f['commit'] - since:.3f} s after the pause"
+
+
+def check_children(h):
+    """A subworkflow step has one child run, however often its run was taken over; a cancel reaches the child
+    within the allowance."""
+    children = collections.defaultdict(list)
+    for r in h.runs.values():
+        if r.get("parent") in h.runs:
+            children[r["parent"]].append(r["id"])
+    for run in h.runs:
+        mine = [facts for facts in h.steps(run).values() if any(f.get("of") == "subworkflow" for f in facts)]
+        done = sum(facts[-1]["kind"] == "step.completed" for facts in mine)
+        if not done <= len(children[run]) <= len(mine):
+            yield f"run {run}: {len(children[run])} child runs of {len(mine)} subworkflow steps, {done} of them completed"
+        for since, until in spans(h, run, "cancel", {"retry"}):
+            limit = quiet_until(h, since, ALLOWANCE)
+            for child in children[run]:
+                for f in begins_within(h, child, limit, until):
+                    yield f"{name(child, f)} was committed {f['commit'] - since:.3f} s after the cancel of run {run}"
 
 
 # ---- effects ----
@@ -360,7 +389,7 @@ def check_proof(h):
 
 CHECKS = {f.__name__[6:]: f for f in (
     check_lost, check_keys, check_ended, check_dense, check_order, check_life, check_once, check_cancelled,
-    check_calls_after_cancel, check_paused, check_effects, check_same_key, check_repeats, check_recovery,
+    check_calls_after_cancel, check_paused, check_children, check_effects, check_same_key, check_repeats, check_recovery,
     check_proof)}
 
 

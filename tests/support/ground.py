@@ -20,6 +20,8 @@ from .stack import places, wait_until
 
 LEASE_MS = 3000
 TRIES = 4  # for a round to hit
+OWNER = "millrace-dev"  # whom the servers run as when the tests run as root
+MOUNTS = subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0  # may we?
 FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -48,17 +50,45 @@ def alive(pid):
         return False
 
 
-class Victim:
-    """A run in the very midst of something: its calls named in `held` wait for `answer`."""
+def shapes(held, delay):
+    """Definitions with two calls that wait for the test, and where these stand in the journal."""
+    def two(at):
+        return [held("first", at), held("second", at)]
 
-    def __init__(self, ground, *held, workflow="plain"):
+    after = [delay("d", 0.2), log("b")]
+    child = [log("a"), *two(""), *after]
+    return {
+        "plain": ("", child),
+        "each": ("box/", [{"name": "box", "type": "foreach", "config": {"items": [1], "steps": two("box/")}}, *after]),
+        "together": ("box/left/", [{"name": "box", "type": "parallel", "config": {"branches": {
+            "left": two("box/left/"), "right": [delay("short", 0.3), log("r")]}}}, *after]),
+        "undone": ("a/compensate/", {"mode": "saga", "steps": [
+            {**log("a"), "compensate": two("a/compensate/")},
+            {"name": "no", "type": "raise", "config": {"type": "declined", "message": "no"}}], "finally": after}),
+        "child": ("", [{"name": "box", "type": "subworkflow", "config": {
+            "workflow": "{child}", "input": {"token": "{{ input.token }}"}}}, *after]),
+        "waiting": ("", [log("a"), held("first", ""), delay("d", 1.5), held("second", ""), log("b")]),
+    }
+
+
+class Victim:
+    """A run in the very midst of something: its calls named in `held` wait for `answer`. In turn they stand
+    in the main list, in a loop, in a branch, among compensations, in a child run (which is the victim then)."""
+
+    TURN = ("plain", "each", "together", "undone", "child")
+
+    def __init__(self, ground, *held, shape=None):
         self.ground = ground
         self.token = uuid.uuid4().hex[:12]
         self.gates = {}
+        self.shape = shape or self.TURN[ground.round % len(self.TURN)]
+        self.at, workflow = ground.victims[self.shape]
         for step in held:
-            self.gates[step] = ground.service.gates[self.token, step] = Gate()
-        self.id = ground.load.execute(ground.api, ground.victims[workflow], f"victim-{self.token}",
-                                      {"token": self.token})
+            self.gates[step] = ground.service.gates[self.token, self.at + step] = Gate()
+        self.id = ground.load.execute(ground.api, workflow, f"victim-{self.token}", {"token": self.token})
+        if self.shape == "child":
+            self.id = wait_until(lambda: ground.sql(f"select id from millrace.runs where parent_run_id = {self.id}"),
+                                 20, every=0.02, message=f"run {self.id} has no child")[0]["id"]
 
     def arrived(self, step, calls=1, timeout=20):
         gate = self.gates[step]
@@ -71,12 +101,12 @@ class Victim:
             self.gates[step].open.set()
 
     def calls(self, step):
-        return sum(c["type"] == "call" and c["run"] == self.id and c["step"] == step
+        return sum(c["type"] == "call" and c["run"] == self.id and c["step"] == self.at + step
                    for c in self.ground.recorder.since(0))
 
     def has(self, kind, step):
         return bool(self.ground.sql(f"select 1 from millrace.journal where run_id = {self.id} "
-                                    f"and kind = '{kind}' and step = '{step}'"))
+                                    f"and kind = '{kind}' and step = '{self.at}{step}'"))
 
     def row(self):
         return self.ground.sql(f"select status, owner_id, fence from millrace.runs where id = {self.id}")[0]
@@ -131,12 +161,20 @@ class Ground:
         self.clocks = {}  # pid: the file that sets that engine's clock
         self.out = pathlib.Path(places()["DEV"]) / "log" / "fault"
         self.out.mkdir(parents=True, exist_ok=True)
-        held = lambda name: call(self.service, name, "/held", body={"token": "{{ input.token }}"},  # noqa: E731
-                                 retry={"max_attempts": 4, "delay": 0.2, "backoff": "constant"})
-        self.victims = {name: stack.api.workflow(steps)["id"] for name, steps in {
-            "plain": [log("a"), held("first"), held("second"), delay("d", 0.2), log("b")],
-            "waiting": [log("a"), held("first"), delay("d", 1.5), held("second"), log("b")],
-        }.items()}
+        self.round = 0
+        self.victims = self._victims()
+
+    def _victims(self):
+        """Each shape's place and workflow."""
+        def held(name, at):
+            return call(self.service, name, "/held", at=at + name, body={"token": "{{ input.token }}"},
+                        retry={"max_attempts": 4, "delay": 0.2, "backoff": "constant"})
+
+        made, names = {}, {}
+        for shape, (at, definition) in shapes(held, delay).items():
+            text = json.dumps(definition).replace("{child}", names.get("plain", ""))
+            made[shape], names[shape] = self.load.make(json.loads(text))
+        return {shape: (at, made[shape]) for shape, (at, _) in shapes(held, delay).items()}
 
     def close(self):
         for gate in self.service.gates.values():
@@ -214,6 +252,7 @@ class Ground:
         missed, began = 0, time.monotonic()
         with self.load:
             for n in range(count):
+                self.round = n
                 hit, misses = self.play(play, n)
                 missed += misses
                 self.recorder.add("fault", name=kind, **hit)
@@ -262,12 +301,12 @@ class Ground:
 class SmallDisk:
     """A file system of a few megabytes, that can be filled up."""
 
-    def __init__(self, path, megabytes, owner):
+    def __init__(self, path, megabytes):
         self.path = pathlib.Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(self.path)],
                        check=True)
-        shutil.chown(self.path, owner, owner)
+        shutil.chown(self.path, OWNER, OWNER)
 
     def fill(self):
         with open(self.path / "filler", "wb", buffering=0) as f:
@@ -289,8 +328,8 @@ class SmallFiles:
     """For machines where nothing may be mounted: no file of PostgreSQL may be written beyond so many bytes,
     and those that it writes ahead are longer."""
 
-    def __init__(self, ground, owner, size):
-        self.ground, self.owner, self.size = ground, owner, size
+    def __init__(self, ground, size):
+        self.ground, self.size = ground, size
 
     def _limit(self, soft):
         postmaster = self.ground.stack.pid("postgres")
@@ -299,7 +338,7 @@ class SmallFiles:
         # the postmaster first: whoever it starts meanwhile has the limit from it
         for pid in (postmaster, *children(postmaster)):
             # whose process it is may do it, without any privilege
-            who = [f"--reuid={self.owner}", f"--regid={self.owner}", "--clear-groups"]
+            who = [f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups"]
             subprocess.run([*(["setpriv", *who] if os.geteuid() == 0 else []), "prlimit", f"--pid={pid}",
                             f"--fsize={soft}:unlimited"], capture_output=True, check=False)  # it may have ended
 

@@ -14,8 +14,8 @@ from millrace.runs where id >= {first} order by id
 FACTS = """
 select json_build_object('type', 'fact', 'run', run_id, 'seq', seq, 'id', id, 'xid', xid::text::bigint,
 	'commit', extract(epoch from pg_xact_commit_timestamp(xid::xid)), 'at', extract(epoch from at),
-	'kind', kind, 'step', step, 'execution', step_execution_id, 'iteration', iteration, 'attempt', attempt,
-	'of', data ->> 'type')
+	'kind', case when kind = 'failed' and data ->> 'compensating' = 'true' then 'failing' else kind end,
+	'step', step, 'execution', step_execution_id, 'iteration', iteration, 'attempt', attempt, 'of', data ->> 'type')
 from millrace.journal where run_id >= {first} order by run_id, seq
 """
 COMMANDS = """

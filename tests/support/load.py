@@ -103,8 +103,49 @@ def branches(s):
             call(s, "last", "/ok", depends_on=["which"])]
 
 
-# kind: (steps, what its client does to the run, how many in ten runs are of it)
+def each(s):
+    one = call(s, "one", "/flaky", at="each/one", body={"item": "{{ index }}"}, retry=SOON)
+    return [{"name": "each", "type": "foreach", "config": {"items": [10, 20, 30], "concurrency": 2,
+                                                           "steps": [one, log("l")]}},
+            {"name": "rounds", "type": "while", "config": {
+                "condition": "index < 2", "max_iterations": 5,
+                "steps": [call(s, "two", "/ok", at="rounds/two", body={"item": "{{ index }}"})]}}]
+
+
+def together(s):
+    return [{"name": "together", "type": "parallel", "config": {"branches": {
+        "left": [call(s, "one", "/slow", at="together/left/one")],
+        "right": [delay("d", 0.2), call(s, "two", "/flaky", at="together/right/two", retry=SOON)]}}},
+        call(s, "after", "/ok")]
+
+
+def child(s):
+    return [call(s, "before", "/ok"),
+            {"name": "child", "type": "subworkflow", "config": {"workflow": s.child, "input": {"n": "{{ input.n }}"}}},
+            call(s, "after", "/ok")]
+
+
+def awaited(s):
+    return [call(s, "before", "/slow"), {"name": "go", "type": "wait", "config": {"event": {"type": "go"}}},
+            call(s, "after", "/ok")]
+
+
+def saga(s):
+    def undo(name):
+        return call(s, "undo", "/flaky", at=f"{name}/compensate/undo", retry=SOON)
+    return {"mode": "saga", "steps": [
+        call(s, "book", "/ok", compensate=[undo("book")]), call(s, "pay", "/slow", compensate=[undo("pay")]),
+        {"name": "no", "type": "raise", "config": {"type": "declined", "message": "no"}}],
+        "finally": [call(s, "last", "/ok", at="finally/last")]}
+
+
+# kind: (steps or definition, what its client does to the run, share of all runs)
 KINDS = {
+    "each": (each, None, 1),
+    "together": (together, "maybe_cancel", 1),
+    "child": (child, "maybe_cancel", 1),
+    "awaited": (awaited, "signal", 1),
+    "saga": (saga, None, 1),
     "logs": (lambda s: [log("a"), log("b"), log("c")], None, 2),
     "calls": (lambda s: [log("a"), call(s, "first", "/ok"), log("b"), call(s, "second", "/slow")], None, 2),
     "flaky": (lambda s: [call(s, "first", "/flaky", retry=SOON), log("a")], None, 1),
@@ -130,7 +171,8 @@ class Load:
         self.next_at = 0.0
         self.stopping = threading.Event()
         self.failures = []
-        self.workflows = {kind: stack.api.workflow(steps(service))["id"] for kind, (steps, _, _) in KINDS.items()}
+        service.child = self.make([call(service, "first", "/slow"), delay("d", 0.2), call(service, "second", "/ok")])[1]
+        self.workflows = {kind: self.make(steps(service))[0] for kind, (steps, _, _) in KINDS.items()}
         self.turn = [kind for kind, (_, _, share) in KINDS.items() for _ in range(share)]
 
     def __enter__(self):
@@ -149,6 +191,12 @@ class Load:
 
     def check(self):
         assert not self.failures, f"{len(self.failures)} requests were never accepted: {self.failures[:3]}"
+
+    def make(self, definition):
+        """A workflow: its id and its name."""
+        definition = definition if isinstance(definition, dict) else {"steps": definition}
+        body = {"name": f"load-{uuid.uuid4().hex[:12]}", "workflow_config": definition}
+        return self.stack.api.ok("POST", "/api/v1/workflows", json=body)["id"], body["name"]
 
     # ---- one client ----
 
@@ -177,7 +225,7 @@ class Load:
         kind = self.turn[number % len(self.turn)]
         run = self.execute(api, self.workflows[kind], f"{self.mark}-{number}", {"n": number})
         act = KINDS[kind][1]
-        if act == "cancel":
+        if act == "cancel" or act == "maybe_cancel" and number % 3 == 0:
             time.sleep(random.uniform(0, 1.2))
             self.command(api, run, "cancel")
         elif act == "pause":
@@ -185,6 +233,9 @@ class Load:
             if self.command(api, run, "pause"):
                 time.sleep(random.uniform(0.1, 0.6))
                 self.command(api, run, "resume")
+        elif act == "signal":
+            time.sleep(random.uniform(0, 0.8))
+            self.command(api, run, "signals/go")
         elif act == "retry":
             self.retry(api, run)
 
