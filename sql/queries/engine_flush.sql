@@ -6,13 +6,14 @@
 -- The arrays of runs are parallel, in ascending order of run id; so are those of journal rows (j_…).
 -- release: owner_id becomes null; then queued or wake_us say how it goes on. states: the snapshot
 -- of a run, or null; left out when there is none. ended_ids: those whose snapshot, if any, is of
--- no more use. awaits: how many events and child
--- runs it waits for. w_…, u_…, e_…: waits that begin, waits that end (step execution 0: all of the
--- run), events that are published; all of them are left out with w_run_ids. ended_child_ids: runs that
--- end and have a parent, whose wait for them is to be looked at.
--- started_us: kept from the first flush that has it. base_seqs: with it a flush that was sent twice, because its answer was lost, lands once.
+-- no more use. awaits: how many events and child runs it waits for. w_…, u_…, e_…: waits that begin,
+-- waits that end (step execution 0: all of the run), events that are published; all of them are left
+-- out with w_run_ids. ended_child_ids: runs that end and have a parent, whose wait for them is to be
+-- looked at. started_us: kept from the first flush that has it. base_seqs: with it a flush that was
+-- sent twice, because its answer was lost, lands once.
 -- An engine whose row is gone was taken over and writes nothing. owner_id is compared in a way that
 -- no index serves, so that rows are found by their id.
+-- "is true" keeps a look-up in held from becoming a join: it is hashed once.
 -- The full join, with conditions that the planner can't see through, is an inner join that can't
 -- become a nested loop: the planner expects ten rows of an array.
 with me as materialized (
@@ -70,15 +71,15 @@ with me as materialized (
 	set seq = excluded.seq, state = excluded.state -- ?states
 ), forgotten as ( -- ?ended_ids
 	delete from run_states s -- ?ended_ids
-	using held h -- ?ended_ids
-	where s.run_id = any (:ended_ids) -- ?ended_ids
-		and s.run_id = h.id -- ?ended_ids
+	using unnest(:ended_ids) as e (run_id) -- ?ended_ids
+	where s.run_id = e.run_id -- ?ended_ids
+		and (s.run_id in (select h.id from held h)) is true -- ?ended_ids
 ), applied as ( -- ?command_ids
 	update run_commands c -- ?command_ids
 	set applied_at = now() -- ?command_ids
-	from held h -- ?command_ids
-	where c.id = any (:command_ids) -- ?command_ids
-		and c.run_id = h.id -- ?command_ids
+	from unnest(:command_ids) as o (id) -- ?command_ids
+	where c.id = o.id -- ?command_ids
+		and (c.run_id in (select h.id from held h)) is true -- ?command_ids
 ), awaited as ( -- ?w_run_ids
 	insert into run_waits (run_id, step_execution_id, tenant_id, step, kind, event_type, child_run_id, since) -- ?w_run_ids
 	select w.run_id, w.step_execution_id, h.tenant_id, w.step, case w.child_run_id when 0 then 'event' else 'child' end, -- ?w_run_ids
@@ -95,7 +96,7 @@ with me as materialized (
 	where w.run_id = u.run_id -- ?w_run_ids
 		and w.step_execution_id >= u.step_execution_id -- ?w_run_ids
 		and w.step_execution_id <= coalesce(nullif(u.step_execution_id, 0), 9223372036854775807) -- ?w_run_ids
-		and w.run_id in (select id from held) -- ?w_run_ids
+		and (w.run_id in (select h.id from held h)) is true -- ?w_run_ids
 ), emitted as ( -- ?w_run_ids
 	insert into events (tenant_id, event_type, source, data, correlation_id, run_id, run_fact_id) -- ?w_run_ids
 	select h.tenant_id, e.event_type, concat('run/', h.id), e.data, r.correlation_id, h.id, e.id -- ?w_run_ids
@@ -107,10 +108,10 @@ with me as materialized (
 ), told as ( -- ?ended_child_ids
 	update run_waits w -- ?ended_child_ids
 	set checked = false, since = clock_timestamp() -- ?ended_child_ids
-	from held h -- ?ended_child_ids
+	from unnest(:ended_child_ids) as e (id) -- ?ended_child_ids
 	where w.kind = 'child' -- ?ended_child_ids
-		and w.child_run_id = any (:ended_child_ids) -- ?ended_child_ids
-		and h.id = w.child_run_id -- ?ended_child_ids
+		and w.child_run_id = e.id -- ?ended_child_ids
+		and (w.child_run_id in (select h.id from held h)) is true -- ?ended_child_ids
 ), tallied as (
 	insert into run_tallies (at, tenant_id, completed, failed, cancelled, timed_out)
 	select now(), h.tenant_id,
