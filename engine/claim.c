@@ -11,12 +11,16 @@
 #include "engine/query.h"
 #include "engine/revive.h"
 #include "engine/run_row.h"
+#include "engine/timers.h"
 #include "lib/log.h"
 
 /* Runs that wait for a flush or are in one, in batches: beyond that, claiming more only makes
  * them wait here instead of where another engine could have them. */
 #define BACKLOG_BATCHES 4
-#define LIST_MAX        ((size_t)64 * 1024 * 1024)
+/* After a claim that found little the next one waits so long: what comes one by one, but often, is
+ * then claimed and written in small batches, each at the price of a single one. */
+#define GAP_US   3000
+#define LIST_MAX ((size_t)64 * 1024 * 1024)
 
 struct mr_claim {
 	struct mr_engine *engine;
@@ -29,6 +33,9 @@ struct mr_claim {
 	bool wanted;    /* runs are believed to be queued */
 	size_t in_hand; /* rows of an answer that are not in the table yet */
 	int64_t limit;
+	int64_t sent_us; /* monotonic; the last claim */
+	bool found_little;
+	bool is_put_off; /* a timer is set for the end of the gap */
 	uint64_t poll_at_ms;
 };
 
@@ -50,6 +57,18 @@ static bool may_claim(const struct mr_claim *c)
 
 	return !c->busy && !c->hold && c->wanted && e->state == MR_ENGINE_RUNNING && e->id != 0 &&
 	       mr_ids_enough(e->ids) && mr_lease_holds(e->lease);
+}
+
+static bool is_too_soon(struct mr_claim *c)
+{
+	int64_t left_us = c->sent_us + GAP_US - mr_engine_mono_us(c->engine);
+
+	if (!c->found_little || left_us <= 0)
+		return false;
+	if (!c->is_put_off)
+		mr_timers_claim_at(c->engine->timers, mr_engine_now_us(c->engine) + left_us);
+	c->is_put_off = true;
+	return true;
 }
 
 static void add_untaken(struct mr_held *h)
@@ -75,7 +94,7 @@ static void ask(struct mr_claim *c, const PGresult *coming)
 {
 	struct mr_query *q = &c->queries[c->turn];
 
-	if (!may_claim(c) || q->busy)
+	if (!may_claim(c) || q->busy || is_too_soon(c))
 		return;
 	c->limit = room(c);
 	if (c->limit <= 0)
@@ -93,7 +112,8 @@ static void ask(struct mr_claim *c, const PGresult *coming)
 	if (mr_buf_failed(&c->held) || mr_query_submit(q) < 0)
 		return; /* without memory: the next tick tries again */
 	c->busy = true;
-	c->wanted = false;
+	c->wanted = c->is_put_off = false;
+	c->sent_us = mr_engine_mono_us(c->engine);
 	c->turn ^= 1;
 	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMS, NULL, 1);
 }
@@ -143,8 +163,12 @@ static void take_row(
 
 	if (h == NULL)
 		return; /* without memory: the next claim has it again */
-	if (mr_run_row_read(r, row, columns, h) < 0 || h->seq != 1 || h->execs != NULL) {
+	if (mr_run_row_read(r, row, columns, h) < 0) {
 		mr_load_add(e->load, h);
+		return;
+	}
+	if (h->seq != 1 || h->execs != NULL) {
+		mr_load_add_claimed(e->load, h, false);
 		return;
 	}
 	h->fresh = true;
@@ -153,9 +177,9 @@ static void take_row(
 		mr_revive(h, NULL, mr_query_result(q, 1));
 	else if (mr_run_row_first(
 	             mr_query_result(q, 1), PQfnumber(mr_query_result(q, 1), "run_id"), h->id) >= 0)
-		mr_load_add(e->load, h); /* its commands would be gone by then */
+		mr_load_add_claimed(e->load, h, false); /* its commands would be gone by then */
 	else
-		mr_load_add_fresh(e->load, h);
+		mr_load_add_claimed(e->load, h, true);
 }
 
 static void take_rows(struct mr_claim *c, const struct mr_query *q, int rows)
@@ -184,7 +208,9 @@ static void answered(struct mr_query *q)
 	rows = PQntuples(mr_query_result(q, 0));
 	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMED, NULL, rows);
 	c->in_hand = (size_t)rows;
-	if (rows * 2 >= c->limit) /* what is due gets half of it, should anything be queued */
+	c->found_little =
+	    rows * 2 < c->limit; /* what is due gets half, should anything be queued */
+	if (!c->found_little)
 		c->wanted = true;
 	ask(c, mr_query_result(q, 0)); /* the next one is under way while these go on */
 	take_rows(c, q, rows);

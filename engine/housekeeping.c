@@ -116,7 +116,7 @@ static void take_over(struct mr_housekeeping *k)
 	mr_pg_array_end(&k->list);
 	dead = mr_buf_str(&k->list);
 	mr_query_begin(q);
-	/* a statement of its own: the next one then sees what a last claim of theirs took */
+	/* a statement of its own: the next one then sees what a last flush of theirs took */
 	mr_query_call(q, MR_SQL_ENGINE_RECLAIM_LOCK);
 	mr_query_text(q, "dead", dead);
 	mr_query_call(q, MR_SQL_ENGINE_RECLAIM);

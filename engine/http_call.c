@@ -118,9 +118,12 @@ static void on_call_closed(uv_handle_t *h)
 	mr_http_handle_closed(c);
 }
 
+static void begin_turn(struct mr_http_call *call);
+
 void mr_http_call_drop(struct mr_http_call *call)
 {
 	struct mr_http_client *c = call->client;
+	struct mr_http_call *next;
 
 	if (call->r != NULL)
 		call->r->call = NULL;
@@ -139,6 +142,9 @@ void mr_http_call_drop(struct mr_http_call *call)
 	curl_slist_free_all(call->headers);
 	call->config = mr_http_config_unref(call->config);
 	free(call->url);
+	next = mr_http_host_leave(call);
+	if (next != NULL)
+		begin_turn(next);
 	uv_close((uv_handle_t *)&call->timer, on_call_closed);
 }
 
@@ -511,7 +517,12 @@ static void on_time(uv_timer_t *t)
 	struct mr_http_call *call = t->data;
 	uint64_t now = uv_hrtime();
 
-	if (now >= call->deadline_ns)
+	if (now >= call->deadline_ns && call->easy == NULL)
+		fail(call, MR_HTTP_TIMEOUT,
+		    "So many calls to \"%s\" were under way that this one had no turn within %lld "
+		    "ms.",
+		    call->host, (long long)(call->r->timeout_us / 1000));
+	else if (now >= call->deadline_ns)
 		fail(call, MR_HTTP_TIMEOUT, "\"%s\" did not answer within %lld ms.", call->host,
 		    (long long)(call->r->timeout_us / 1000));
 	else if (call->heard_ns != 0 && now - call->heard_ns >= MR_HTTP_SILENCE_MS * 1000000ull)
@@ -594,10 +605,28 @@ static int prepare(struct mr_http_client *c, struct mr_http_request *r, struct m
 	call->config = c->config;
 	call->started_ns = uv_hrtime();
 	call->deadline_ns = call->started_ns + (uint64_t)r->timeout_us * 1000;
-	call->easy = curl_easy_init();
-	if (call->easy == NULL || set_options(call) < 0)
-		return refuse(r, MR_E_NOMEM, "The engine is out of memory.");
 	return 0;
+}
+
+/* Hands it to curl. */
+static int launch(struct mr_http_call *call)
+{
+	call->easy = curl_easy_init();
+	if (call->easy == NULL || set_options(call) < 0 ||
+	    curl_multi_add_handle(call->client->multi, call->easy) != CURLM_OK)
+		return MR_E_NOMEM;
+	return 0;
+}
+
+static void on_no_memory(uv_timer_t *t)
+{
+	fail(t->data, MR_HTTP_NOMEM, "The engine is out of memory.");
+}
+
+static void begin_turn(struct mr_http_call *call)
+{
+	if (launch(call) < 0) /* told from the loop, never from inside of another's end */
+		(void)uv_timer_start(&call->timer, on_no_memory, 0, 0); /* cannot fail */
 }
 
 static void begin(struct mr_http_client *c, struct mr_http_call *call)
@@ -629,17 +658,15 @@ int mr_http_start(struct mr_http_client *c, struct mr_http_request *r)
 	if (call == NULL)
 		return refuse(r, MR_E_NOMEM, "The engine is out of memory.");
 	e = prepare(c, r, call);
-	if (e == 0 && curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
-		e = refuse(r, MR_E_NOMEM, "The engine is out of memory.");
 	if (e < 0) {
-		curl_easy_cleanup(call->easy);
-		curl_slist_free_all(call->headers);
 		free(call->url);
 		free(call);
 		return e;
 	}
 	r->call = call;
 	begin(c, call);
+	if (mr_http_host_enter(call))
+		begin_turn(call);
 	return 0;
 }
 

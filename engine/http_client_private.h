@@ -1,4 +1,5 @@
-/* What http_client.c (loop, configuration, life) and http_call.c (one call) share. */
+/* What http_client.c (loop, configuration, life), http_call.c (one call) and http_host.c (calls at
+ * a time) share. */
 #ifndef MR_ENGINE_HTTP_CLIENT_PRIVATE_H
 #define MR_ENGINE_HTTP_CLIENT_PRIVATE_H
 
@@ -13,7 +14,8 @@
 #define MR_HTTP_REDIRECTS    5
 #define MR_HTTP_MAX_HEADERS  65536 /* bytes of an answer's header */
 #define MR_HTTP_MAX_LINES    256
-#define MR_HTTP_MAX_PER_HOST 64 /* connections to one host */
+#define MR_HTTP_MAX_PER_HOST 64 /* calls to one host at a time, and connections */
+#define MR_HTTP_HOSTS        256
 
 /* What the settings say; calls under way keep the one that they began with. */
 struct mr_http_config {
@@ -36,6 +38,7 @@ struct mr_http_client {
 	uv_timer_t timer;
 	struct mr_http_config *config; /* for calls from now on */
 	struct mr_http_call *calls;
+	struct mr_http_host *hosts[MR_HTTP_HOSTS]; /* that have calls */
 	struct mr_http_socket *sockets;
 	unsigned calls_len;
 	unsigned handles; /* of libuv, open or closing; at 0 a closing client is freed */
@@ -49,7 +52,10 @@ struct mr_http_call {
 	struct mr_http_client *client;
 	struct mr_http_config *config;
 	struct mr_http_call *prev, *next;
-	CURL *easy;
+	CURL *easy; /* NULL while it waits for its turn at the host */
+	struct mr_http_host *at_host;
+	bool waits;
+	struct mr_http_call *wait_prev, *wait_next;
 	struct curl_slist *headers;
 	uv_timer_t timer;
 	char *url;
@@ -69,6 +75,11 @@ struct mr_http_config *mr_http_config_unref(struct mr_http_config *config);
 void mr_http_handle_closed(struct mr_http_client *c);
 /* Curl is done with the present hop of CALL: follow the redirect, or end it. */
 void mr_http_call_hop_ended(struct mr_http_call *call, CURLcode code);
+/* CALL, of the host it names, may begin now; else it waits until mr_http_host_leave() gives it its
+ * turn. */
+bool mr_http_host_enter(struct mr_http_call *call) MR_MUST_CHECK;
+/* CALL ends, or waits no longer. The one whose turn it is now, or NULL. */
+struct mr_http_call *mr_http_host_leave(struct mr_http_call *call) MR_MUST_CHECK;
 /* Lets go of CALL without a word to its request. */
 void mr_http_call_drop(struct mr_http_call *call);
 

@@ -27,7 +27,8 @@ struct mr_load {
 	struct mr_held *batch[BATCH_MAX]; /* those that are being read */
 	size_t batch_len;
 	struct mr_buf ids, workflow_ids, versions;
-	int definitions, owned; /* which calls of the query those are; -1: not asked */
+	size_t unread;                             /* how many of the batch have no row yet */
+	int definitions, owned, journal, commands; /* which calls those are; -1: not asked */
 	uint64_t retry_ms;
 	uv_timer_t retry;
 };
@@ -81,7 +82,7 @@ void mr_load_remove(struct mr_load *l, struct mr_held *h)
 void mr_load_add(struct mr_load *l, struct mr_held *h)
 {
 	h->phase = MR_HELD_LOADING;
-	h->fresh = false;
+	h->is_read = h->fresh = false;
 	mr_timers_remove(l->engine->timers, h);
 	mr_flush_remove(l->engine->flush, h);
 	if (h->sent != NULL) {
@@ -92,10 +93,11 @@ void mr_load_add(struct mr_load *l, struct mr_held *h)
 	mr_load_kick(l);
 }
 
-void mr_load_add_fresh(struct mr_load *l, struct mr_held *h)
+void mr_load_add_claimed(struct mr_load *l, struct mr_held *h, bool fresh)
 {
 	h->phase = MR_HELD_LOADING;
-	h->fresh = true;
+	h->is_read = true;
+	h->fresh = fresh;
 	push(l, h);
 }
 
@@ -119,6 +121,7 @@ static void take(struct mr_load *l)
 {
 	size_t facts = 0;
 
+	l->unread = 0;
 	mr_pg_array_begin(&l->ids);
 	mr_pg_array_begin(&l->workflow_ids);
 	mr_pg_array_begin(&l->versions);
@@ -139,6 +142,8 @@ static void take(struct mr_load *l)
 			mr_pg_array_add_i64(&l->ids, h->id);
 			facts += h->seq < FACTS_OF_RUN ? h->seq : FACTS_OF_RUN;
 		}
+		if (!h->is_read)
+			l->unread++;
 		if (definition_of(l, h) == NULL) { /* the same one more than once does no harm */
 			mr_pg_array_add_i64(&l->workflow_ids, h->workflow_id);
 			mr_pg_array_add_i64(&l->versions, h->version);
@@ -154,7 +159,7 @@ static void put_calls(struct mr_load *l)
 	struct mr_query *q = &l->query;
 
 	mr_query_begin(q);
-	l->definitions = l->owned = -1;
+	l->definitions = l->owned = l->journal = l->commands = -1;
 	if (l->workflow_ids.len > 2) {
 		l->definitions = (int)q->unit.calls_len;
 		mr_query_call(q, MR_SQL_ENGINE_DEFINITIONS);
@@ -163,12 +168,16 @@ static void put_calls(struct mr_load *l)
 	}
 	if (l->ids.len == 2)
 		return;
-	l->owned = (int)q->unit.calls_len;
-	mr_query_call(q, MR_SQL_ENGINE_OWNED);
-	mr_query_i64(q, "engine_id", l->engine->id);
-	mr_query_ref(q, "run_ids", mr_buf_str(&l->ids));
+	if (l->unread > 0) {
+		l->owned = (int)q->unit.calls_len;
+		mr_query_call(q, MR_SQL_ENGINE_OWNED);
+		mr_query_i64(q, "engine_id", l->engine->id);
+		mr_query_ref(q, "run_ids", mr_buf_str(&l->ids));
+	}
+	l->journal = (int)q->unit.calls_len;
 	mr_query_call(q, MR_SQL_ENGINE_LOAD);
 	mr_query_ref(q, "run_ids", mr_buf_str(&l->ids));
+	l->commands = (int)q->unit.calls_len;
 	/* after the rows: a command that comes between has raised the fence, and is met again */
 	mr_query_call(q, MR_SQL_ENGINE_COMMANDS);
 	mr_query_i64(q, "engine_id", l->engine->id);
@@ -276,15 +285,17 @@ static void take_answer(struct mr_load *l, struct mr_held *h, const PGresult *ow
 		mr_held_drop(h);
 		return;
 	}
-	if (!h->fresh) {
+	if (!h->is_read) {
 		if (!read_row(h, owned, columns)) {
 			lost(h);
 			return;
 		}
 		if (h->queued)
 			return;
-		journal = mr_query_result(q, (unsigned)l->owned + 1);
-		commands = mr_query_result(q, (unsigned)l->owned + 2);
+	}
+	if (!h->fresh) {
+		journal = mr_query_result(q, (unsigned)l->journal);
+		commands = mr_query_result(q, (unsigned)l->commands);
 	}
 	if (!have_definition(l, h))
 		push(l, h);

@@ -93,8 +93,9 @@ struct mr_held {
 	int load_row;  /* scratch of the load: row of the result */
 	bool dirty;    /* in the list of those to flush */
 	bool queued;   /* in the list of those to load */
-	bool
-	    fresh; /* while loading: its row is known and all of its journal; it needs no reading */
+	/* while loading: its row has just been claimed; and, in a fresh one, its whole journal is
+	 * known, so that it needs no reading */
+	bool is_read, fresh;
 	struct mr_held *dirty_next, *dirty_prev;
 	struct mr_held *load_next;
 	struct mr_heap_node wake;

@@ -11,6 +11,7 @@
 #define BODY_MAX   (1024u * 1024u)
 #define MEMORY_MAX (16u * 1024u * 1024u) /* for the program and all values */
 #define VALUE_MAX  (1024u * 1024u)       /* bytes of the answer's value */
+#define COST_MAX   200000u               /* all other requests wait meanwhile */
 #define EXCERPT    60u                   /* code points shown on either side of the place */
 
 /* ---- names ---- */
@@ -156,6 +157,7 @@ int mr_handler_expression_evaluate(struct mr_request *r)
 		.lookup = look_up,
 		.ctx = (void *)(uintptr_t)(context != NULL ? context : &none),
 		.now_us = r->now_us,
+		.max_cost = COST_MAX,
 	};
 	struct mr_arena *a = mr_arena_create(MEMORY_MAX);
 	const struct mr_expr *program;

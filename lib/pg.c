@@ -15,6 +15,7 @@
 
 #define TICK_MS           100
 #define WAIT_FOR_CONN_MS  1500 /* how long a unit waits for a connection to come (back) */
+#define READERS           2    /* of the shared connections, when there are more */
 #define EXCLUSIVE_IDLE_MS 60000
 #define SILENCE_MARGIN_MS 1000
 #define SCRATCH_MAX       ((size_t)1 << 30) /* PostgreSQL's own limit for one value */
@@ -159,11 +160,11 @@ void mr_pg_unit_lost(struct mr_pg *pg, struct mr_pg_unit *u)
 
 /* ---- choosing a connection ---- */
 
-static struct mr_pg_conn *least_busy(struct mr_pg *pg)
+static struct mr_pg_conn *least_busy(struct mr_pg *pg, unsigned from, unsigned to)
 {
 	struct mr_pg_conn *best = NULL;
 
-	for (unsigned i = 0; i < pg->s.shared; i++) {
+	for (unsigned i = from; i < to; i++) {
 		struct mr_pg_conn *conn = &pg->shared[i];
 
 		if (conn->state == MR_PG_READY && (best == NULL || conn->ops_len < best->ops_len))
@@ -172,9 +173,22 @@ static struct mr_pg_conn *least_busy(struct mr_pg *pg)
 	return best;
 }
 
+/* What reads waits behind no commit, and is packed onto few connections, where it goes in batches.
+ * What writes is spread: each commit waits for the disk, and those of many connections wait
+ * together. */
+static struct mr_pg_conn *choose(struct mr_pg *pg, const struct mr_pg_unit *u)
+{
+	unsigned readers = pg->s.shared > READERS ? READERS : 0;
+	bool writes = (u->flags & MR_STMT_WRITE) != 0;
+	struct mr_pg_conn *conn =
+	    writes ? least_busy(pg, readers, pg->s.shared) : least_busy(pg, 0, readers);
+
+	return conn != NULL ? conn : least_busy(pg, 0, pg->s.shared);
+}
+
 static void submit_shared(struct mr_pg *pg, struct mr_pg_unit *u)
 {
-	struct mr_pg_conn *conn = least_busy(pg);
+	struct mr_pg_conn *conn = choose(pg, u);
 
 	if (conn == NULL) {
 		if (pg->waiting.len >= pg->s.queue_max)

@@ -67,7 +67,7 @@ int mr_stmt_param_find(const struct mr_stmt *s, const char *name);
 
 struct mr_pg_settings {
 	const char *conninfo;
-	unsigned shared;        /* connections in pipeline mode, 2 or so */
+	unsigned shared;        /* connections in pipeline mode; of more than two, two only read */
 	unsigned exclusive_max; /* opened when needed */
 	unsigned statement_timeout_ms, slow_timeout_ms, lock_timeout_ms;
 	unsigned queue_max;  /* units waiting for an answer on one connection */

@@ -438,6 +438,7 @@ int mr_expr_eval_budget(const struct mr_expr *e, const struct mr_expr_env *env, 
 	vm.err = err;
 	vm.budget = *budget;
 	vm.free_fails = NULL;
+	vm.zone = NULL;
 	vm.raised = false;
 	vm.fail.r = 0;
 	vm.fail.pc = 0;

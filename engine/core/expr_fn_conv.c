@@ -1,7 +1,5 @@
 /* Conversions between types, size(), type(). */
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,6 +231,19 @@ static int double_text(struct mr_vm *vm, double d, struct mr_str *ret)
 	return 0;
 }
 
+static struct mr_str decimal(struct mr_vm *vm, uint64_t u, bool negative)
+{
+	char text[24], *p = text + sizeof(text);
+
+	do {
+		*--p = (char)('0' + u % 10);
+		u /= 10;
+	} while (u > 0);
+	if (negative)
+		*--p = '-';
+	return mr_arena_str(vm->arena, (struct mr_str){ p, (size_t)(text + sizeof(text) - p) });
+}
+
 int mr_fn_string(struct mr_vm *vm, const struct mr_value *args, unsigned n, struct mr_value *ret)
 {
 	const struct mr_value *v = &args[0];
@@ -260,10 +271,10 @@ int mr_fn_string(struct mr_vm *vm, const struct mr_value *args, unsigned n, stru
 		s = v->b ? MR_STR("true") : MR_STR("false");
 		break;
 	case MR_VALUE_INT:
-		s = mr_arena_printf(vm->arena, "%" PRId64, v->i);
+		s = decimal(vm, v->i < 0 ? 0 - (uint64_t)v->i : (uint64_t)v->i, v->i < 0);
 		break;
 	case MR_VALUE_UINT:
-		s = mr_arena_printf(vm->arena, "%" PRIu64, v->u);
+		s = decimal(vm, v->u, false);
 		break;
 	case MR_VALUE_TIMESTAMP:
 	case MR_VALUE_DURATION:

@@ -10,6 +10,8 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
+#define ZONE_COST 200 /* as many instructions as opening a file takes */
+
 int mr_fn_now(struct mr_vm *vm, const struct mr_value *args, unsigned n, struct mr_value *ret)
 {
 	(void)args;
@@ -164,8 +166,21 @@ static bool two_digits(const char *p, int64_t *ret)
 	return true;
 }
 
+/* Finding a zone by its name may read a file, so it costs; the last one of an evaluation is at
+ * hand. */
+static const struct mr_zone *find_zone(struct mr_vm *vm, struct mr_str name)
+{
+	if (vm->zone != NULL && mr_str_eq(name, vm->zone_name))
+		return vm->zone;
+	if (mr_vm_charge(vm, ZONE_COST) < 0)
+		return NULL;
+	vm->zone = mr_zone_find(name);
+	vm->zone_name = name;
+	return vm->zone;
+}
+
 /* "+02:00", "-05:30", "02:00", or a name: "UTC", "Europe/Berlin". AT: which moment it is about. */
-static bool zone_offset(struct mr_str s, int64_t at, int64_t *ret_us)
+static bool zone_offset(struct mr_vm *vm, struct mr_str s, int64_t at, int64_t *ret_us)
 {
 	int64_t hours, minutes, sign = 1;
 	const struct mr_zone *zone;
@@ -174,7 +189,7 @@ static bool zone_offset(struct mr_str s, int64_t at, int64_t *ret_us)
 	if (mr_str_eqz(s, "UTC") || mr_str_eqz(s, "Z") || mr_str_eqz(s, "GMT") || s.len == 0)
 		return true;
 	if (s.p[0] >= 'A') {
-		zone = mr_zone_find(s);
+		zone = find_zone(vm, s);
 		if (zone != NULL)
 			*ret_us = mr_zone_offset(zone, floor_div(at, US)) * US;
 		return zone != NULL;
@@ -198,11 +213,14 @@ static int get_parts(
 
 	if (args[0].kind != MR_VALUE_TIMESTAMP || (n == 2 && args[1].kind != MR_VALUE_STRING))
 		return mr_vm_no_overload(vm, name, args, n);
-	if (n == 2 && !zone_offset(args[1].s, args[0].i, &offset))
+	if (n == 2 && !zone_offset(vm, args[1].s, args[0].i, &offset)) {
+		if (vm->budget == 0)
+			return mr_vm_charge(vm, 1);
 		return mr_vm_fail(vm,
 		    "\"%.*s\" is no time zone; give a name like Europe/Berlin or an offset like "
 		    "+02:00",
 		    args[1].s.len > 40 ? 40 : (int)args[1].s.len, args[1].s.p);
+	}
 	split_time(args[0].i + offset, p);
 	return 0;
 }

@@ -8,7 +8,8 @@
 #include "engine/core/expr_private.h"
 
 #define PRECISION_MAX   50
-#define FLOATING_CHARGE 100 /* hundreds of digits, for the largest */
+#define FLOATING_CHARGE 50
+#define FLOATING_LONG   500 /* hundreds of digits */
 
 struct clause {
 	char letter;
@@ -140,6 +141,12 @@ static int wrong(struct mr_vm *vm, char letter, const struct mr_value *v)
 	    vm, "%%%c can't format a value of type %s", letter, mr_value_kind_name(v->kind));
 }
 
+/* Whether its digits take long to work out. */
+static bool is_long(double d)
+{
+	return isfinite(d) && d != 0 && (fabs(d) > 1e17 || fabs(d) < 1e-17);
+}
+
 static int write_floating(
     struct mr_vm *vm, struct mr_buf *b, const struct clause *c, const struct mr_value *v)
 {
@@ -148,7 +155,8 @@ static int write_floating(
 	if (!mr_value_is_number(v))
 		return wrong(vm, c->letter, v);
 	d = v->kind == MR_VALUE_INT ? (double)v->i : v->kind == MR_VALUE_UINT ? (double)v->u : v->d;
-	if (mr_vm_charge(vm, FLOATING_CHARGE) < 0)
+	if (mr_vm_charge(vm, FLOATING_CHARGE) < 0 ||
+	    (is_long(d) && mr_vm_charge(vm, FLOATING_LONG) < 0))
 		return MR_E_LIMIT;
 	if (!isfinite(d))
 		write_double(b, d);

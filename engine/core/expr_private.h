@@ -217,6 +217,9 @@ struct mr_vm {
 	struct mr_fail fail; /* the present one */
 	bool raised;         /* it comes from a marker and has its place already */
 	struct mr_fail *free_fails;
+	/* the time zone asked for last, or NULL */
+	const struct mr_zone *zone;
+	struct mr_str zone_name;
 };
 
 /* Fails the present instruction: MR_E_INVALID. */

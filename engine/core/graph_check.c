@@ -213,6 +213,8 @@ static void check_text(struct mr_compile *c, const struct mr_config_row *row,
 		mr_graph_fault(c, path, "type", "must be a text");
 	else if (row->kind == K_FULL_TEXT && v->s.len == 0 && !c->is_template)
 		mr_graph_fault(c, path, "required", "must not be empty");
+	else if (row->max > 0 && (double)v->s.len > row->max)
+		mr_graph_fault(c, path, "limit", "must be at most %g bytes", row->max);
 }
 
 static void check_id(struct mr_compile *c, const struct mr_value *v, struct mr_str path)

@@ -132,7 +132,7 @@ static const struct mr_config_row assert_rows[] = {
 };
 
 static const struct mr_config_row raise_rows[] = {
-	{ .name = "type", .kind = K_FULL_TEXT, .required = true },
+	{ .name = "type", .kind = K_FULL_TEXT, .required = true, .max = MR_GRAPH_MAX_NAME },
 	{ .name = "message", .kind = K_ANY },
 	{ .name = "data", .kind = K_ANY },
 };
@@ -144,7 +144,7 @@ static const struct mr_config_row terminate_rows[] = {
 };
 
 static const struct mr_config_row emit_rows[] = {
-	{ .name = "type", .kind = K_FULL_TEXT, .required = true },
+	{ .name = "type", .kind = K_FULL_TEXT, .required = true, .max = MR_GRAPH_MAX_EVENT },
 	{ .name = "data", .kind = K_ANY },
 };
 

@@ -32,7 +32,7 @@ struct mr_config_row {
 	const char *name;
 	enum mr_config_kind kind;
 	bool required;
-	double min, max;
+	double min, max; /* of numbers; max: bytes of a K_FULL_TEXT, 0 for any */
 	const char *const *words;
 	const char *const *later; /* words that a later version carries out */
 	const char *because;      /* why it is required, when that isn't plain */

@@ -11,7 +11,8 @@
 #define MR_GRAPH_SECOND_US    INT64_C(1000000)
 #define MR_GRAPH_LONGEST_US   (366 * 86400 * MR_GRAPH_SECOND_US) /* of a run, a wait, a block */
 #define MR_GRAPH_ATTEMPT_US   (24 * 3600 * MR_GRAPH_SECOND_US)   /* of one call to the outside */
-#define MR_GRAPH_MAX_BRACKETS 80 /* in a definition; the API's JSON allows fewer */
+#define MR_GRAPH_MAX_EVENT    200 /* bytes of an event's type, as it is stored */
+#define MR_GRAPH_MAX_BRACKETS 80  /* in a definition; the API's JSON allows fewer */
 
 /* Whether a member means something here, is somebody else's business, or is not carried out. */
 enum mr_member_rule {

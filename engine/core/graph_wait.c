@@ -38,6 +38,8 @@ static int read_event(
 		mr_graph_fault(c, at, "required", "which events it waits for");
 	else if (type->kind != MR_VALUE_STRING || type->s.len == 0)
 		mr_graph_fault(c, at, "type", "must be the type of an event");
+	else if (type->s.len > MR_GRAPH_MAX_EVENT && !mr_graph_is_dynamic(type))
+		mr_graph_fault(c, at, "limit", "must be at most %d bytes", MR_GRAPH_MAX_EVENT);
 	else
 		r = mr_graph_template(c, type, at, &ret->event_type);
 	if (match != NULL && r == 0) {

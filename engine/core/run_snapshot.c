@@ -87,8 +87,15 @@ static int write_inner(const struct mr_inner *in, struct mr_arena *a, struct mr_
 	return mr_fields_map(a, &f, ret);
 }
 
+/* What a step has inside; how far jq has come is no part of the state: it begins anew elsewhere. */
+static const struct mr_inner *inner_of(const struct mr_run *run, const struct mr_step_state *st)
+{
+	return mr_step_of(run, st)->type != MR_STEP_DATA_TRANSFORM ? st->inner : NULL;
+}
+
 /* In two objects, since one has only so many members. */
-static int write_step(const struct mr_step_state *st, struct mr_arena *a, struct mr_value *ret)
+static int write_step(const struct mr_run *run, const struct mr_step_state *st, struct mr_arena *a,
+    struct mr_value *ret)
 {
 	struct mr_fields f = { .len = 0 }, times = { .len = 0 };
 	struct mr_value v;
@@ -111,7 +118,7 @@ static int write_step(const struct mr_step_state *st, struct mr_arena *a, struct
 	if (st->ref.p != NULL)
 		mr_fields_put(&f, "ref", mr_value_str(st->ref));
 	put_value(&f, "error", st->error);
-	if (st->inner != NULL) {
+	if (inner_of(run, st) != NULL) {
 		if (write_inner(st->inner, a, &v) < 0)
 			return MR_E_NOMEM;
 		mr_fields_put(&f, "inner", v);
@@ -119,9 +126,9 @@ static int write_step(const struct mr_step_state *st, struct mr_arena *a, struct
 	return mr_fields_map(a, &f, ret);
 }
 
-static bool is_written(const struct mr_step_state *st)
+static bool is_written(const struct mr_run *run, const struct mr_step_state *st)
 {
-	return st->status != MR_STEP_FRESH || st->inner != NULL;
+	return st->status != MR_STEP_FRESH || inner_of(run, st) != NULL;
 }
 
 static int write_steps(
@@ -131,15 +138,15 @@ static int write_steps(
 	struct mr_map *m;
 
 	for (unsigned i = 0; i < f->block->len; i++)
-		len += is_written(&f->steps[i]);
+		len += is_written(run, &f->steps[i]);
 	m = mr_map_create(a, len);
 	if (m == NULL)
 		return MR_E_NOMEM;
 	for (unsigned i = 0; i < f->block->len; i++) {
-		if (!is_written(&f->steps[i]))
+		if (!is_written(run, &f->steps[i]))
 			continue;
 		m->members[at].key = mr_value_str(mr_step_of(run, &f->steps[i])->name);
-		if (write_step(&f->steps[i], a, &m->members[at++].value) < 0)
+		if (write_step(run, &f->steps[i], a, &m->members[at++].value) < 0)
 			return MR_E_NOMEM;
 	}
 	if (mr_map_seal(a, m) < 0)

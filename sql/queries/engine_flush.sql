@@ -1,18 +1,19 @@
 -- name:    engine_flush
 -- purpose: writes what happened to a batch of runs: one update a run where the fence still holds, which takes those that are nobody's yet, then their journal rows, states and applied commands; what isn't held is dropped
--- params:  engine_id int8, run_ids int8[], fences int8[], base_seqs int4[], statuses text[], seqs int4[], release bool[], queued bool[], wake_us int8[], progress int4[], started_us int8[], results text[], errors text[], cancelled_by text[], states text[]?, ended_ids int8[]?, awaits int4[], vars text[], j_run_ids int8[], j_ids int8[], j_seqs int4[], j_kinds text[], j_steps text[], j_step_execution_ids int8[], j_parent_ids int8[], j_iterations int4[], j_attempts int4[], j_at_us int8[], j_durations_us int8[], j_data text[], command_ids int8[]?, w_run_ids int8[]?, w_step_execution_ids int8[]?, w_steps text[]?, w_event_types text[]?, w_child_run_ids int8[]?, u_run_ids int8[]?, u_step_execution_ids int8[]?, e_run_ids int8[]?, e_ids int8[]?, e_types text[]?, e_data text[]?, ended_child_ids int8[]?
+-- params:  engine_id int8, run_ids int8[], fences int8[], base_seqs int4[], statuses text[], seqs int4[], release bool[], queued bool[], wake_us int8[], progress int4[], started_us int8[], results json[], errors json[], cancelled_by text[], states json[]?, ended_ids int8[]?, awaits int4[], vars json[], j_run_ids int8[], j_ids int8[], j_seqs int4[], j_kinds text[], j_steps text[], j_step_execution_ids int8[], j_parent_ids int8[], j_iterations int4[], j_attempts int4[], j_at_us int8[], j_durations_us int8[], j_data json[], command_ids int8[]?, w_run_ids int8[]?, w_step_execution_ids int8[]?, w_steps text[]?, w_event_types text[]?, w_child_run_ids int8[]?, u_run_ids int8[]?, u_step_execution_ids int8[]?, e_run_ids int8[]?, e_ids int8[]?, e_types text[]?, e_data json[]?, ended_child_ids int8[]?
 -- returns: many (run_id int8)
 -- flags:   write system
 -- The arrays of runs are parallel, in ascending order of run id; so are those of journal rows (j_…).
 -- release: owner_id becomes null; then queued or wake_us say how it goes on. states: the snapshot
 -- of a run, or null; left out when there is none. ended_ids: those whose snapshot, if any, is of
--- no more use. results, errors, vars, j_data are JSON texts or null. awaits: how many events and child
--- runs it waits for. w_…, u_…, e_…: waits that begin, waits that end (step execution 0: all of the
--- run), events that are published; all of them are left out with w_run_ids. ended_child_ids: runs that
--- end and have a parent, whose wait for them is to be looked at.
--- started_us: kept from the first flush that has it. base_seqs: with it a flush that was sent twice, because its answer was lost, lands once.
+-- no more use. awaits: how many events and child runs it waits for. w_…, u_…, e_…: waits that begin,
+-- waits that end (step execution 0: all of the run), events that are published; all of them are left
+-- out with w_run_ids. ended_child_ids: runs that end and have a parent, whose wait for them is to be
+-- looked at. started_us: kept from the first flush that has it. base_seqs: with it a flush that was
+-- sent twice, because its answer was lost, lands once.
 -- An engine whose row is gone was taken over and writes nothing. owner_id is compared in a way that
 -- no index serves, so that rows are found by their id.
+-- "is true" keeps a look-up in held from becoming a join: it is hashed once.
 -- The full join, with conditions that the planner can't see through, is an inner join that can't
 -- become a nested loop: the planner expects ten rows of an array.
 with me as materialized (
@@ -35,10 +36,10 @@ with me as materialized (
 		queued = g.release and g.queued,
 		wake_at = case when g.release then from_us(g.wake_us) end,
 		awaits = g.awaits,
-		vars = coalesce(g.vars::json, r.vars),
+		vars = coalesce(g.vars, r.vars),
 		started_at = coalesce(r.started_at, from_us(g.started_us)),
-		result = g.result::json,
-		error = g.error::json,
+		result = g.result,
+		error = g.error,
 		completed_at = case when g.status in ('completed', 'failed', 'cancelled', 'timed_out', 'compensated') then clock_timestamp() end,
 		cancelled_at = case when g.status = 'cancelled' then clock_timestamp() end,
 		cancelled_by = case when g.status = 'cancelled' then g.cancelled_by end
@@ -52,7 +53,7 @@ with me as materialized (
 ), facts as (
 	insert into journal (id, tenant_id, run_id, seq, kind, step, step_execution_id, parent_id, iteration, attempt, at, duration_us, data)
 	select j.id, h.tenant_id, j.run_id, j.seq, j.kind, j.step, j.step_execution_id, j.parent_id, j.iteration, j.attempt,
-		from_us(j.at_us), j.duration_us, j.data::json
+		from_us(j.at_us), j.duration_us, j.data
 	from held h
 	full join unnest(:j_run_ids, :j_ids, :j_seqs, :j_kinds, :j_steps, :j_step_execution_ids, :j_parent_ids, :j_iterations, :j_attempts, :j_at_us, :j_durations_us, :j_data)
 		as j (run_id, id, seq, kind, step, step_execution_id, parent_id, iteration, attempt, at_us, duration_us, data)
@@ -61,24 +62,24 @@ with me as materialized (
 		and coalesce(j.run_id, 0) <> 0
 ), kept as ( -- ?states
 	insert into run_states (run_id, tenant_id, seq, state) -- ?states
-	select h.id, h.tenant_id, h.seq, k.state::json -- ?states
+	select h.id, h.tenant_id, h.seq, k.state -- ?states
 	from unnest(:run_ids, :states) as k (run_id, state) -- ?states
 	full join held h on h.id = k.run_id -- ?states
-	where coalesce(k.state, '') <> '' -- ?states
+	where num_nulls(k.state) = 0 -- ?states
 		and coalesce(h.id, 0) <> 0 -- ?states
 	on conflict (run_id) do update -- ?states
 	set seq = excluded.seq, state = excluded.state -- ?states
 ), forgotten as ( -- ?ended_ids
 	delete from run_states s -- ?ended_ids
-	using held h -- ?ended_ids
-	where s.run_id = any (:ended_ids) -- ?ended_ids
-		and s.run_id = h.id -- ?ended_ids
+	using unnest(:ended_ids) as e (run_id) -- ?ended_ids
+	where s.run_id = e.run_id -- ?ended_ids
+		and (s.run_id in (select h.id from held h)) is true -- ?ended_ids
 ), applied as ( -- ?command_ids
 	update run_commands c -- ?command_ids
 	set applied_at = now() -- ?command_ids
-	from held h -- ?command_ids
-	where c.id = any (:command_ids) -- ?command_ids
-		and c.run_id = h.id -- ?command_ids
+	from unnest(:command_ids) as o (id) -- ?command_ids
+	where c.id = o.id -- ?command_ids
+		and (c.run_id in (select h.id from held h)) is true -- ?command_ids
 ), awaited as ( -- ?w_run_ids
 	insert into run_waits (run_id, step_execution_id, tenant_id, step, kind, event_type, child_run_id, since) -- ?w_run_ids
 	select w.run_id, w.step_execution_id, h.tenant_id, w.step, case w.child_run_id when 0 then 'event' else 'child' end, -- ?w_run_ids
@@ -95,10 +96,10 @@ with me as materialized (
 	where w.run_id = u.run_id -- ?w_run_ids
 		and w.step_execution_id >= u.step_execution_id -- ?w_run_ids
 		and w.step_execution_id <= coalesce(nullif(u.step_execution_id, 0), 9223372036854775807) -- ?w_run_ids
-		and w.run_id in (select id from held) -- ?w_run_ids
+		and (w.run_id in (select h.id from held h)) is true -- ?w_run_ids
 ), emitted as ( -- ?w_run_ids
 	insert into events (tenant_id, event_type, source, data, correlation_id, run_id, run_fact_id) -- ?w_run_ids
-	select h.tenant_id, e.event_type, concat('run/', h.id), e.data::json, r.correlation_id, h.id, e.id -- ?w_run_ids
+	select h.tenant_id, e.event_type, concat('run/', h.id), e.data, r.correlation_id, h.id, e.id -- ?w_run_ids
 	from unnest(:e_run_ids, :e_ids, :e_types, :e_data) as e (run_id, id, event_type, data) -- ?w_run_ids
 	join held h on h.id = e.run_id -- ?w_run_ids
 	join runs r on r.id = e.run_id -- ?w_run_ids
@@ -107,10 +108,10 @@ with me as materialized (
 ), told as ( -- ?ended_child_ids
 	update run_waits w -- ?ended_child_ids
 	set checked = false, since = clock_timestamp() -- ?ended_child_ids
-	from held h -- ?ended_child_ids
+	from unnest(:ended_child_ids) as e (id) -- ?ended_child_ids
 	where w.kind = 'child' -- ?ended_child_ids
-		and w.child_run_id = any (:ended_child_ids) -- ?ended_child_ids
-		and h.id = w.child_run_id -- ?ended_child_ids
+		and w.child_run_id = e.id -- ?ended_child_ids
+		and (w.child_run_id in (select h.id from held h)) is true -- ?ended_child_ids
 ), tallied as (
 	insert into run_tallies (at, tenant_id, completed, failed, cancelled, timed_out)
 	select now(), h.tenant_id,

@@ -1,5 +1,5 @@
 -- name:    engine_reclaim_lock
--- purpose: goes before engine_reclaim in its unit: waits for nobody, but once a dead engine's row is locked no claim of it is under way, and the next statement sees what the last one took
+-- purpose: goes before engine_reclaim in its unit: waits for nobody, but once a dead engine's row is locked no flush of it is under way, and the next statement sees what the last one took
 -- params:  dead int8[]
 -- returns: many (engine_id int8)
 -- flags:   write system

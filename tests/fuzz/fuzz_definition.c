@@ -85,6 +85,8 @@ static void tell_effect(struct world *w, unsigned i, struct mr_run_event *ev)
 		ev->kind = MR_RUN_EVENT_CHILD_STARTED;
 		ev->data = json(w, "{\"child_run_id\":77}");
 	}
+	if (w->g->steps[e->step].type == MR_STEP_DATA_TRANSFORM && i % 2 == 0)
+		ev->data = json(w, i % 4 == 0 ? "[{\"a\":[1]}]" : "[1,2]");
 	ev->step_execution_id = e->step_execution_id;
 	ev->attempt = e->attempt;
 	ev->retryable = true;

@@ -99,3 +99,45 @@ def test_a_run_is_compensated(stack, receiver):
     assert kinds.index("step.compensated:pay") < kinds.index("step.compensated:book") < kinds.index("compensated")
     assert row(stack, run)["completed_at"]
     check_journal(stack, run, run)
+
+
+def test_jq_between_transformations(stack):
+    step = {"name": "t", "type": "data_transform", "config": {
+        "source_data": {"xs": [3, 1, 2]},
+        "transformations": [{"type": "jq", "program": ".xs | sort", "key": "sorted"},
+                            {"type": "map", "path": "sorted", "expression": "{{item * 2}}", "key": "doubled"}]}}
+    run = start(stack, [step])
+    done = stack.api.wait_run(run, TERMINAL, timeout=30)
+    assert done["status"] == "completed", done["error"]
+    assert done["result_data"]["t"]["sorted"] == [1, 2, 3]
+    check_journal(stack, run, run)
+
+
+def test_a_jq_program_that_fails(stack):
+    run = start(stack, [{"name": "t", "type": "data_transform", "max_retries": 0, "config": {
+        "source_data": 1, "transformations": [{"type": "jq", "program": ".a.b", "key": "x"}]}}])
+    failed = stack.api.wait_run(run, TERMINAL, timeout=30)
+    assert failed["status"] == "failed" and failed["error"]["type"] == "expression", failed["error"]
+
+
+def test_expired_runs_go_with_their_files(without_engine, receiver):
+    stack = without_engine
+    receiver.on("/big", 200, {"text": "x" * 1_500_000})
+    workflow = stack.api.workflow([call(stack, "/big")])["id"]
+    old, young = (stack.api.execute(workflow)["run_id"] for _ in range(2))
+    engine = Engine(stack)
+    try:
+        for run in (old, young):
+            stack.api.wait_run(run, "completed", timeout=30)
+        assert len(files_of(stack, old)) == 1 and len(files_of(stack, young)) == 1
+    finally:
+        engine.stop()
+    stack.psql(f"update millrace.runs set completed_at = completed_at - interval '40 days' where id = {old}")
+    engine = Engine(stack, retention_days=30)
+    try:
+        wait_until(lambda: not stack.rows(f"select 1 from millrace.runs where id = {old}"), 20)
+        assert stack.rows(f"select 1 from millrace.journal where run_id = {old}") == []
+        wait_until(lambda: not files_of(stack, old), 100, every=0.5, message="the files of a run that is gone stayed")
+        assert len(files_of(stack, young)) == 1 and row(stack, young)
+    finally:
+        engine.stop()

@@ -217,7 +217,7 @@ class Engine:
             ids.append(c["command_id"])
         return told, ids
 
-    def flush(self, *runs, commands=None, **more):
+    def flush(self, *runs, commands=None, conn=None, **more):
         """Runs are dicts: run_id, fence, status, seq, facts: [(kind, step, execution, attempt, data)], …"""
         keys = {"run_ids": "run_id", "fences": "fence", "statuses": "status", "seqs": "seq", "release": "release",
                 "queued": "queued", "wake_us": "wake_us", "progress": "progress", "started_us": "started_us", "results": "result",
@@ -250,8 +250,9 @@ class Engine:
                 rows["j_data"].append(json_text(data))
         states = values.pop("states")
         ended = [run["run_id"] for run in runs if run["status"] in ("completed", "failed", "cancelled")]
-        held = self.db.run("engine_flush", engine_id=self.id, command_ids=commands, ended_ids=ended,
-                           states=states if any(states) else None, **values, **rows, **more)
+        values.update(rows, engine_id=self.id, command_ids=commands, ended_ids=ended,
+                      states=states if any(states) else None, **more)
+        held = self.db.texts.run(conn, "engine_flush", None, values) if conn else self.db.run("engine_flush", **values)
         return [r["run_id"] for r in held], rows["j_ids"]
 
     def finish(self, claimed, status="completed", facts=None, **more):

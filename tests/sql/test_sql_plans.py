@@ -180,7 +180,11 @@ def test_flush_finds_its_runs_by_id(db, parents):
     assert "runs_pkey" in used(plan, parents) and not read_whole(plan, parents)
     # the rows of the journal are matched to their runs by hash or merge, not one by one
     values["states"] = []
-    plan = explain(db, "engine_flush", engine_id=1, **values)
+    plan = explain(db, "engine_flush", engine_id=1, ended_ids=[], command_ids=[], **values)
+    for table in ("run_states", "run_commands"):  # what ended, what was obeyed: one look-up each
+        changes = [n for n in plan if n.get("Relation Name") == table and n.get("Operation") in ("Delete", "Update")]
+        assert len(changes) == 1 and not any(n.get("CTE Name") == "held" and n.get("Parent Relationship") != "SubPlan"
+                                             for n in nodes(changes[0])), json.dumps(changes)[:3000]
     for table in ("journal", "run_states"):
         inserts = [n for n in plan if n.get("Relation Name") == table and n["Node Type"] == "ModifyTable"]
         assert inserts and any(n["Node Type"] in ("Hash Join", "Merge Join") for n in nodes(inserts[0])), table

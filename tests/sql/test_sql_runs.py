@@ -304,25 +304,26 @@ def test_a_dead_engine_loses_its_runs(tenant, db, engine):
     assert db.one("engine_unregister", engine_id=engine.id)["released"] == 2
 
 
-def test_what_a_dead_engine_claimed_last_is_freed_too(tenant, db):
-    """Its claim ends between the first look at its row and the lock on it."""
+def test_what_a_dead_engine_took_last_is_freed_too(tenant, db):
+    """Its flush ends between the first look at its row and the lock on it."""
     from database import Engine
     w = tenant.workflow("w")["body"]["id"]
     run = tenant.execute(w)
     dead = Engine(db)
-    claiming, other = (db.cluster.connect(db.name, "engine") for _ in range(2))
-    claiming.execute("begin")
-    assert [r["run_id"] for r in db.texts.run(claiming, "engine_claim", None, {"engine_id": dead.id, "batch": 1})] == [run]
+    taking, other = (db.cluster.connect(db.name, "engine") for _ in range(2))
+    c = dead.claim()[run]
+    taking.execute("begin")
+    assert dead.flush({"run_id": run, "fence": c["fence"], "status": "running", "seq": 1, "release": False}, conn=taking)[0] == [run]
     other.execute("begin")
     ask = {"dead": [dead.id]}
-    assert db.texts.run(other, "engine_reclaim_lock", None, ask) == [], "it is claiming: left for the next time"
-    claiming.execute("commit")
+    assert db.texts.run(other, "engine_reclaim_lock", None, ask) == [], "it is writing: left for the next time"
+    taking.execute("commit")
     assert [r["engine_id"] for r in db.texts.run(other, "engine_reclaim_lock", None, ask)] == [dead.id]
     assert db.texts.run(other, "engine_reclaim", None, ask) == [{"engines": 1, "runs": 1}]
     other.execute("commit")
     assert db.one("engine_reconcile")["violations"] == 0
-    for c in (claiming, other):
-        c.close()
+    for conn in (taking, other):
+        conn.close()
 
 
 def test_reconcile_repairs_what_nothing_would_move(tenant, db, engine):

@@ -269,6 +269,20 @@ static void loops(void **state)
 	done(&d);
 }
 
+static void kinds(void **state)
+{
+	struct doc d = compile_good(STEPS(
+	    "{'type':'data_transform','config':{'source_data':1,'transformations':[{'type':'jq',"
+	    "'program':'.','key':'k'}]}},{'type':'data_transform','config':{'source_data':1,"
+	    "'transformations':[{'type':'flatten','key':'k'}]}}"));
+
+	(void)state;
+	assert_int_equal(d.g->steps[0].kind, MR_STEP_OUTSIDE);
+	assert_int_equal(d.g->steps[0].retry.max_attempts, 4);
+	assert_int_equal(d.g->steps[1].kind, MR_STEP_PURE);
+	done(&d);
+}
+
 static void the_whole(void **state)
 {
 	struct doc d = compile_good(
@@ -498,6 +512,7 @@ int main(void)
 		cmocka_unit_test(joins),
 		cmocka_unit_test(waits),
 		cmocka_unit_test(loops),
+		cmocka_unit_test(kinds),
 		cmocka_unit_test(the_whole),
 		cmocka_unit_test(executor_references),
 		cmocka_unit_test(normal_form_is_stable),

@@ -340,6 +340,23 @@ static void limits(void **state)
 	struct mr_buf b;
 
 	(void)state;
+	begin(&b, "{\"steps\":[");
+	for (int i = 0; i < 3; i++) {
+		static const char *const heads[] = {
+			"{\"type\":\"emit\",\"config\":{\"type\":\"",
+			",{\"type\":\"raise\",\"config\":{\"type\":\"",
+			",{\"type\":\"wait\",\"config\":{\"event\":{\"type\":\"",
+		};
+
+		mr_buf_addz(&b, heads[i]);
+		for (int k = 0; k < 201; k++)
+			mr_buf_addc(&b, 'e');
+		mr_buf_addz(&b, i == 2 ? "\"}}}" : "\"}}");
+	}
+	mr_buf_addz(&b, "]}");
+	check_refused(&b, "steps[0].config.type limit\nsteps[1].config.type limit\n"
+	                  "steps[2].config.event.type limit");
+
 	begin(&b, "{\"steps\":[{\"type\":\"switch\",\"config\":{\"cases\":[{\"when\":true}");
 	for (int i = 0; i < 60; i++)
 		mr_buf_addz(&b, ",{\"when\":true}");

@@ -246,6 +246,53 @@ static void test_queue(void **state)
 	}
 }
 
+/* More calls to one host than may be under way: the rest has its turn, in order. */
+static void test_turns(void **state)
+{
+	static struct call c[200];
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(c); i++) {
+		prepare(&c[i], "GET", "http://127.0.0.1", http_server_port(f->plain), "/json");
+		assert_int_equal(mr_http_start(f->client, &c[i].r), 0);
+	}
+	mr_http_abort(&c[150].r); /* one that waits */
+	for (size_t i = 0; i < MR_ARRAY_LEN(c); i++) {
+		if (i == 150)
+			continue;
+		finish(f, &c[i]);
+		assert_int_equal(c[i].r.status, 200);
+		mr_http_request_done(&c[i].r);
+	}
+	assert_int_equal(c[150].done, 0);
+	mr_http_request_done(&c[150].r);
+	assert_int_equal(mr_http_in_flight(f->client), 0);
+}
+
+/* One that has no turn in its time says so. */
+static void test_no_turn(void **state)
+{
+	static struct call c[64];
+	struct fixture *f = *state;
+	struct call late;
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(c); i++) {
+		prepare(&c[i], "GET", "http://127.0.0.1", http_server_port(f->plain), "/silent");
+		assert_int_equal(mr_http_start(f->client, &c[i].r), 0);
+	}
+	prepare(&late, "GET", "http://127.0.0.1", http_server_port(f->plain), "/json");
+	late.r.timeout_us = 50000;
+	assert_int_equal(mr_http_start(f->client, &late.r), 0);
+	finish(f, &late);
+	assert_int_equal(late.r.outcome, MR_HTTP_TIMEOUT);
+	assert_non_null(strstr(late.r.message, "no turn within 50 ms"));
+	mr_http_request_done(&late.r);
+	for (size_t i = 0; i < MR_ARRAY_LEN(c); i++) {
+		mr_http_abort(&c[i].r);
+		mr_http_request_done(&c[i].r);
+	}
+}
+
 static const char *const forbidden[] = { "http://127.0.0.1:1/", "http://localhost:1/",
 	"http://[::1]:1/", "http://[::ffff:127.0.0.1]:1/", "http://0x7f.1:1/",
 	"http://2130706433:1/", "http://017700000001:1/", "http://0:1/", "http://127.1:1/",
@@ -582,6 +629,8 @@ int main(void)
 		UNIT(test_connect),
 		UNIT(test_bad_requests),
 		UNIT(test_abort),
+		UNIT(test_turns),
+		UNIT(test_no_turn),
 		UNIT(test_close_with_calls),
 		UNIT(test_bad_settings),
 	};

@@ -47,7 +47,7 @@ static void good_file(void **state)
 	assert_int_equal(s->engine_batch, 7);
 	assert_string_equal(s->file_store, "/srv/a b");
 	assert_true(s->cors_credentials);
-	assert_int_equal(s->db_connections, 2); /* a default */
+	assert_int_equal(s->db_connections, 8); /* a default */
 	s = mr_settings_free(s);
 	a = mr_arena_free(a);
 }
