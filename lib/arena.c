@@ -29,6 +29,7 @@ struct mr_arena {
 	size_t used;               /* bytes of all blocks that count against max */
 	size_t max;
 	bool secret;
+	struct mr_arena *parent; /* what this one takes counts there too; or NULL */
 };
 
 static unsigned long fail_after; /* 0: never */
@@ -75,6 +76,15 @@ struct mr_arena *mr_arena_create(size_t max)
 	return create(max, false);
 }
 
+struct mr_arena *mr_arena_create_within(struct mr_arena *parent)
+{
+	struct mr_arena *a = create(parent->max, false);
+
+	if (a != NULL)
+		a->parent = parent;
+	return a;
+}
+
 struct mr_arena *mr_arena_create_secret(size_t max)
 {
 	return create(max, true);
@@ -96,6 +106,14 @@ static void run_deferred(struct mr_arena *a)
 	}
 }
 
+/* Blocks of SIZE bytes in all were given back. */
+static void give_back(struct mr_arena *a, size_t size)
+{
+	a->used -= size;
+	if (a->parent != NULL)
+		a->parent->used -= size;
+}
+
 void mr_arena_reset(struct mr_arena *a)
 {
 	run_deferred(a);
@@ -104,19 +122,19 @@ void mr_arena_reset(struct mr_arena *a)
 
 		a->blocks = b->next;
 		wipe(a, b);
+		give_back(a, b->size);
 		free(b);
 	}
-	a->used = 0;
 	if (a->blocks == NULL)
 		return;
 	wipe(a, a->blocks);
 	if (a->blocks->size > LARGE_BLOCK) { /* don't keep what one large use needed */
+		give_back(a, a->blocks->size);
 		free(a->blocks);
 		a->blocks = NULL;
 		return;
 	}
 	a->blocks->used = 0;
-	a->used = a->blocks->size;
 }
 
 struct mr_arena *mr_arena_free(struct mr_arena *a)
@@ -124,24 +142,36 @@ struct mr_arena *mr_arena_free(struct mr_arena *a)
 	if (a == NULL)
 		return NULL;
 	mr_arena_reset(a);
+	if (a->blocks != NULL)
+		give_back(a, a->blocks->size);
 	free(a->blocks);
 	free(a);
 	return NULL;
 }
 
+/* What this one may still take, and the one that it takes from. */
+static size_t room(const struct mr_arena *a)
+{
+	size_t left = a->used < a->max ? a->max - a->used : 0;
+
+	if (a->parent == NULL || a->parent->used >= a->parent->max)
+		return a->parent == NULL ? left : 0;
+	return a->parent->max - a->parent->used < left ? a->parent->max - a->parent->used : left;
+}
+
 /* A new block with room for SIZE; grows twofold so that few are needed. */
 static struct block *add_block(struct mr_arena *a, size_t size)
 {
-	size_t want = a->blocks == NULL ? FIRST_BLOCK : a->blocks->size * 2;
+	size_t want = a->blocks == NULL ? FIRST_BLOCK : a->blocks->size * 2, left = room(a);
 	struct block *b;
 
 	if (want > LARGE_BLOCK)
 		want = LARGE_BLOCK;
 	if (want < size)
 		want = size;
-	if (a->used > a->max || want > a->max - a->used)
+	if (want > left)
 		want = size; /* near the end: just what is asked for */
-	if (a->used > a->max || want > a->max - a->used)
+	if (want > left)
 		return NULL;
 	b = malloc(sizeof(*b) + want);
 	if (b == NULL)
@@ -151,6 +181,8 @@ static struct block *add_block(struct mr_arena *a, size_t size)
 	b->next = a->blocks;
 	a->blocks = b;
 	a->used += want;
+	if (a->parent != NULL)
+		a->parent->used += want;
 	return b;
 }
 

@@ -15,6 +15,9 @@ struct mr_arena;
 
 /* A new arena of at most MAX bytes. NULL when memory is out. */
 struct mr_arena *mr_arena_create(size_t max) MR_MUST_CHECK;
+/* A new arena that takes its memory from what PARENT may still have: both count. It must be freed
+ * before PARENT, or deferred to it. */
+struct mr_arena *mr_arena_create_within(struct mr_arena *parent) MR_MUST_CHECK;
 /* A new arena whose memory is overwritten before it is given back: for keys and tokens. */
 struct mr_arena *mr_arena_create_secret(size_t max) MR_MUST_CHECK;
 /* Runs the deferred functions, gives everything back, returns NULL. Takes NULL. */

@@ -5,6 +5,8 @@
 
 /* Steps carried out in one call: more go on in the next, so that one run can't hold up others. */
 #define STEPS_PER_CALL 10000
+/* Likewise for bytes of what comes out, which has to be written before more is made. */
+#define OUT_ROOM (32u << 20)
 
 /* ---- beginning and completing ---- */
 
@@ -124,7 +126,8 @@ static int go_on(struct mr_turn *t)
 	bool moved = true;
 	int r = run->started ? 0 : start_run(t);
 
-	while (r == 0 && run->phase != MR_PHASE_ENDED && t->budget > 0 && moved) {
+	while (r == 0 && run->phase != MR_PHASE_ENDED && t->budget > 0 && moved &&
+	       mr_arena_used(t->out->arena) < OUT_ROOM) {
 		r = go_phase(t, &moved);
 		if (r < 0 || moved)
 			continue;
@@ -190,9 +193,14 @@ static int on_child_started(struct mr_turn *t, const struct mr_run_event *ev)
 static int on_child_ended(struct mr_turn *t, const struct mr_run_event *ev)
 {
 	struct mr_step_state *st = step_of(t->run, ev);
+	const struct mr_value *child = mr_value_get(&ev->data, "child_run_id"), *awaited;
 
 	if (st == NULL || mr_step_of(t->run, st)->type != MR_STEP_SUBWORKFLOW ||
-	    (st->status != MR_STEP_RUNNING && st->status != MR_STEP_WAITING))
+	    st->status != MR_STEP_WAITING)
+		return 0;
+	/* that of an earlier attempt may be told late, or twice */
+	awaited = mr_value_get(&st->inner->spec, "child_run_id");
+	if (child == NULL || awaited == NULL || !mr_value_eq(child, awaited))
 		return 0;
 	return mr_turn_child_ended(t, st, ev);
 }

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define VARS_ROOM 65536u /* bytes of values that were overwritten */
+
 struct apply {
 	struct mr_run *run;
 	const struct mr_fact *fact;
@@ -31,13 +33,13 @@ static int keep(struct apply *a, const char *member, struct mr_value *ret)
 	return 0;
 }
 
-void mr_run_link_json(struct mr_run *run, struct mr_step_state *st)
+void mr_link_json(const struct mr_step *s, struct mr_value *v)
 {
-	const struct mr_value *json = mr_value_get_kind(&st->output, "json", MR_VALUE_MAP);
+	const struct mr_value *json = mr_value_get_kind(v, "json", MR_VALUE_MAP);
 
-	/* the output is a copy of the run's own: nobody else sees it change */
-	if (mr_step_of(run, st)->type == MR_STEP_HTTP_REQUEST && json != NULL)
-		((struct mr_map *)(uintptr_t)st->output.map)->fallback = json->map;
+	/* V is a copy of the run's own: nobody else sees it change */
+	if (s->type == MR_STEP_HTTP_REQUEST && json != NULL)
+		((struct mr_map *)(uintptr_t)v->map)->fallback = json->map;
 }
 
 static int read_time(const struct apply *a, const char *member, int64_t *ret_us)
@@ -82,27 +84,63 @@ static void put_var(struct mr_map *m, const struct mr_member *member)
 	m->members[m->len++] = *member;
 }
 
-int mr_run_merge_vars(struct mr_run *run, const struct mr_value *more)
+/* The present variables with MORE over them, all in arena A when COMPACT says so. */
+static int merged(struct mr_run *run, const struct mr_value *more, struct mr_arena *a, bool compact,
+    struct mr_value *ret)
 {
 	const struct mr_map *old = run->vars.kind == MR_VALUE_MAP ? run->vars.map : NULL;
 	size_t len = old != NULL ? old->len : 0;
-	struct mr_value own;
-	struct mr_map *m;
+	struct mr_map *m = mr_map_create(a, len + more->map->len);
 
-	if (more->kind != MR_VALUE_MAP)
-		return 0;
-	if (mr_value_copy(run->arena, more, &own) < 0)
-		return MR_E_NOMEM;
-	m = mr_map_create(run->arena, len + own.map->len);
 	if (m == NULL)
 		return MR_E_NOMEM;
 	if (len > 0)
 		memcpy(m->members, old->members, len * sizeof(m->members[0]));
 	m->len = len;
-	for (size_t i = 0; i < own.map->len; i++)
-		put_var(m, &own.map->members[i]);
-	run->vars = mr_value_map(m);
-	return mr_map_seal(run->arena, m);
+	for (size_t i = 0; i < more->map->len; i++)
+		put_var(m, &more->map->members[i]);
+	/* what was there before lies in A already */
+	for (size_t i = compact ? 0 : len; i < m->len; i++) {
+		struct mr_member from = m->members[i];
+
+		if (mr_value_copy(a, &from.key, &m->members[i].key) < 0)
+			return MR_E_NOMEM;
+	}
+	for (size_t i = 0; i < m->len; i++) {
+		struct mr_value from = m->members[i].value;
+		bool is_new = compact || i >= len || mr_value_gets(more, m->members[i].key.s) != NULL;
+
+		if (is_new && mr_value_copy(a, &from, &m->members[i].value) < 0)
+			return MR_E_NOMEM;
+	}
+	*ret = mr_value_map(m);
+	return mr_map_seal(a, m);
+}
+
+/* Values that were overwritten stay in the arena until they take more room than what counts: then
+ * all of it moves to another. Facts and effects don't point there: see mr_attempt_render(). */
+int mr_run_merge_vars(struct mr_run *run, const struct mr_value *more)
+{
+	struct mr_pooled *old = run->vars_pooled, *to = old;
+	bool compact = old == NULL || mr_arena_used(old->arena) > 2 * run->vars_size + VARS_ROOM;
+	struct mr_value vars;
+
+	if (more->kind != MR_VALUE_MAP)
+		return 0;
+	if (compact)
+		to = mr_pool_get(run);
+	if (to == NULL || merged(run, more, to->arena, compact, &vars) < 0)
+		return MR_E_NOMEM;
+	run->vars = vars;
+	run->vars_pooled = to;
+	if (!compact)
+		return 0;
+	run->vars_size = mr_arena_used(to->arena);
+	if (old != NULL) {
+		old->next = run->dead;
+		run->dead = old;
+	}
+	return 0;
 }
 
 /* ---- beginning and going on ---- */
@@ -394,7 +432,7 @@ static int apply_step_completed(struct apply *a)
 		return r;
 	consume_all(a);
 	a->st->ways = MR_WAY_PLAIN | mr_read_ways(a->s, &a->fact->data);
-	mr_run_link_json(a->run, a->st);
+	mr_link_json(a->s, &a->st->output);
 	return mr_step_end(a->run, a->st, MR_STEP_COMPLETED);
 }
 
@@ -508,6 +546,9 @@ static int apply_signalled(struct apply *a)
 
 	if (item == NULL || mr_value_copy(a->run->arena, &a->fact->data, &item->event) < 0)
 		return MR_E_NOMEM;
+	/* the oldest gives way: the one that comes may be the one that is waited for */
+	if (a->run->inbox_len >= MR_INBOX_MAX)
+		consume(a->run, a->run->inbox->seq);
 	item->seq = a->fact->seq;
 	if (a->run->inbox_last != NULL)
 		a->run->inbox_last->next = item;
@@ -689,6 +730,8 @@ static int apply_finishing(struct apply *a)
 		return MR_E_NOMEM;
 	mr_run_stop_main(run);
 	run->outcome = outcome;
+	run->is_paused = false; /* cancelled while it was paused: finally runs all the same */
+	run->paused_at = 0;
 	return mr_run_next_phase(run);
 }
 

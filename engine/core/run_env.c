@@ -178,20 +178,20 @@ static int gather(struct mr_run_env *env, struct mr_arena *a, bool meta, struct 
 
 static int look_steps(struct mr_run_env *env, struct mr_arena *a, struct mr_value *ret)
 {
-	if (!env->has_steps && gather(env, a, false, &env->steps) < 0)
-		return MR_E_NOMEM;
-	env->has_steps = true;
+	int r = env->has_steps ? 0 : gather(env, a, false, &env->steps);
+
+	env->has_steps = r == 0;
 	*ret = env->steps;
-	return 0;
+	return r;
 }
 
 static int look_meta(struct mr_run_env *env, struct mr_arena *a, struct mr_value *ret)
 {
-	if (!env->has_meta && gather(env, a, true, &env->meta) < 0)
-		return MR_E_NOMEM;
-	env->has_meta = true;
+	int r = env->has_meta ? 0 : gather(env, a, true, &env->meta);
+
+	env->has_meta = r == 0;
 	*ret = env->meta;
-	return 0;
+	return r;
 }
 
 static int look_input(struct mr_run_env *env, struct mr_arena *a, struct mr_value *ret)
@@ -384,6 +384,9 @@ static int lookup(void *ctx, struct mr_arena *a, struct mr_str name, struct mr_v
 		if (!mr_str_eqz(name, names[i].name))
 			continue;
 		r = names[i].look(env, a, ret);
+		if (r < 0 && r != MR_E_NOMEM && r != MR_E_NOT_FOUND)
+			(void)snprintf(err->message, sizeof(err->message),
+			    "a stored result of an earlier step could not be read");
 		if (r != MR_E_NOT_FOUND)
 			return r;
 	}

@@ -295,6 +295,8 @@ int mr_turn_fail_expr(struct mr_turn *t, struct mr_step_state *st, struct mr_str
 
 	if (r == MR_E_NOMEM)
 		return r;
+	if (r == MR_E_IO)
+		fail.type = "limit"; /* of the file store, not of what was written: worth a retry */
 	fail.message = mr_arena_printf(
 	    t->out->arena, "%.*s: %s", MR_STR_ARG(member), expr_message(r, err, env));
 	if (fail.message.p == NULL)

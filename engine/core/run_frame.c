@@ -164,7 +164,7 @@ static void free_arena(void *arena)
 	(void)mr_arena_free(arena);
 }
 
-static struct mr_pooled *pool_get(struct mr_run *run)
+struct mr_pooled *mr_pool_get(struct mr_run *run)
 {
 	struct mr_pooled *p = run->pool;
 
@@ -175,7 +175,7 @@ static struct mr_pooled *pool_get(struct mr_run *run)
 	p = mr_arena_zalloc(run->arena, sizeof(*p));
 	if (p == NULL)
 		return NULL;
-	p->arena = mr_arena_create(mr_arena_max(run->arena));
+	p->arena = mr_arena_create_within(run->arena);
 	if (p->arena == NULL || mr_arena_defer(run->arena, free_arena, p->arena) < 0)
 		return NULL;
 	return p;
@@ -215,7 +215,7 @@ static void count_fresh(struct mr_run *run, struct mr_frame *f)
 static int frame_make(struct mr_run *run, const struct mr_block *block,
     struct mr_step_state *holder, struct mr_frame **ret)
 {
-	struct mr_pooled *pooled = block->role == MR_BLOCK_MAIN ? NULL : pool_get(run);
+	struct mr_pooled *pooled = block->role == MR_BLOCK_MAIN ? NULL : mr_pool_get(run);
 	struct mr_arena *arena = pooled != NULL ? pooled->arena : run->arena;
 	struct mr_frame *f;
 
@@ -397,6 +397,8 @@ int mr_step_output(const struct mr_run *run, const struct mr_step_state *st, str
 	if (run->info.payload_load == NULL)
 		return MR_E_INVALID;
 	r = run->info.payload_load(run->info.payload_ctx, a, st->ref, ret);
+	if (r == 0)
+		mr_link_json(mr_step_of(run, st), ret);
 	return r;
 }
 

@@ -200,8 +200,6 @@ int mr_turn_child_ended(struct mr_turn *t, struct mr_step_state *st, const struc
 		.retryable = true,
 		.duration_us = mr_turn_took(t, st) };
 
-	if (st->status == MR_STEP_RUNNING && mr_turn_abort(t, st) < 0)
-		return MR_E_NOMEM; /* it ended before its start was known here */
 	if (mr_str_eqz(status, "completed"))
 		return mr_turn_complete(
 		    t, st, output != NULL ? output : &none, NULL, f.duration_us);

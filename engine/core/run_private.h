@@ -149,7 +149,9 @@ struct mr_run {
 	enum mr_run_status outcome; /* once decided: after the main part */
 	bool input_replaced;
 	struct mr_value input;
-	struct mr_value vars; /* a map, or null */
+	struct mr_value vars; /* a map, or null; lies in vars_pooled */
+	struct mr_pooled *vars_pooled;
+	size_t vars_size; /* bytes that its arena held when all of it counted */
 	int64_t started_at, deadline_at, paused_at, ended_at;
 	struct mr_value error;
 	struct mr_value result;
@@ -225,6 +227,8 @@ int mr_frame_open(struct mr_run *run, const struct mr_block *block, struct mr_st
 /* Forgets a frame and all frames inside; those that compensations need are kept aside. */
 void mr_frame_drop(struct mr_run *run, struct mr_frame *f);
 void mr_inner_drop(struct mr_run *run, struct mr_step_state *st);
+/* An empty arena for a frame, or for the variables; NULL without memory. */
+struct mr_pooled *mr_pool_get(struct mr_run *run) MR_MUST_CHECK;
 /* Reuses the arenas of forgotten frames; until then their steps can still be looked at. */
 void mr_frames_bury(struct mr_run *run);
 /* A frame of a snapshot, its steps fresh and nothing counted yet. */
@@ -280,8 +284,8 @@ bool mr_step_is_due(const struct mr_run *run, const struct mr_step_state *st);
 /* As mr_run_apply, for a fact decided here: ST is its step, or NULL. */
 int mr_run_apply_own(
     struct mr_run *run, const struct mr_fact *fact, struct mr_step_state *st) MR_MUST_CHECK;
-/* A field that an http_request result lacks is looked up in its json. */
-void mr_run_link_json(struct mr_run *run, struct mr_step_state *st);
+/* A field that an http_request's result V lacks is looked up in its json. */
+void mr_link_json(const struct mr_step *s, struct mr_value *v);
 /* The mask of the branches that DATA names ("branch", "branches"). */
 uint64_t mr_read_ways(const struct mr_step *s, const struct mr_value *data);
 int mr_run_merge_vars(struct mr_run *run, const struct mr_value *more) MR_MUST_CHECK;

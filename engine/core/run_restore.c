@@ -159,7 +159,7 @@ static int read_step(struct mr_run *run, struct mr_step_state *st, const struct 
 	if ((ref.p != NULL && st->ref.p == NULL) || read_value(a, v, "output", &st->output) < 0 ||
 	    read_value(a, v, "error", &st->error) < 0)
 		return MR_E_NOMEM;
-	mr_run_link_json(run, st);
+	mr_link_json(mr_step_of(run, st), &st->output);
 	return read_inner(run, st, mr_value_get_kind(v, "inner", MR_VALUE_MAP));
 }
 
@@ -337,7 +337,9 @@ static int read_head(struct mr_run *run, const struct mr_value *snapshot)
 	run->input_replaced = mr_value_get(snapshot, "input") != NULL;
 	if (run->input_replaced && read_value(run->arena, snapshot, "input", &run->input) < 0)
 		return MR_E_NOMEM;
-	return read_value(run->arena, snapshot, "vars", &run->vars);
+	return mr_value_get(snapshot, "vars") != NULL
+	           ? mr_run_merge_vars(run, mr_value_get(snapshot, "vars"))
+	           : 0;
 }
 
 /* What counting finds ready is ready in the order that was kept. */

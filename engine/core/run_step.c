@@ -79,14 +79,21 @@ static bool has_secret(const struct mr_step *s)
 	return false;
 }
 
-/* What is recorded outlives the frame whose values it shows. */
-static int keep_input(struct mr_attempt *a)
+/* What is recorded, and what an effect gets, outlives the frame whose values it shows, and the
+ * present variables. */
+static int keep(struct mr_attempt *a)
 {
-	struct mr_value v = a->input;
+	struct mr_value input = a->input, config = a->config;
+	bool same = input.kind == config.kind && input.map == config.map;
 
-	if (a->st->frame->pooled == NULL)
+	if (a->st->frame->pooled == NULL && a->t->run->vars.kind != MR_VALUE_MAP)
 		return 0;
-	return mr_value_copy(a->t->out->arena, &v, &a->input);
+	if (mr_value_copy(a->t->out->arena, &input, &a->input) < 0)
+		return MR_E_NOMEM;
+	if (!same)
+		return mr_value_copy(a->t->out->arena, &config, &a->config);
+	a->config = a->input;
+	return 0;
 }
 
 int mr_attempt_render(struct mr_attempt *a, bool *ret_failed)
@@ -114,7 +121,7 @@ int mr_attempt_render(struct mr_attempt *a, bool *ret_failed)
 	if (r == 0 && has_secret(a->s))
 		r = render_input(a, m, &err);
 	if (r == 0)
-		return keep_input(a);
+		return keep(a);
 	*ret_failed = true;
 	a->config = a->input = MR_NULL_VALUE;
 	return mr_turn_fail_expr(a->t, a->st, member, r, &err, &a->env);

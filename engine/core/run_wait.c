@@ -437,16 +437,26 @@ static int journal_signal(struct mr_turn *t, const struct mr_value *data)
 	return mr_turn_fact(t, MR_FACT_SIGNALLED, NULL, &f, -1);
 }
 
-static bool wants(const struct mr_run *run, const struct mr_step_state *st, struct mr_str type)
+/* Whether the signal that came last is one that ST waits for. An expression that fails is told of
+ * where all of them are looked at. */
+static bool wants(struct mr_turn *t, struct mr_step_state *st, struct mr_str type)
 {
+	const struct mr_step *s = mr_step_of(t->run, st);
+	struct judged j = { .t = t, .st = st };
 	const struct mr_value *waits;
 
-	if (mr_step_of(run, st)->type != MR_STEP_WAIT || st->status != MR_STEP_WAITING)
+	if (s->type != MR_STEP_WAIT || st->status != MR_STEP_WAITING)
 		return false;
 	waits = mr_value_get_kind(&st->inner->spec, "waits", MR_VALUE_LIST);
-	for (size_t i = 0; waits != NULL && i < waits->list->len; i++)
-		if (mr_str_eq(mr_value_get_str(&waits->list->items[i], "event"), type))
+	for (size_t i = 0; waits != NULL && i < waits->list->len && i < s->waits_len; i++) {
+		struct mr_expr_error err;
+		bool holds;
+
+		if (!mr_str_eq(mr_value_get_str(&waits->list->items[i], "event"), type))
+			continue;
+		if (matches(&j, &s->waits[i], &t->run->inbox_last->event, &holds, &err) < 0 || holds)
 			return true;
+	}
 	return false;
 }
 
@@ -456,13 +466,13 @@ int mr_turn_signal(struct mr_turn *t, const struct mr_run_event *ev)
 	struct mr_step_state *st, *next;
 	int r;
 
-	if (type.p == NULL || t->run->inbox_len >= MR_INBOX_MAX)
+	if (type.p == NULL)
 		return 0;
 	r = journal_signal(t, &ev->data);
 	/* a paused run goes on when it is resumed: it is looked at then */
 	for (st = t->run->awaiting; r == 0 && st != NULL && !t->run->is_paused; st = next) {
 		next = st->awaiting_next;
-		if (wants(t->run, st, type))
+		if (t->run->inbox_last != NULL && wants(t, st, type))
 			r = judge_again(t, st);
 	}
 	return r;
