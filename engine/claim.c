@@ -109,6 +109,7 @@ static void ask(struct mr_claim *c, const PGresult *coming)
 	 * counted; one that comes later raises the fence, and the flush finds that */
 	mr_query_call(q, MR_SQL_ENGINE_COMMANDS);
 	mr_query_i64(q, "engine_id", c->engine->id);
+	mr_query_i64(q, "seq", 1); /* those of the others come with their journal */
 	if (mr_buf_failed(&c->held) || mr_query_submit(q) < 0)
 		return; /* without memory: the next tick tries again */
 	c->busy = true;

@@ -378,6 +378,7 @@ void mr_commands_ask(struct mr_commands *c)
 	mr_query_begin(&c->query);
 	mr_query_call(&c->query, MR_SQL_ENGINE_COMMANDS);
 	mr_query_i64(&c->query, "engine_id", c->engine->id);
+	mr_query_i64(&c->query, "owner_id", c->engine->id);
 	if (mr_query_submit(&c->query) == 0) /* without memory: asked again within a second */
 		c->asked++;
 }

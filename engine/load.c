@@ -181,6 +181,7 @@ static void put_calls(struct mr_load *l)
 	/* after the rows: a command that comes between has raised the fence, and is met again */
 	mr_query_call(q, MR_SQL_ENGINE_COMMANDS);
 	mr_query_i64(q, "engine_id", l->engine->id);
+	mr_query_ref(q, "run_ids", mr_buf_str(&l->ids));
 }
 
 static void on_retry(uv_timer_t *timer)

@@ -108,7 +108,8 @@ static int merged(struct mr_run *run, const struct mr_value *more, struct mr_are
 	}
 	for (size_t i = 0; i < m->len; i++) {
 		struct mr_value from = m->members[i].value;
-		bool is_new = compact || i >= len || mr_value_gets(more, m->members[i].key.s) != NULL;
+		bool is_new =
+		    compact || i >= len || mr_value_gets(more, m->members[i].key.s) != NULL;
 
 		if (is_new && mr_value_copy(a, &from, &m->members[i].value) < 0)
 			return MR_E_NOMEM;

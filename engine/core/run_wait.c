@@ -454,7 +454,8 @@ static bool wants(struct mr_turn *t, struct mr_step_state *st, struct mr_str typ
 
 		if (!mr_str_eq(mr_value_get_str(&waits->list->items[i], "event"), type))
 			continue;
-		if (matches(&j, &s->waits[i], &t->run->inbox_last->event, &holds, &err) < 0 || holds)
+		if (matches(&j, &s->waits[i], &t->run->inbox_last->event, &holds, &err) < 0 ||
+		    holds)
 			return true;
 	}
 	return false;

@@ -54,6 +54,7 @@ static int read_config(struct mr_step_exec *x, struct mr_spawn_job *job)
 {
 	const struct mr_value *input = mr_config_member(x, "input");
 	const struct mr_value *version = mr_config_member(x, "version");
+	const struct mr_value *wait = mr_config_member(x, "wait");
 	struct mr_str cancel = MR_STR("cascade");
 	int r = mr_config_text(x, "workflow", &job->workflow);
 
@@ -61,7 +62,9 @@ static int read_config(struct mr_step_exec *x, struct mr_spawn_job *job)
 		r = mr_config_text(x, "cancel", &cancel);
 	if (r < 0)
 		return r;
-	job->cascades = !mr_str_ieqz(cancel, "abandon");
+	/* a child that nobody waits for lives on when its parent has ended */
+	job->cascades = !mr_str_ieqz(cancel, "abandon") &&
+	                (wait == NULL || wait->kind != MR_VALUE_BOOL || wait->b);
 	if (job->workflow.p == NULL || job->workflow.len == 0)
 		return mr_report_invalid(x, "config.workflow is missing.");
 	if (version != NULL &&

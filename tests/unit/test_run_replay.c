@@ -214,9 +214,11 @@ static struct mr_run_event child_started(struct history *h, const struct mr_effe
 /* The child of a step that waits for one, or that was just started, ends. */
 static struct mr_run_event child_event(struct history *h, const struct flight *f)
 {
-	static const char *const ends[] = { "{'child_run_id':99,'status':'completed','output':{'x':1}}",
+	static const char *const ends[] = {
+		"{'child_run_id':99,'status':'completed','output':{'x':1}}",
 		"{'child_run_id':99,'status':'completed'}",
-		"{'child_run_id':99,'status':'failed','error':{'type':'t','message':'m'}}" };
+		"{'child_run_id':99,'status':'failed','error':{'type':'t','message':'m'}}"
+	};
 	struct mr_run_event ev = { .kind = MR_RUN_EVENT_CHILD_ENDED, .duration_us = -1 };
 
 	ev.step_execution_id = h->child;
