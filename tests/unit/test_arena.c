@@ -84,6 +84,24 @@ static void failing(void **state)
 	a = mr_arena_free(a);
 }
 
+/* What an inner arena takes, the outer one can't have; what it gives back, it can. */
+static void within(void **state)
+{
+	struct mr_arena *a = mr_arena_create(64 * 1024), *b = mr_arena_create_within(a);
+
+	(void)state;
+	assert_non_null(mr_arena_alloc(b, 40000));
+	assert_true(mr_arena_used(a) >= 40000);
+	assert_null(mr_arena_alloc(a, 40000));
+	assert_null(mr_arena_alloc(b, 40000));
+	mr_arena_reset(b);
+	assert_non_null(mr_arena_alloc(a, 16000));
+	assert_null(mr_arena_alloc(b, 60000));
+	b = mr_arena_free(b);
+	assert_true(mr_arena_used(a) < 40000);
+	a = mr_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +110,7 @@ int main(void)
 		cmocka_unit_test(deferred_run_backwards),
 		cmocka_unit_test(alignment),
 		cmocka_unit_test(failing),
+		cmocka_unit_test(within),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
