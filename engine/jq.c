@@ -571,7 +571,9 @@ int mr_jq_eval(struct mr_jq_pool *p, struct mr_str program, struct mr_str input,
 	memcpy(r->text + program.len, input.p, input.len);
 	r->pool = p;
 	r->ask = (struct mr_jq_ask){ (uint32_t)program.len, (uint32_t)input.len, OUTPUT_MAX };
-	r->timeout_us = timeout_us > 0 ? timeout_us : p->settings->jq_timeout_ms * 1000;
+	r->timeout_us = p->settings->jq_timeout_ms * 1000;
+	if (timeout_us > 0 && timeout_us < r->timeout_us)
+		r->timeout_us = timeout_us;
 	r->submitted_ns = uv_hrtime();
 	r->done = done;
 	r->ctx = ctx;

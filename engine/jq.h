@@ -46,10 +46,10 @@ void mr_jq_pool_close(struct mr_jq_pool *p, void (*closed)(void *ctx), void *ctx
 
 /*
  * Runs PROGRAM once with INPUT, a JSON text; both are copied. DONE is called once, on the loop,
- * never from inside. TIMEOUT_US: how long it may run once a helper has it; 0: the setting
- * jq_timeout_ms. *RET (may be NULL) is good for mr_jq_cancel() until DONE was called. MR_E_LIMIT
- * when the queue is full or the texts are larger than MR_JQ_PROGRAM_MAX and MR_JQ_INPUT_MAX, or
- * MR_E_NOMEM: then DONE is not called.
+ * never from inside. TIMEOUT_US: how long it may run once a helper has it; 0, and whatever is more
+ * than the setting jq_timeout_ms: that. *RET (may be NULL) is good for mr_jq_cancel() until DONE
+ * was called. MR_E_LIMIT when the queue is full or the texts are larger than MR_JQ_PROGRAM_MAX and
+ * MR_JQ_INPUT_MAX, or MR_E_NOMEM: then DONE is not called.
  *
  * import, include, input, inputs, env, $ENV, debug and their like are refused, as an ERROR. Numbers
  * are doubles in jq: integers beyond 2^53 lose digits.

@@ -199,12 +199,21 @@ static int compile_transforms(
 	return r == MR_E_INVALID ? 0 : r;
 }
 
+/* Only what holds expressions needs a path: a config may have thousands of members. */
+static struct mr_str member_path(
+    struct mr_compile *c, const struct mr_draft *d, const struct mr_member *m)
+{
+	bool may_fail = m->value.kind == MR_VALUE_LIST || m->value.kind == MR_VALUE_MAP ||
+	                mr_graph_is_dynamic(&m->value);
+
+	return may_fail ? mr_graph_path(c, d->config_path, m->key.s) : d->config_path;
+}
+
 static int add_member(
     struct mr_compile *c, struct mr_draft *d, struct mr_step *s, const struct mr_member *m)
 {
 	struct mr_step_member *out = &d->members[s->config_len];
-	int r = mr_graph_template(
-	    c, &m->value, mr_graph_path(c, d->config_path, m->key.s), &out->value);
+	int r = mr_graph_template(c, &m->value, member_path(c, d, m), &out->value);
 
 	if (r < 0 || out->value == NULL)
 		return r;

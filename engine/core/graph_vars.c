@@ -9,8 +9,12 @@
 /* A set step writes VAR inside of branch BRANCH of step HOLDER. */
 struct writer {
 	unsigned holder, branch;
-	struct mr_str var, path;
+	struct mr_str var;
+	const struct mr_draft *d;
 };
+
+/* More conflicts than this are not named: each has two paths. */
+#define MOST_NAMED 1000
 
 struct writers {
 	struct mr_compile *c;
@@ -86,10 +90,8 @@ static void each_var(struct writers *w, const struct mr_draft *d, unsigned holde
 	size_t n = d->config->map->len;
 
 	for (size_t i = 0; i < n && w->list != NULL; i++) {
-		struct mr_str name = d->config->map->members[i].key.s;
-
-		w->list[w->len + i] = (struct writer){ holder, branch, name,
-			mr_graph_path(w->c, d->config_path, name) };
+		w->list[w->len + i] =
+		    (struct writer){ holder, branch, d->config->map->members[i].key.s, d };
 	}
 	w->len += n;
 }
@@ -97,7 +99,7 @@ static void each_var(struct writers *w, const struct mr_draft *d, unsigned holde
 /* Every member of one set step is written by all items at once. */
 static void refuse_all(struct mr_compile *c, const struct mr_draft *d, unsigned holder)
 {
-	for (size_t i = 0; i < d->config->map->len; i++) {
+	for (size_t i = 0; i < d->config->map->len && c->faults->count < MOST_NAMED; i++) {
 		struct mr_str name = d->config->map->members[i].key.s;
 
 		mr_graph_fault(c, mr_graph_path(c, d->config_path, name), "variable_conflict",
@@ -149,15 +151,16 @@ static int compare(const void *left, const void *right)
 
 static void name_conflicts(struct writers *w)
 {
-	for (size_t i = 1; i < w->len; i++) {
+	for (size_t i = 1; i < w->len && w->c->faults->count < MOST_NAMED; i++) {
 		const struct writer *a = &w->list[i - 1], *b = &w->list[i];
 
 		if (a->holder != b->holder || a->branch == b->branch || !mr_str_eq(a->var, b->var))
 			continue;
-		mr_graph_fault(w->c, b->path, "variable_conflict",
+		mr_graph_fault(w->c, mr_graph_path(w->c, b->d->config_path, b->var),
+		    "variable_conflict",
 		    "another branch of \"%.*s\" sets this at the same time: %.*s",
 		    MR_STR_ARG(mr_graph_shown(w->c->drafts[b->holder].short_name, 100)),
-		    MR_STR_ARG(a->path));
+		    MR_STR_ARG(mr_graph_path(w->c, a->d->config_path, a->var)));
 	}
 }
 

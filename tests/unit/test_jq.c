@@ -203,6 +203,21 @@ static void endless_ones_are_killed(void **state)
 	}
 }
 
+/* Whoever asks, the setting is the most that a program gets. */
+static void the_setting_is_the_most(void **state)
+{
+	struct fixture *f = *state;
+	struct call c = { .done = 0 };
+
+	check(f, ".", "1", MR_JQ_OK, "[1]");
+	f->settings.jq_timeout_ms = 200;
+	assert_int_equal(mr_jq_eval(f->pool, MR_STR("def f: f; f"), MR_STR("1"),
+	                     INT64_C(3600000000), on_done, &c, NULL),
+	    0);
+	wait(f, &c);
+	assert_int_equal(c.outcome, MR_JQ_TIMEOUT);
+}
+
 static void memory_and_output_have_limits(void **state)
 {
 	struct fixture *f = *state;
@@ -403,6 +418,7 @@ int main(void)
 		WITH_POOL(errors_are_told),
 		WITH_POOL(nothing_is_reached),
 		WITH_POOL(endless_ones_are_killed),
+		WITH_POOL(the_setting_is_the_most),
 		WITH_POOL(memory_and_output_have_limits),
 		WITH_POOL(a_broken_helper_is_replaced),
 		WITH_POOL(many_at_a_time),
