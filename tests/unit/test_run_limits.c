@@ -33,7 +33,7 @@ static void assert_status(const struct world *w, const char *want)
 
 #define WAIT(match)                                                                                \
 	"{'steps':[{'name':'w','type':'wait','config':{'event':{'type':'e','match':'" match "'}}}" \
-	                                                                                    "]}"
+	"]}"
 
 static void the_awaited_event_is_seen_after_many_others(void **state)
 {
