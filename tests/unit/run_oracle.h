@@ -644,6 +644,7 @@ static void oracle_run(struct oracle *o, const struct mr_fact *f)
 	case MR_FACT_FINISHING:
 		oracle_judge_end(o, f, oracle_outcome(f));
 		o->phase = O_HANDLERS;
+		o->paused = false; /* a pause ends with the main part: it was cancelled */
 		break;
 	case MR_FACT_FAILED:
 		if (going_on != NULL && going_on->b) {
