@@ -133,16 +133,19 @@ class Cpu:
 
 
 def naive_loop(runs, batch=500):
-    """Whole runs a second of the simplest client that keeps such a journal: see naive_loop.c."""
+    """Whole runs a second of the simplest client that keeps such a journal, and PostgreSQL's CPU
+    microseconds for each: see naive_loop.c."""
     url, sql = os.environ["DATABASE_URL"], HERE / "engine"
     subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-v", f"runs={runs}", "-d", url,
                     "-f", sql / "naive_tables.sql"], check=True)
+    cpu = Cpu()
     out = subprocess.run([BUILD / "bench/engine/naive_loop", url + "?options=" + urllib.parse.quote(
         "-csearch_path=bench_naive -cenable_seqscan=off"), sql / "naive_claim.sql", sql / "naive_flush.sql", str(batch)],
         check=True, capture_output=True, text=True).stdout
+    postgres = cpu.us_each(runs)[1]
     subprocess.run(["psql", "-Xq", "-d", url, "-c", "set client_min_messages = warning; drop schema bench_naive cascade"],
                    check=True)
-    return float(out)
+    return float(out), postgres
 
 
 def median(values):
