@@ -12,6 +12,7 @@ import urllib.parse
 import uuid
 
 BULK_MAX = 10_000
+IDLE_S = 30
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", ""))
 
@@ -22,11 +23,15 @@ class Api:
         context = ssl.create_default_context(cafile=os.environ["MILLRACE_CA"])
         self.connection = http.client.HTTPSConnection(url.hostname, url.port, context=context, timeout=120)
         self.headers = {"Authorization": "Bearer " + os.environ["MILLRACE_KEY"]}
+        self.used = time.monotonic()
 
     def send(self, method, path, data, media_type="application/json"):
+        if time.monotonic() - self.used > IDLE_S:
+            self.connection.close() # nginx has done so already, or will; the request opens it again
         self.connection.request(method, path, data, {**self.headers, "Content-Type": media_type})
         answer = self.connection.getresponse()
         text = answer.read()
+        self.used = time.monotonic()
         if answer.status >= 300:
             raise SystemExit(f"{method} {path}: {answer.status} {text[:500]!r}")
         return json.loads(text)
