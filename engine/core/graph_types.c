@@ -54,7 +54,7 @@ struct place {
 	bool sees_result;   /* output */
 	bool sees_event;    /* match */
 	bool sees_rounds;   /* condition of a while */
-	bool sees_item;     /* transformations have their own item and index */
+	bool sees_item;     /* transformations: item, index, and the item's members */
 	const struct mr_value *steps;
 	const struct mr_value *input;
 	const struct mr_value *of_type[MR_STEP_TYPE_COUNT];
@@ -248,8 +248,8 @@ static const struct mr_value *schema_of(void *ctx, struct mr_str name)
 		return p->input;
 	if (mr_str_eqz(name, "steps"))
 		return of_steps(p);
-	if (p->sees_item && (mr_str_eqz(name, "item") || mr_str_eqz(name, "index")))
-		return NULL;
+	if (p->sees_item)
+		return NULL; /* a member of the item, whatever the input has of that name */
 	if (p->sees_event && mr_str_eqz(name, "event"))
 		return parse(p, event_text, &p->event);
 	if (p->sees_rounds && mr_str_eqz(name, "index"))

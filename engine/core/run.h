@@ -120,7 +120,8 @@ struct mr_run_info {
 	    void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref);
 	int (*payload_load)(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret);
 	void *payload_ctx;
-	size_t payload_min; /* results that take more bytes in memory are stored; 0: never */
+	size_t payload_min;      /* results that take more bytes in memory are stored; 0: never */
+	unsigned steps_per_call; /* how far one call of advance goes; 0: 10,000 steps */
 };
 
 struct mr_run; /* one run in memory */
@@ -164,7 +165,7 @@ struct mr_run_out {
 };
 
 /*
- * Takes one event and goes on as far as it can, 10,000 steps at most: then wake_at says to call
+ * Takes one event and goes on as far as it can, steps_per_call at most: then wake_at says to call
  * again at once. An event of a step that isn't waiting for it (late, or of an earlier attempt)
  * changes nothing; so does any event of a run that has ended.
  * When it fails (MR_E_NOMEM, MR_E_LIMIT) the run and what OUT got are of no more use.

@@ -56,24 +56,17 @@ static int complete_run(struct mr_turn *t)
 
 /* ---- going on ---- */
 
-/* Steps whose time has come; each once, so that one that is due again at once waits its turn. */
-static int wake_steps(struct mr_turn *t, bool *ret_moved)
+/* A step whose time has come: one, since what comes of it may be the end of the others. */
+static int wake_step(struct mr_turn *t, bool *ret_moved)
 {
 	struct mr_run *run = t->run;
-	size_t most = run->timers_len;
-	int r = 0;
 
-	*ret_moved = false;
-	while (r == 0 && most-- > 0 && run->timers_len > 0 && run->timers[0]->timer_at <= t->now &&
-	       t->budget > 0) {
-		struct mr_step_state *st = run->timers[0];
-
-		*ret_moved = true;
-		t->budget--;
-		mr_frames_bury(run);
-		r = mr_turn_waited(t, st);
-	}
-	return r;
+	*ret_moved = run->timers_len > 0 && run->timers[0]->timer_at <= t->now;
+	if (!*ret_moved)
+		return 0;
+	t->budget--;
+	mr_frames_bury(run);
+	return mr_turn_waited(t, run->timers[0]);
 }
 
 static int take_step(struct mr_turn *t)
@@ -129,7 +122,7 @@ static int go_on(struct mr_turn *t)
 		if (r < 0 || moved)
 			continue;
 		moved = run->ready != NULL;
-		r = moved ? take_step(t) : wake_steps(t, &moved);
+		r = moved ? take_step(t) : wake_step(t, &moved);
 	}
 	return r;
 }
@@ -264,6 +257,11 @@ static int take_event(struct mr_turn *t, const struct mr_run_event *ev)
 	return MR_E_INVALID;
 }
 
+static unsigned budget_of(const struct mr_run *run)
+{
+	return run->info.steps_per_call > 0 ? run->info.steps_per_call : STEPS_PER_CALL;
+}
+
 static bool may_go_on(const struct mr_run *run)
 {
 	return !run->is_paused && run->phase != MR_PHASE_ENDED;
@@ -273,7 +271,7 @@ int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t no
     struct mr_rand *rand, struct mr_run_out *out)
 {
 	struct mr_turn t = {
-		.run = run, .now = now_us, .rand = rand, .out = out, .budget = STEPS_PER_CALL
+		.run = run, .now = now_us, .rand = rand, .out = out, .budget = budget_of(run)
 	};
 	int r;
 
@@ -305,7 +303,7 @@ static int restart_frame(struct mr_turn *t, struct mr_frame *f)
 
 int mr_run_restart_effects(struct mr_run *run, int64_t now_us, struct mr_run_out *out)
 {
-	struct mr_turn t = { .run = run, .now = now_us, .out = out, .budget = STEPS_PER_CALL };
+	struct mr_turn t = { .run = run, .now = now_us, .out = out, .budget = budget_of(run) };
 	struct mr_frame *const tops[] = { run->main, run->undoing, run->on_failure, run->finally };
 	size_t facts = out->facts_len;
 	int r = 0;

@@ -180,6 +180,21 @@ int mr_step_arm(struct mr_run *run, struct mr_step_state *st)
 
 /* ---- blocks begin ---- */
 
+/* A branch of an earlier attempt may have nothing left to do. */
+static void close_done_branches(struct apply *a)
+{
+	bool any = false;
+
+	for (struct mr_frame *f = a->st->inner->first; f != NULL; f = f->next) {
+		if (f->kept || f->left > 0)
+			continue;
+		f->is_closed = true;
+		any = true;
+	}
+	if (any && mr_step_is_due(a->run, a->st))
+		mr_ready_add(a->run, a->st);
+}
+
 static int open_branches(struct apply *a, uint64_t ways)
 {
 	struct mr_frame *f;
@@ -195,6 +210,7 @@ static int open_branches(struct apply *a, uint64_t ways)
 		opened++;
 	}
 	a->st->inner->ways = ways;
+	close_done_branches(a);
 	return opened > 0 ? 0 : MR_E_INVALID;
 }
 

@@ -78,9 +78,19 @@ enum mr_join_verdict mr_step_verdict(const struct mr_run *run, const struct mr_s
 	    &s->join, s->deps_len, st->deps_left, st->deps_done, st->deps_completed);
 }
 
+/* A block around it has failed, and is about to cancel what is inside. What undoes a step runs
+ * after all that. */
+static bool is_doomed(const struct mr_frame *f)
+{
+	for (; f->holder != NULL && f->block->role != MR_BLOCK_COMPENSATE; f = f->holder->frame)
+		if (f->holder->frame->failed != NULL)
+			return true;
+	return false;
+}
+
 static bool is_open(const struct mr_frame *f)
 {
-	return !f->is_closed && !f->kept && !f->is_cancelled && f->failed == NULL;
+	return !f->is_closed && !f->kept && !f->is_cancelled && f->failed == NULL && !is_doomed(f);
 }
 
 static void offer(struct mr_run *run, struct mr_step_state *st)
@@ -446,8 +456,11 @@ int mr_foreach_open(struct mr_run *run, struct mr_step_state *st)
 			return MR_E_NOMEM;
 		live++;
 	}
-	if (live == 0)
+	/* it may have been due because of an item that is gone now */
+	if (mr_step_is_due(run, st))
 		mr_ready_add(run, st);
+	else
+		mr_ready_remove(run, st);
 	return 0;
 }
 
@@ -486,12 +499,21 @@ static int close_item(struct mr_run *run, struct mr_frame *f)
 	return mr_foreach_open(run, st);
 }
 
-/* Nothing begins any more in a frame that has failed. */
+/* Nothing begins any more in a frame that has failed, nor in those inside: as deep as blocks are
+ * nested. */
 static void stop_starting(struct mr_run *run, struct mr_frame *f)
 {
-	for (unsigned i = 0; i < f->block->len; i++)
-		if (f->steps[i].status == MR_STEP_FRESH)
-			mr_ready_remove(run, &f->steps[i]);
+	for (unsigned i = 0; i < f->block->len; i++) {
+		struct mr_step_state *st = &f->steps[i];
+
+		if (st->status == MR_STEP_FRESH)
+			mr_ready_remove(run, st);
+		if (st->inner == NULL || !mr_step_is_active(st->status))
+			continue;
+		for (struct mr_frame *in = st->inner->first; in != NULL; in = in->next)
+			if (!in->kept)
+				stop_starting(run, in);
+	}
 }
 
 int mr_frame_check(struct mr_run *run, struct mr_frame *f)

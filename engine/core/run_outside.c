@@ -190,6 +190,20 @@ int mr_turn_child_started(
 	return mr_turn_complete(t, st, &result, NULL, mr_turn_took(t, st));
 }
 
+/* The child of this attempt, not one that an attempt before gave up. One that ended before its
+ * start was known can be told apart in the first attempt only; it is told of again to those who
+ * wait. */
+static bool is_own_child(const struct mr_step_state *st, const struct mr_run_event *ev)
+{
+	const struct mr_value *ended = mr_value_get_kind(&ev->data, "child_run_id", MR_VALUE_INT);
+	const struct mr_value *own;
+
+	if (st->status == MR_STEP_RUNNING)
+		return st->attempt == 1;
+	own = mr_value_get_kind(&st->inner->spec, "child_run_id", MR_VALUE_INT);
+	return ended == NULL || own == NULL || ended->i == own->i;
+}
+
 int mr_turn_child_ended(struct mr_turn *t, struct mr_step_state *st, const struct mr_run_event *ev)
 {
 	struct mr_str status = mr_value_get_str(&ev->data, "status");
@@ -200,6 +214,8 @@ int mr_turn_child_ended(struct mr_turn *t, struct mr_step_state *st, const struc
 		.retryable = true,
 		.duration_us = mr_turn_took(t, st) };
 
+	if (!is_own_child(st, ev))
+		return 0;
 	if (st->status == MR_STEP_RUNNING && mr_turn_abort(t, st) < 0)
 		return MR_E_NOMEM; /* it ended before its start was known here */
 	if (mr_str_eqz(status, "completed"))

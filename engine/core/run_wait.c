@@ -380,7 +380,11 @@ static int judge_again(struct mr_turn *t, struct mr_step_state *st)
 		return mr_turn_fail_expr(t, st, MR_STR("event.match"), r, &err, NULL);
 	if (met)
 		return finish_wait(&j, mr_turn_took(t, st), NULL);
-	return st->wake_at > 0 && st->wake_at <= t->now ? wait_fact(t, st, &waits) : 0;
+	/* a time has passed and something else is missing; or a clock was set back, and the time
+	 * that seemed to have passed is to come again */
+	if (st->wake_at > 0 ? st->wake_at <= t->now : next_time(&waits, t->now) > 0)
+		return wait_fact(t, st, &waits);
+	return 0;
 }
 
 /* ---- a time has come ---- */

@@ -86,6 +86,8 @@ def block_cases():
     yield "two bodies", [step("http_request", {"url": "https://x", "data": 1, "json": 2})]
     yield "half a login", [step("http_request", {"url": "https://x", "auth": {"type": "basic", "username": "u"}})]
     yield "a status out of range", [step("http_request", {"url": "https://x", "expected_status": [99]})]
+    yield "a transformation that is none", [step("data_transform", {"transformations": [{"type": "reduce"}]})]
+    yield "a filter without condition", [step("data_transform", {"transformations": [{"type": "filter"}]})]
     yield "two delays", [step("delay", {"seconds": 1, "until": "2030-01-01T00:00:00Z"})]
     yield "a level that is none", [step("log", {"message": "x", "level": "loud"})]
     yield "a condition that is none", [step("conditional", {"condition": 5})]

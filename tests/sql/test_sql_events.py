@@ -293,19 +293,53 @@ def test_emitted_events_are_dispatched(hands, tenant, db):
     with pytest.raises(DatabaseError):
         hands.rows(f"insert into events (tenant_id, event_type, data, run_id, run_fact_id) values ({tenant.id}, 't', '2', 5, 2)")
     late = hands.sleeping(tenant)
-    assert hands.ids("dispatch_events(100)") == [run, run] and hands.ids("dispatch_events(100)") == []
+    assert hands.ids("dispatch_events(100)") == [run] and hands.ids("dispatch_events(100)") == []
     assert hands.events_told(run) == [1, 2]
     # a run that was made after the emit and before the dispatch doesn't get it
     hands.wait(tenant, late, type="t")
     assert hands.events_told(late) == []
 
 
+def test_several_events_lock_their_runs_in_order(hands, tenant, db):
+    """A flush has the first run and wants the second: whoever waits for the first has not the second."""
+    low, high = hands.sleeping(tenant), hands.sleeping(tenant)
+    hands.wait(tenant, high, type="first")
+    hands.wait(tenant, low, type="second")
+    hands.rows("insert into events (tenant_id, event_type, run_fact_id) values "
+               f"({tenant.id}, 'first', 1), ({tenant.id}, 'second', 2)")
+    flush, eng = db.cluster.connect(db.name), db.cluster.connect(db.name, "engine")
+    flush.execute(f"begin; select 1 from runs where id = {low} for update")
+    dispatch = background(lambda: hands.ids("dispatch_events(10)", eng))
+    until_blocked(db)
+    flush.execute(f"set local lock_timeout = '200ms'; select 1 from runs where id = {high} for update")
+    flush.execute("commit")
+    assert sorted(dispatch()) == sorted([low, high])
+    flush.close()
+    eng.close()
+
+
+def test_a_wait_that_ends_while_it_is_checked(hands, tenant, db):
+    """A flush has the run and wants its wait: whoever waits for the run has not the wait."""
+    run = hands.sleeping(tenant)
+    hands.publish(tenant, "t")
+    hands.wait_row(tenant, run, type="t")
+    flush, eng = db.cluster.connect(db.name), db.cluster.connect(db.name, "engine")
+    flush.execute(f"begin; select 1 from runs where id = {run} for update")
+    check = background(lambda: hands.check(run, conn=eng))
+    until_blocked(db)
+    flush.execute(f"set local lock_timeout = '200ms'; delete from run_waits where run_id = {run}")
+    flush.execute("commit")
+    assert check() == [run]
+    flush.close()
+    eng.close()
+
+
 # ---- child runs ----
 
-def spawn(hands, parent, workflow, fence=None, step=900, attempt=1, version="null", conn=None):
+def spawn(hands, parent, workflow, fence=None, step=900, attempt=1, version="null", conn=None, cascades="true"):
     fence = fence or hands.run(parent)["fence"]
     return hands.rows(f"select * from spawn_run({hands.engine.id}, {parent}, {fence}, {step}, {attempt}, "
-                      f"'{workflow}', {version}, '{{\"a\": 1}}', true)", conn=conn)[0]
+                      f"'{workflow}', {version}, '{{\"a\": 1}}', {cascades})", conn=conn)[0]
 
 
 def test_spawn_run(hands, tenant, other, db):
@@ -392,6 +426,25 @@ def test_a_child_that_ended_before_the_wait(hands, tenant):
     assert hands.told(c["run_id"])[0][1]["error"]["type"] == "x"
 
 
+def test_an_end_is_told_once_by_two_engines(hands, tenant, db):
+    tenant.workflow("w")
+    c = hands.sleeping(tenant, hold=True)
+    child = spawn(hands, c["run_id"], "w")["child_run_id"]
+    hands.engine.finish(c, "running", [("started", None, None, None, {})], progress=0)
+    assert hands.wait(tenant, c["run_id"], child=child) == []
+    hands.engine.finish(hands.own()[child], "completed")
+    first, second = (db.cluster.connect(db.name, "engine") for _ in range(2))
+    first.execute("begin")
+    assert hands.ids(f"notify_parents('{{{child}}}')", first) == [c["run_id"]]
+    late = background(lambda: hands.ids(f"notify_parents('{{{child}}}')", second))
+    until_blocked(db)
+    first.execute("commit")
+    assert late() == []
+    assert [k for k, _ in hands.told(c["run_id"])] == ["child"]
+    first.close()
+    second.close()
+
+
 def test_a_child_that_ends_while_the_wait_is_checked(hands, tenant, db):
     tenant.workflow("w")
     c = hands.sleeping(tenant, hold=True)
@@ -417,6 +470,8 @@ def test_cancel_children(hands, tenant, db):
     assert hands.run(a)["fence"] == held["fence"] + 1 and hands.told(b) == []
     assert hands.told(a) == [("cancel", {"reason": "The step that started it has ended.", "by": None})]
     assert hands.ids(f"cancel_children('{{{c['run_id']}}}', '{{900}}')") == [], "once"
+    abandoned = spawn(hands, c["run_id"], "w", step=902, cascades="false")["child_run_id"]
+    assert hands.ids(f"cancel_children('{{{c['run_id']}}}', '{{902}}')") == [] and hands.told(abandoned) == []
     # one that somebody has locked is told, and woken by mend()
     conn = db.cluster.connect(db.name)
     db.admin(f"update runs set owner_id = null, queued = false, wake_at = now() + interval '1 day' where id = {b}")
@@ -554,7 +609,9 @@ def test_mend_finds_what_lost_units_left(hands, tenant, db):
     assert hands.ids("mend('events', 100)") == [1] and hands.events_told(run) == [1, 2]
     # a child whose parent has ended
     orphan = spawn(hands, c["run_id"], "w", step=902)["child_run_id"]
-    db.admin(f"update runs set status = 'cancelled', owner_id = null, completed_at = now() - interval '1 hour' where id = {c['run_id']}")
+    db.admin(f"update runs set status = 'completed', owner_id = null, completed_at = now() - interval '1 hour' where id = {c['run_id']}")
+    assert hands.ids("mend('orphans', 100)") == [0], "it did not wait for it"
+    db.admin(f"update runs set status = 'cancelled' where id = {c['run_id']}")
     assert hands.ids("mend('orphans', 100)") == [1] and [k for k, _ in hands.told(orphan)] == ["cancel"]
     # waits of a run that has ended
     db.admin("update run_waits set since = now() - interval '3 minutes'")
@@ -588,6 +645,17 @@ def test_old_runs_go(hands, tenant, db):
     db.admin(f"update runs set completed_at = now() - interval '40 days' where id = {kept}")
     assert expire(hands)[1] == [kept]
     assert {r["id"] for r in db.admin("select id from runs")} == {fresh_one, active}
+
+
+def test_runs_with_much_history_go_in_several_turns(hands, tenant, db):
+    w = tenant.workflow("w")["body"]["id"]
+    runs = [tenant.execute(w) for _ in range(4)]
+    c = hands.own()
+    for r in runs[:3]:
+        hands.engine.finish(c[r], "completed")
+    db.admin("update runs set completed_at = now() - interval '10 days', seq = 150000 where status = 'completed'")
+    assert expire(hands, days=7) == (runs[1], runs[:2])
+    assert expire(hands, after=runs[1], days=7) == (None, [runs[2]])
 
 
 def test_old_events_go(hands, tenant, db):

@@ -174,14 +174,19 @@ static void random_config(struct random_text *t, unsigned depth)
 	}
 }
 
-static void random_catch(struct random_text *t, unsigned depth)
+/* NEXT is the number of the step after this one in its block; 0: it is the last. */
+static void random_catch(struct random_text *t, unsigned depth, unsigned next)
 {
 	static const char *const on[] = { "", "'on':['mine'],", "'on':['http.5xx','expression'],",
 		"'on':['*'],'as':'e'," };
 
 	mr_buf_addf(&t->b, ",'catch':[{%s", on[pick(t, (unsigned)MR_ARRAY_LEN(on))]);
-	if (pick(t, 2) == 0) {
+	if (pick(t, 3) == 0) {
 		mr_buf_addz(&t->b, "'value':{'caught':true}}]");
+		return;
+	}
+	if (next > 0 && pick(t, 3) == 0) {
+		mr_buf_addf(&t->b, "'next':'s%u'}]", next);
 		return;
 	}
 	mr_buf_addz(&t->b, "'steps':");
@@ -208,7 +213,9 @@ static void random_order(struct random_text *t, const char *prefix, unsigned fir
 		mr_buf_addf(&t->b, ",'join':%s", joins[pick(t, (unsigned)MR_ARRAY_LEN(joins))]);
 }
 
-static void random_step(struct random_text *t, unsigned depth, unsigned first, unsigned i)
+/* Step I of those from FIRST to before END. */
+static void random_step(
+    struct random_text *t, unsigned depth, unsigned first, unsigned i, unsigned end)
 {
 	mr_buf_addf(&t->b, "{'name':'s%u',", i);
 	random_config(t, depth);
@@ -225,7 +232,7 @@ static void random_step(struct random_text *t, unsigned depth, unsigned first, u
 	if (pick(t, 8) == 0)
 		mr_buf_addf(&t->b, ",'timeouts':{'run':%u,'total':9}", 1 + pick(t, 4));
 	if (depth < RANDOM_DEPTH && pick(t, 6) == 0)
-		random_catch(t, depth);
+		random_catch(t, depth, i + 1 < end ? i + 1 : 0);
 	if (depth < RANDOM_DEPTH && pick(t, 5) == 0) {
 		mr_buf_addz(&t->b, ",'compensate':");
 		random_steps(t, RANDOM_DEPTH, 2);
@@ -242,7 +249,7 @@ static void random_steps(struct random_text *t, unsigned depth, unsigned most)
 	for (unsigned i = first; i < first + n; i++) {
 		if (i > first)
 			mr_buf_addc(&t->b, ',');
-		random_step(t, depth, first, i);
+		random_step(t, depth, first, i, first + n);
 	}
 	mr_buf_addc(&t->b, ']');
 }
@@ -267,6 +274,8 @@ static void random_definition(struct random_text *t, uint64_t *chance, unsigned 
 		random_steps(t, RANDOM_DEPTH - 1, 2);
 		mr_buf_addc(&t->b, ',');
 	}
+	if (pick(t, 4) == 0)
+		mr_buf_addz(&t->b, "'mode':'saga',");
 	mr_buf_addz(&t->b, "'steps':");
 	random_steps(t, 0, most);
 	mr_buf_addc(&t->b, '}');

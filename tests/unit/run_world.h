@@ -99,7 +99,8 @@ static struct mr_run *world_run(struct world *w, struct mr_arena *arena, int64_t
 	return run;
 }
 
-static void world_begin(struct world *w, const char *definition, const char *input)
+__attribute__((unused)) static void world_begin(
+    struct world *w, const char *definition, const char *input)
 {
 	world_graph(w, definition);
 	w->arena = mr_arena_create(256u << 20);
@@ -121,7 +122,7 @@ static void world_begin(struct world *w, const char *definition, const char *inp
 	w->seq = 1;
 }
 
-static void world_end(struct world *w)
+__attribute__((unused)) static void world_end(struct world *w)
 {
 	w->arena = mr_arena_free(w->arena);
 	w->out_arena = mr_arena_free(w->out_arena);

@@ -120,7 +120,7 @@ static const struct {
 	    "3'}}]}},{'name':'d','type':'data_transform',"
 	    "'config':{'source_data':[1],'transformations':[{'type':'filter','condition':'item > 1 "
 	    "&& "
-	    "index < amount && name < 3','key':'k'}]}}]}",
+	    "trigger.name < 3','key':'k'}]}}]}",
 	    "steps[0].config.value type\nsteps[0].config.cases[0].when type\n"
 	    "steps[0].config.cases[1].equals type\nsteps[1].config.any[0].event.match type\n"
 	    "steps[2].config.transformations[0] type" },
@@ -132,6 +132,9 @@ static const char *const right[] = {
 	    "c", "{{name + \\\"x\\\"}} {{list.size() + 1}} {{o.m - 1}}") "]}",
 	"{'variables':[],'steps':[" IF("a", "x > 1") "]}",
 	"{'variables':{},'input_schema':true,'steps':[" IF("a", "x > 1") "]}",
+	/* an item's own members come before those of the input */
+	"{" INPUT ",'steps':[{'type':'data_transform','config':{'source_data':'{{list}}',"
+	"'transformations':[{'type':'filter','condition':'name > 10 && index > 1','key':'k'}]}}]}",
 	/* as all steps may be named, none is known */
 	"{'steps':[" NOOP("a") "," LOG("b", "{{steps.map(k, steps[k])}}{{steps.a}}") "]}",
 	"{'steps':[{'name':'c','type':'conditional','config':{'condition':'true','true_action':'x'}"

@@ -55,7 +55,10 @@ PY
   count "$suite" "$passed" "$failed" "$skipped"
 }
 
-suite_unit() { make_check unit "$DEV/build"; }
+suite_unit() {
+  [ -z "$LONG" ] || export MILLRACE_TEST_LONG=1
+  make_check unit "$DEV/build"
+}
 suite_lint() {
   sh tools/lint/lint.sh "$ROOT" "$DEV/build" | tee "$OUT/lint.out"
   read -r passed failed < <(sed -n 's/^lint: \([0-9]*\) checks passed, \([0-9]*\) failed$/\1 \2/p' "$OUT/lint.out")
