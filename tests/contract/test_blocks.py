@@ -176,3 +176,26 @@ def test_on_failure_and_finally_are_seen(admin, things):
     names = {s["path"]: s["status"] for s in admin.steps(run)}
     assert names["on_failure/tell"] == names["finally/clean"] == "completed"
     assert why(admin, run, "finally/clean")["code"] == "COMPLETED"
+
+
+def test_results_of_any_size(admin, things, other):
+    run = start(admin, things, [
+        {"name": "small", "type": "set", "config": {"a": [1, "x"]}},
+        {"name": "loop", "type": "foreach", "config": {"items": [1, 2], "steps": [log("t", "{{item}}")]}},
+        {"name": "large", "type": "data_transform", "config": {"source_data": "{{trigger.list}}", "transformations": [
+            {"type": "map", "template": {"value": "{{item}}", "same": "{{item}}"}}]}}],
+        {"list": ["y" * 1000] * 1200})
+    assert admin.wait_run(run)["status"] == "completed", admin.run(run)
+    path = f"/api/v1/runs/{run}/steps"
+    small = admin.get(f"{path}/small/output")
+    assert small.json() == {"a": [1, "x"]} and small.headers["Content-Type"].startswith("application/json")
+    listed = {s["path"]: s for s in admin.steps(run)}
+    assert listed["large"]["output_data"] is None and listed["large"]["output_stored"] is True
+    large = admin.get(f"{path}/large/output")
+    assert large.status_code == 200 and large.headers["Content-Type"].startswith("application/json")
+    assert large.json() and large.text.count("y" * 1000) == 2400
+    assert listed["small"]["output_stored"] is False
+    for i in (0, 1):
+        assert admin.get(f"{path}/loop%2Ft/output?iteration={i}").status_code == 200
+    for client, name, code in ((admin, "nosuch", "STEP_NOT_FOUND"), (other, "large", "RUN_NOT_FOUND")):
+        assert client.get(f"{path}/{name}/output").json()["error_code"] == code
