@@ -12,6 +12,7 @@ import urllib.parse
 import uuid
 
 BULK_MAX = 10_000
+IDLE_S = 30
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", ""))
 
@@ -22,11 +23,15 @@ class Api:
         context = ssl.create_default_context(cafile=os.environ["MILLRACE_CA"])
         self.connection = http.client.HTTPSConnection(url.hostname, url.port, context=context, timeout=120)
         self.headers = {"Authorization": "Bearer " + os.environ["MILLRACE_KEY"]}
+        self.used = time.monotonic()
 
     def send(self, method, path, data, media_type="application/json"):
+        if time.monotonic() - self.used > IDLE_S:
+            self.connection.close() # nginx has done so already, or will; the request opens it again
         self.connection.request(method, path, data, {**self.headers, "Content-Type": media_type})
         answer = self.connection.getresponse()
         text = answer.read()
+        self.used = time.monotonic()
         if answer.status >= 300:
             raise SystemExit(f"{method} {path}: {answer.status} {text[:500]!r}")
         return json.loads(text)
@@ -133,16 +138,19 @@ class Cpu:
 
 
 def naive_loop(runs, batch=500):
-    """Whole runs a second of the simplest client that keeps such a journal: see naive_loop.c."""
+    """Whole runs a second of the simplest client that keeps such a journal, and PostgreSQL's CPU
+    microseconds for each: see naive_loop.c."""
     url, sql = os.environ["DATABASE_URL"], HERE / "engine"
     subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-v", f"runs={runs}", "-d", url,
                     "-f", sql / "naive_tables.sql"], check=True)
+    cpu = Cpu()
     out = subprocess.run([BUILD / "bench/engine/naive_loop", url + "?options=" + urllib.parse.quote(
         "-csearch_path=bench_naive -cenable_seqscan=off"), sql / "naive_claim.sql", sql / "naive_flush.sql", str(batch)],
         check=True, capture_output=True, text=True).stdout
+    postgres = cpu.us_each(runs)[1]
     subprocess.run(["psql", "-Xq", "-d", url, "-c", "set client_min_messages = warning; drop schema bench_naive cascade"],
                    check=True)
-    return float(out)
+    return float(out), postgres
 
 
 def median(values):

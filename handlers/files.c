@@ -12,6 +12,7 @@
 
 #include "fcgi/dispatch.h"
 #include "fcgi/multipart.h"
+#include "fcgi/route.h"
 #include "fcgi/worker.h"
 #include "handlers/handlers.h"
 #include "handlers/store.h"
@@ -504,6 +505,31 @@ int mr_handler_file_content(struct mr_request *r)
 	mr_response_header(r, "X-Accel-Redirect", key);
 	add_disposition(r, mr_pg_text(row, 0, "name"));
 	mr_response_header(r, "X-Content-Type-Options", MR_STR("nosniff"));
+	return 0;
+}
+
+int mr_handler_step_output(struct mr_request *r)
+{
+	const PGresult *row;
+	struct mr_str ref;
+
+	if (mr_dispatch_query(r, MR_SQL_STEP_OUTPUT, NULL, &row) < 0)
+		return 0; /* answered */
+	if (PQntuples(row) == 0 || mr_pg_text(row, 0, "error").p != NULL) {
+		mr_dispatch_answer(r, row);
+		return 0;
+	}
+	ref = mr_pg_text(row, 0, "ref");
+	if (ref.p == NULL) {
+		mr_response_json(r, r->route->out.status, mr_pg_text(row, 0, "output"));
+		return 0;
+	}
+	ref = mr_arena_printf(r->arena, "/_files/%.*s", MR_STR_ARG(ref));
+	if (ref.p == NULL)
+		return MR_E_NOMEM;
+	r->status = r->route->out.status;
+	r->out_content_type = MR_STR("application/json");
+	mr_response_header(r, "X-Accel-Redirect", ref);
 	return 0;
 }
 

@@ -32,6 +32,7 @@ int mr_handler_expression_evaluate(struct mr_request *r);
 int mr_handler_file_create(struct mr_request *r);
 int mr_handler_file_content(struct mr_request *r);
 int mr_handler_file_delete(struct mr_request *r);
+int mr_handler_step_output(struct mr_request *r); /* which may lie in the file store */
 
 /* sagas.c */
 int mr_handler_saga_start(struct mr_request *r);

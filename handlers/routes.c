@@ -536,6 +536,23 @@ const struct mr_route mr_routes[] = {
 	    .summary = "Why a step of a run stands where it stands.",
 	    .doc = "A step inside of others is named by its path, the slashes written as %2F.",
 	},
+	[MR_ROUTE_STEP_OUTPUT] = {
+	    .id = MR_ROUTE_STEP_OUTPUT,
+	    .method = MR_GET,
+	    .path = "/api/v1/runs/{id}/steps/{name}/output",
+	    .scope = MR_SCOPE_READ_ONLY,
+	    .rate = MR_RATE_MONITORING,
+	    .out = { 200, MR_SCHEMA_STEP_OUTPUT, NULL },
+	    .sql = MR_SQL_STEP_OUTPUT,
+	    .handler = HANDLER(mr_handler_step_output),
+	    .envelope = MR_ENVELOPE_RAW,
+	    .args = MR_ARGS({ .name = "iteration", .type = MR_ARG_INT, .min = 0, .max = 2147483647,
+		.doc = "The item or round of its block, from 0; else the latest." }),
+	    .errors = MR_ERRS(MR_ERR_RUN_NOT_FOUND, MR_ERR_STEP_NOT_FOUND),
+	    .tag = "runs",
+	    .summary = "The result of a step that completed, whatever its size.",
+	    .doc = "A step inside of others is named by its path, the slashes written as %2F.",
+	},
 	/* ---- sagas ---- */
 	[MR_ROUTE_SAGA_LIST] = {
 	    .id = MR_ROUTE_SAGA_LIST,

@@ -9,7 +9,8 @@ import time
 from bulk import one_round
 from client import Api, Database, median, row
 
-RUNS, COUNT, ROUNDS = 10_000_000, 10_000, 5
+RUNS = int(os.environ.get("BIG_RUNS", "10000000"))
+COUNT, ROUNDS = 10_000, 3
 
 
 def main():

@@ -29,7 +29,9 @@ def check(stack, *runs):
     for run in runs:
         check_journal(stack, run, run)
         assert waits(stack, run) == []
-        assert stack.rows(f"select 1 from millrace.run_commands where run_id = {run} and applied_at is null") == []
+        # an event may reach a run that is just ending: nobody applies it any more
+        assert stack.rows(f"select kind from millrace.run_commands where run_id = {run} and applied_at is null "
+                          "and kind <> 'event'") == []
 
 
 # ---- events and signals ----

@@ -112,7 +112,7 @@ VALUES = {
     "workflow_cancel": {"id": 3, **CALLER}, "workflow_pause": {"id": 3, **CALLER}, "workflow_resume": {"id": 3, **CALLER},
     "step_retry": {"step_execution_id": 10003, **CALLER},
     "run_signal": {"id": 1000, "name": "x", "body": "{}", **CALLER}, "run_update": {"id": 1000, "parameters": "{}", **CALLER},
-    "run_explain": {"id": 1000}, "step_explain": {"id": 1000, "name": "a"}, "event_get": {"id": 1000}, "event_list": PAGE, "saga_list": PAGE, "saga_get": {"id": 1000}, "saga_cancel": {"id": 1000, **CALLER},
+    "run_explain": {"id": 1000}, "step_explain": {"id": 1000, "name": "a"}, "step_output": {"id": 1000, "name": "a"}, "event_get": {"id": 1000}, "event_list": PAGE, "saga_list": PAGE, "saga_get": {"id": 1000}, "saga_cancel": {"id": 1000, **CALLER},
     "saga_attach": {"execution_id": 1000, "saga_type": "x", **CALLER},
     "file_create": {"storage_key": "x", "name": "x", "extension": "", "content_type": "a", "size": 1, "sha256": "a" * 64, **CALLER},
     "engine_claim": {"engine_id": 1, "batch": 500, "held": [1, 2]}, "engine_reconcile": {},

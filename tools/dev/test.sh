@@ -92,7 +92,7 @@ show_suite() { # SUITE PID
     sleep 0.5
     [ $((SECONDS - SUITE_START)) -ge $((shown + 30)) ] || continue
     shown=$((SECONDS - SUITE_START))
-    printf '  %-12s … %ds  %s\n' "$1" "$shown" "$(tail -n 1 "$OUT/$1.log" 2>/dev/null | tr -d '\r' | cut -c1-70)"
+    printf '  %-12s … %ds  %s\n' "$1" "$shown" "$(tail -n 5 "$OUT/$1.log" 2>/dev/null | grep . | tail -n 1 | tr -d "\r" | cut -c1-70)"
   done
 }
 
