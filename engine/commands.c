@@ -217,7 +217,8 @@ void mr_commands_obey(struct mr_held *h, const PGresult *r)
 	const struct columns c = find_columns(r);
 	int first = mr_run_row_first(r, c.run, h->id);
 
-	if (first < 0 || h->phase != MR_HELD_LIVE)
+	/* one without a run is being failed by hand: the flush that says so ends it */
+	if (first < 0 || h->phase != MR_HELD_LIVE || h->run == NULL)
 		return;
 	obey_deciding(h, r, first, &c);
 	obey_rest(h, r, first, &c);

@@ -82,8 +82,10 @@ static int write_file(char *path, struct mr_str text)
 	char *slash = strrchr(path, '/');
 	int fd, r;
 
-	(void)snprintf(tmp, sizeof(tmp), "%s.%ld.tmp", path, (long)getpid()); /* fits */
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	/* hosts that share the store may have the same pids */
+	(void)snprintf(tmp, sizeof(tmp), "%s.%08llx.tmp", path,
+	    (unsigned long long)(mr_rand_system.next(mr_rand_system.ctx) & 0xffffffffu)); /* fits */
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return MR_E_IO;
 	r = write_all(fd, text);

@@ -19,4 +19,5 @@ with pending as (
 select id as command_id, run_id, kind, data, fence, status, seq
 from pending
 where place <= 64
+	or kind in ('cancel', 'pause', 'resume')
 order by run_id, id
