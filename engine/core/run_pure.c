@@ -94,7 +94,8 @@ int mr_do_log(struct mr_attempt *a)
 	if (mr_fields_map(a->t->out->arena, &f, &result) < 0)
 		return MR_E_NOMEM;
 	r = mr_turn_complete(a->t, a->st, &result, &a->input, 0);
-	if (r < 0 || a->st->status != MR_STEP_COMPLETED)
+	/* the step's end is the line, unless an output of its own takes message and level away */
+	if (r < 0 || a->st->status != MR_STEP_COMPLETED || a->s->output == NULL)
 		return r;
 	return mr_turn_fact(a->t, MR_FACT_LOG, a->st, &f, -1);
 }

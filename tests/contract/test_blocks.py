@@ -128,7 +128,7 @@ def test_variables_are_changed_on_the_way(admin, things):
         assert admin.run(run)["vars"] == {"limit": 5, "other": "x"} and "variables" in kinds(admin, run)
         admin.ok("POST", f"/api/v1/runs/{run}/signals/go")
         admin.wait_run(run)
-        say = [e for e in admin.ok("GET", f"/api/v1/runs/{run}/logs")["items"] if e["kind"] == "log"]
+        say = [e for e in admin.ok("GET", f"/api/v1/runs/{run}/logs")["items"] if e["step"] == "say"]
         assert [e["message"] for e in say] == ["5"]
 
 

@@ -151,7 +151,7 @@ def test_variables_while_it_runs(stack):
     signal_run(stack, run, "go")
     stack.api.wait_run(run, "completed")
     assert row(stack, run)["vars"] == {"n": 7, "m": 2}
-    assert stack.rows(f"select data->>'message' as m from millrace.journal where run_id = {run} and kind = 'log'") == [{"m": "7"}]
+    assert stack.rows(f"select data->'output'->>'message' as m from millrace.journal where run_id = {run} and step = 'l'") == [{"m": "7"}]
     check(stack, run)
 
 
