@@ -267,9 +267,10 @@ static int open_items(struct apply *a)
 	struct mr_arena *arena = a->st->frame->arena;
 	struct mr_value items;
 	size_t len;
+	int r = given != NULL ? mr_foreach_items(arena, given, &items) : MR_E_INVALID;
 
-	if (given == NULL || mr_foreach_items(arena, given, &items) < 0)
-		return MR_E_INVALID;
+	if (r < 0)
+		return r == MR_E_NOMEM ? r : MR_E_INVALID;
 	in->next = 0;
 	in->failed = 0;
 	in->has_failure = false;
