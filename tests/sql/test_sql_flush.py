@@ -15,8 +15,8 @@ def claimed(tenant, engine):
 
 
 def later(claimed, facts=1, **more):
-    """The same run, for the flush after one with so many facts."""
-    return {**claimed, "seq": claimed["seq"] + facts, **more}
+    """The same run, for the flush after one with so many facts; the first took the run and raised its fence."""
+    return {**claimed, "fence": claimed["fence"] + 1, "seq": claimed["seq"] + facts, **more}
 
 
 def waits(claimed, *rows, unwaits=(), emits=()):
@@ -115,7 +115,8 @@ def test_children_are_cancelled_for_who_holds_the_parent(db, engine, claimed, te
     parent = claimed["run_id"]
     tenant.workflow("child")
     engine.flush(claimed)
-    spawned, = db.run("engine_spawn", engine_id=engine.id, places=[0], run_ids=[parent], fences=[claimed["fence"]],
+    fence = claimed["fence"] + 1
+    spawned, = db.run("engine_spawn", engine_id=engine.id, places=[0], run_ids=[parent], fences=[fence],
                       step_execution_ids=[7], attempts=[1], workflows=["child"], versions=[None], inputs=['{"a": 1}'],
                       cascades=[True])
     child = spawned["child_run_id"]
@@ -126,8 +127,8 @@ def test_children_are_cancelled_for_who_holds_the_parent(db, engine, claimed, te
         return [r["run_id"] for r in db.run("engine_cancel_children", run_ids=[parent], fences=[fence], seqs=[seq],
                                             step_execution_ids=[7])]
 
-    assert cancel(claimed["fence"] - 1) == []
-    assert cancel(claimed["fence"]) == [child]
+    assert cancel(fence - 1) == []
+    assert cancel(fence) == [child]
 
 
 def test_each_reason_to_wait_is_one(db, engine, claimed, tenant):

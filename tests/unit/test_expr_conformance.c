@@ -94,7 +94,7 @@ static const char *run(struct world *w, struct mr_str source, struct mr_str *sai
 		r = mr_expr_eval(e, &w->env, w->arena, &v, &err);
 		how = r == MR_E_LIMIT ? "limit" : r < 0 ? "fails" : "gives";
 	}
-	*said = mr_str(err.message);
+	*said = mr_arena_str(w->arena, mr_str(err.message));
 	if (r < 0 && (err.line == 0 || err.column == 0))
 		*said = MR_STR("(no position)");
 	if (r == 0)
