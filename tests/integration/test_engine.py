@@ -29,8 +29,10 @@ def without_engine(stack):
 def test_to_completion(stack, receiver):
     run = start(stack, [log("a"), call(stack, "/b"), log("c")])
     done = stack.api.wait_run(run, "completed")
-    assert facts(stack, run) == ["created", "started", "step.completed:a", "log:a", "step.started:b",
-                                 "step.completed:b", "step.completed:c", "log:c", "completed"]
+    assert facts(stack, run) == ["created", "started", "step.completed:a", "step.started:b",
+                                 "step.completed:b", "step.completed:c", "completed"]
+    lines = [e["message"] for e in stack.api.ok("GET", f"/api/v1/runs/{run}/logs")["items"] if e["step"] in ("a", "c")]
+    assert sorted(lines) == ["this is a", "this is c"]
     assert done["progress"] == 100 and done["started_at"] and done["completed_at"]
     assert set(done["result_data"]) == {"a", "b", "c"}
     assert len(receiver.of("/b")) == 1
