@@ -17,9 +17,10 @@
 /* Runs that wait for a flush or are in one, in batches: beyond that, claiming more only makes
  * them wait here instead of where another engine could have them. */
 #define BACKLOG_BATCHES 4
-/* After a claim that found little the next one waits so long: what comes one by one, but often, is
- * then claimed and written in small batches, each at the price of a single one. */
-#define GAP_US   3000
+/* After a claim that found little the next one waits so long, unless there is nothing else to do:
+ * what comes one by one, but often, is then claimed and written in small batches, each at the price
+ * of a single one. */
+#define GAP_US   8000
 #define LIST_MAX ((size_t)64 * 1024 * 1024)
 
 struct mr_claim {
@@ -63,7 +64,7 @@ static bool is_too_soon(struct mr_claim *c)
 {
 	int64_t left_us = c->sent_us + GAP_US - mr_engine_mono_us(c->engine);
 
-	if (!c->found_little || left_us <= 0)
+	if (!c->found_little || left_us <= 0 || mr_runs_len(c->engine->runs) == 0)
 		return false;
 	if (!c->is_put_off)
 		mr_timers_claim_at(c->engine->timers, mr_engine_now_us(c->engine) + left_us);
