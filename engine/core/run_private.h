@@ -408,8 +408,8 @@ struct mr_attempt {
 int mr_turn_begin(struct mr_turn *t, struct mr_step_state *st) MR_MUST_CHECK;
 /* The next attempt of a step. */
 int mr_turn_attempt_again(struct mr_turn *t, struct mr_step_state *st) MR_MUST_CHECK;
-/* RAW: what came out, before the step's output template. INPUT: to be recorded, or NULL. WAYS:
- * names of the branches taken (a list or a text), or NULL. */
+/* RAW: what came out, before the step's output template. INPUT: to be recorded, or
+ * NULL. */
 int mr_turn_complete(struct mr_turn *t, struct mr_step_state *st, const struct mr_value *raw,
     const struct mr_value *input, int64_t duration_us) MR_MUST_CHECK;
 /* As complete, with more members of the fact. */
