@@ -41,7 +41,7 @@ def connect(path, timeout=10):
     return sock
 
 
-def read_answer(sock):
+def receive(sock):
     """Status and body; None when the worker closed the connection instead."""
     got, out = b"", b""
     while True:
@@ -52,13 +52,17 @@ def read_answer(sock):
                 head, _, body = out.partition(b"\r\n\r\n")
                 return int(re.search(rb"Status: (\d+)", head).group(1)), body
             out += data
-        try:
-            more = sock.recv(65536)
-        except ConnectionError:
-            return None
+        more = sock.recv(65536)
         if not more:
             return None
         got += more
+
+
+def read_answer(sock):
+    try:
+        return receive(sock)
+    except ConnectionError:
+        return None
 
 
 def ask(path, uri="/health"):
@@ -185,24 +189,36 @@ def test_new_settings_by_new_workers(own):
 
 
 class Kept:
-    """A connection as nginx keeps it: used until it is closed behind an answer, then opened anew."""
+    """A connection as nginx keeps it: opened anew when the worker has closed it between requests.
+
+    A worker may let an idle connection go at any moment. What it had not read by then is sent
+    again on a new connection (nginx does the same); what it has read must be answered.
+    """
 
     def __init__(self, path):
         self.path, self.sock = path, connect(path)
 
     def ask(self):
-        self.sock.sendall(request())
-        answer = read_answer(self.sock)
-        self.sock.settimeout(0.002)
         try:
-            closed = self.sock.recv(1) == b""
-        except TimeoutError:
-            closed = False
-        self.sock.settimeout(10)
-        if closed:
+            return self.ask_once()
+        except (BrokenPipeError, ConnectionResetError):
             self.sock.close()
             self.sock = connect(self.path)
+            return self.ask_once()
+
+    def ask_once(self):
+        if self.is_closed():
+            raise BrokenPipeError
+        self.sock.sendall(request())
+        answer = receive(self.sock)
+        assert answer is not None, "the request was read, its answer never came"
         return answer
+
+    def is_closed(self):
+        try:
+            return self.sock.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
 
 
 def test_no_answer_is_lost_while_settings_change(own):
