@@ -39,10 +39,19 @@ const char *const mr_step_status_names[MR_STEP_STATUS_COUNT] = {
 
 const char *const mr_skip_reason_names[MR_SKIP_REASON_COUNT] = {
 	[MR_SKIP_NONE] = "",
-	[MR_SKIP_WHEN] = "when",
-	[MR_SKIP_PATH_NOT_TAKEN] = "path_not_taken",
-	[MR_SKIP_JOIN] = "join",
-	[MR_SKIP_CANCEL_REST] = "cancel_rest",
+#define MR_SKIP_REASON(id, word) [MR_SKIP_##id] = (word),
+#define MR_CANCEL_REASON(id, word)
+#include "engine/core/reasons.def"
+#undef MR_CANCEL_REASON
+#undef MR_SKIP_REASON
+};
+
+const char *const mr_cancel_reason_names[MR_CANCEL_REASON_COUNT] = {
+#define MR_SKIP_REASON(id, word)
+#define MR_CANCEL_REASON(id, word) [MR_CANCEL_##id] = (word),
+#include "engine/core/reasons.def"
+#undef MR_CANCEL_REASON
+#undef MR_SKIP_REASON
 };
 
 const char *const mr_run_phase_names[MR_PHASE_COUNT] = {

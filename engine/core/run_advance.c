@@ -95,7 +95,7 @@ static int go_main(struct mr_turn *t, bool *ret_moved)
 	if (run->terminated.kind != MR_VALUE_NULL)
 		return mr_turn_terminate(t);
 	if (f->failed != NULL) {
-		r = mr_turn_cancel_frame(t, f, "failed");
+		r = mr_turn_cancel_frame(t, f, MR_CANCEL_FAILED);
 		if (r == 0)
 			r = mr_value_copy(run->arena, &f->failed->error, &error);
 		return r == 0 ? mr_turn_finish(t, MR_RUN_FAILED, &error, NULL) : r;

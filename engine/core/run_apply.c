@@ -544,7 +544,7 @@ static int apply_step_cancelled(struct apply *a)
 	if (!mr_step_is_active(a->st->status))
 		return MR_E_INVALID;
 	/* a race that was lost is the block's own course; anything else ends the whole block */
-	if (!mr_str_eqz(reason, mr_skip_reason_names[MR_SKIP_CANCEL_REST]))
+	if (!mr_str_eqz(reason, mr_cancel_reason_names[MR_CANCEL_REST]))
 		a->st->frame->is_cancelled = true;
 	a->st->ways = 0;
 	return mr_step_end(a->run, a->st, MR_STEP_CANCELLED);

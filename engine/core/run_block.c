@@ -19,7 +19,7 @@ static int fail_by(struct mr_turn *t, struct mr_step_state *st, const struct mr_
 	struct mr_failure f = {
 		.inner = error, .retryable = true, .duration_us = mr_turn_took(t, st)
 	};
-	int r = mr_turn_cancel_inner(t, st, "failed");
+	int r = mr_turn_cancel_inner(t, st, MR_CANCEL_FAILED);
 
 	return r == 0 ? mr_turn_fail(t, st, &f) : r;
 }
@@ -34,7 +34,7 @@ static int stop_failing(struct mr_turn *t, struct mr_step_state *st)
 		struct mr_frame *next = f->next;
 
 		if (f->failed != NULL && !f->is_closed)
-			r = mr_turn_cancel_frame(t, f, "failed");
+			r = mr_turn_cancel_frame(t, f, MR_CANCEL_FAILED);
 		f = next;
 	}
 	return r;
@@ -275,7 +275,7 @@ static int fail_parallel(struct mr_turn *t, struct mr_step_state *st, const stru
 		return fail_by(t, st, n->error);
 	f.message = MR_STR("not as many branches completed as join asks for");
 	f.duration_us = mr_turn_took(t, st);
-	r = mr_turn_cancel_inner(t, st, "failed");
+	r = mr_turn_cancel_inner(t, st, MR_CANCEL_FAILED);
 	return r == 0 ? mr_turn_fail(t, st, &f) : r;
 }
 
@@ -287,7 +287,7 @@ static int settle_parallel(struct mr_turn *t, struct mr_step_state *st)
 	case MR_PARALLEL_FAILS:
 		return fail_parallel(t, st, &n);
 	case MR_PARALLEL_COMPLETES:
-		if (n.left > 0 && mr_turn_cancel_inner(t, st, "race") < 0)
+		if (n.left > 0 && mr_turn_cancel_inner(t, st, MR_CANCEL_RACE) < 0)
 			return MR_E_NOMEM;
 		return complete_parallel(t, st);
 	default:

@@ -134,7 +134,7 @@ int mr_turn_finish(struct mr_turn *t, enum mr_run_status outcome, const struct m
 /* ---- ends that are not the steps' own ---- */
 
 /* Everything that is under way anywhere. */
-static int cancel_all(struct mr_turn *t, const char *reason)
+static int cancel_all(struct mr_turn *t, enum mr_cancel_reason reason)
 {
 	struct mr_frame *const tops[] = { t->run->main, t->run->undoing, t->run->on_failure,
 		t->run->finally };
@@ -169,7 +169,7 @@ int mr_turn_terminate(struct mr_turn *t)
 	const struct mr_value *output = mr_value_get(how, "output");
 	struct mr_str status = mr_value_get_str(how, "status");
 	struct mr_value error;
-	int r = cancel_all(t, "terminated");
+	int r = cancel_all(t, MR_CANCEL_TERMINATED);
 
 	if (r < 0)
 		return r;
@@ -188,7 +188,7 @@ int mr_turn_terminate(struct mr_turn *t)
 int mr_turn_time_out(struct mr_turn *t)
 {
 	struct mr_value error;
-	int r = cancel_all(t, "timed_out");
+	int r = cancel_all(t, MR_CANCEL_TIMED_OUT);
 
 	if (r == 0)
 		r = mr_run_error_make(t, "timeout",
@@ -199,7 +199,7 @@ int mr_turn_time_out(struct mr_turn *t)
 int mr_turn_fail_run(struct mr_turn *t, struct mr_value error)
 {
 	struct mr_fields f = { .len = 0 };
-	int r = cancel_all(t, "failed");
+	int r = cancel_all(t, MR_CANCEL_FAILED);
 
 	if (r < 0)
 		return r;
@@ -211,7 +211,7 @@ int mr_turn_fail_run(struct mr_turn *t, struct mr_value error)
 int mr_turn_cancel_run(struct mr_turn *t, const struct mr_run_event *ev)
 {
 	bool at_once = t->run->phase != MR_PHASE_MAIN || !t->run->started;
-	int r = cancel_all(t, "cancelled");
+	int r = cancel_all(t, MR_CANCEL_WITH_RUN);
 
 	if (r < 0)
 		return r;
@@ -226,7 +226,7 @@ int mr_turn_cancel_run(struct mr_turn *t, const struct mr_run_event *ev)
 static int stop_failing(struct mr_turn *t, struct mr_frame *f, bool *ret_moved)
 {
 	*ret_moved = f->failed != NULL && f->active != NULL;
-	return *ret_moved ? mr_turn_cancel_frame(t, f, "failed") : 0;
+	return *ret_moved ? mr_turn_cancel_frame(t, f, MR_CANCEL_FAILED) : 0;
 }
 
 static int after_undoing(struct mr_turn *t)

@@ -325,7 +325,7 @@ int mr_turn_stop(struct mr_turn *t, struct mr_step_state *st)
 	return mr_turn_unawait(t, st);
 }
 
-static int cancel_step(struct mr_turn *t, struct mr_step_state *st, const char *reason)
+static int cancel_step(struct mr_turn *t, struct mr_step_state *st, enum mr_cancel_reason reason)
 {
 	struct mr_fields f = mr_turn_step_fields(t, st);
 	int r = mr_turn_cancel_inner(t, st, reason);
@@ -334,7 +334,7 @@ static int cancel_step(struct mr_turn *t, struct mr_step_state *st, const char *
 		r = mr_turn_stop(t, st);
 	if (r < 0)
 		return r;
-	mr_fields_put(&f, "reason", mr_value_strz(reason));
+	mr_fields_put(&f, "reason", mr_value_strz(mr_cancel_reason_names[reason]));
 	return mr_turn_fact(t, MR_FACT_STEP_CANCELLED, st, &f, mr_turn_took(t, st));
 }
 
@@ -349,7 +349,7 @@ static struct mr_step_state *last_active(const struct mr_frame *f)
 	return last;
 }
 
-int mr_turn_cancel_frame(struct mr_turn *t, struct mr_frame *f, const char *reason)
+int mr_turn_cancel_frame(struct mr_turn *t, struct mr_frame *f, enum mr_cancel_reason reason)
 {
 	int r = 0;
 
@@ -359,7 +359,7 @@ int mr_turn_cancel_frame(struct mr_turn *t, struct mr_frame *f, const char *reas
 }
 
 /* As deep as blocks are nested. */
-int mr_turn_cancel_inner(struct mr_turn *t, struct mr_step_state *st, const char *reason)
+int mr_turn_cancel_inner(struct mr_turn *t, struct mr_step_state *st, enum mr_cancel_reason reason)
 {
 	struct mr_frame *f;
 
@@ -399,7 +399,7 @@ static int drop_racer(struct mr_turn *t, struct mr_step_state *other)
 	struct mr_fields f;
 
 	if (mr_step_is_active(other->status))
-		return cancel_step(t, other, mr_skip_reason_names[MR_SKIP_CANCEL_REST]);
+		return cancel_step(t, other, MR_CANCEL_REST);
 	f = mr_turn_step_fields(t, other);
 	mr_fields_put(&f, "reason", mr_value_strz(mr_skip_reason_names[MR_SKIP_CANCEL_REST]));
 	return mr_turn_fact(t, MR_FACT_STEP_SKIPPED, other, &f, -1);

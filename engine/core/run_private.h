@@ -26,11 +26,21 @@ enum mr_step_status {
 
 enum mr_skip_reason {
 	MR_SKIP_NONE,
-	MR_SKIP_WHEN,
-	MR_SKIP_PATH_NOT_TAKEN,
-	MR_SKIP_JOIN,        /* its join can't be met any more */
-	MR_SKIP_CANCEL_REST, /* a race beside it was won */
+#define MR_SKIP_REASON(id, word) MR_SKIP_##id,
+#define MR_CANCEL_REASON(id, word)
+#include "engine/core/reasons.def"
+#undef MR_CANCEL_REASON
+#undef MR_SKIP_REASON
 	MR_SKIP_REASON_COUNT
+};
+
+enum mr_cancel_reason {
+#define MR_SKIP_REASON(id, word)
+#define MR_CANCEL_REASON(id, word) MR_CANCEL_##id,
+#include "engine/core/reasons.def"
+#undef MR_CANCEL_REASON
+#undef MR_SKIP_REASON
+	MR_CANCEL_REASON_COUNT
 };
 
 enum mr_run_phase {
@@ -188,6 +198,7 @@ struct mr_run {
 
 extern const char *const mr_step_status_names[MR_STEP_STATUS_COUNT];
 extern const char *const mr_skip_reason_names[MR_SKIP_REASON_COUNT];
+extern const char *const mr_cancel_reason_names[MR_CANCEL_REASON_COUNT];
 extern const char *const mr_run_phase_names[MR_PHASE_COUNT];
 static inline const struct mr_step *mr_step_of(
     const struct mr_run *run, const struct mr_step_state *st)
@@ -490,10 +501,11 @@ int mr_turn_fail(
 int mr_turn_fail_expr(struct mr_turn *t, struct mr_step_state *st, struct mr_str member, int r,
     const struct mr_expr_error *err, const struct mr_run_env *env) MR_MUST_CHECK;
 /* Cancels what is active in a frame, with all that is inside. */
-int mr_turn_cancel_frame(struct mr_turn *t, struct mr_frame *f, const char *reason) MR_MUST_CHECK;
+int mr_turn_cancel_frame(
+    struct mr_turn *t, struct mr_frame *f, enum mr_cancel_reason reason) MR_MUST_CHECK;
 /* Cancels what is active inside a step, not the step itself. */
 int mr_turn_cancel_inner(
-    struct mr_turn *t, struct mr_step_state *st, const char *reason) MR_MUST_CHECK;
+    struct mr_turn *t, struct mr_step_state *st, enum mr_cancel_reason reason) MR_MUST_CHECK;
 /* What the step has outside (an effect, a child run, a wait) is not wanted any more. */
 int mr_turn_stop(struct mr_turn *t, struct mr_step_state *st) MR_MUST_CHECK;
 /* The join of ST is met: what is left of the others before it is cancelled. */

@@ -395,7 +395,7 @@ static int over_time(struct mr_turn *t, struct mr_step_state *st)
 		.type = "timeout", .retryable = true, .duration_us = mr_turn_took(t, st)
 	};
 
-	if (mr_turn_cancel_inner(t, st, "timed_out") < 0 || mr_turn_stop(t, st) < 0)
+	if (mr_turn_cancel_inner(t, st, MR_CANCEL_TIMED_OUT) < 0 || mr_turn_stop(t, st) < 0)
 		return MR_E_NOMEM;
 	f.message = mr_arena_printf(t->out->arena, "the step did not end within its timeout (%g s)",
 	    (double)(mr_step_deadline(t->run, st) - st->began_at) / 1e6);

@@ -1,7 +1,10 @@
 """Why runs and steps stand where they stand: each reason is brought about and asked for."""
 import json
+import re
 
 import pytest
+
+from database import ROOT
 
 LATER = 4102444800000000
 ERROR = {"type": "http.503", "message": "away", "step": "b", "attempt": 1}
@@ -157,7 +160,10 @@ def test_ended(tenant, db, w, engine, status, words):
     ("step.cancelled", {"reason": "failed"}, "CANCELLED", "It was cancelled: a step beside it failed."),
     ("step.cancelled", {"reason": "cancelled"}, "CANCELLED", "It was cancelled with the run."),
     ("step.cancelled", {"reason": "timed_out"}, "CANCELLED",
-     "It was cancelled: the time of the run or of the step that holds it was over.")])
+     "It was cancelled: the time of the run or of the step that holds it was over."),
+    ("step.cancelled", {"reason": "race"}, "CANCELLED",
+     "It was cancelled: enough of the branches beside its own were done, and the rest was not wanted any more."),
+    ("step.cancelled", {"reason": "terminated"}, "CANCELLED", "It was cancelled: another step ended the run.")])
 def test_ended_steps(tenant, w, engine, kind, data, code, words):
     c = claimed(tenant, engine, w)
     flush(engine, c, "running", (kind, "b", "new", 2, {"type": "log", "order": 2, **data}), wake_us=LATER)
@@ -165,6 +171,23 @@ def test_ended_steps(tenant, w, engine, kind, data, code, words):
     assert (told["code"], told["message"]) == (code, words)
     assert told["execution"]["status"] == told["status"] and told["handled"] == data.get("handled")
     assert told["catch"] == (data["catch"] + 1 if "catch" in data else None)
+
+
+REASONS = [(kind, reason) for kinds, kind in (("SKIP", "step.skipped"), ("CANCEL", "step.cancelled")) for reason in re.findall(
+    rf'^MR_{kinds}_REASON\(\w+, "(\w+)"\)', (ROOT / "engine/core/reasons.def").read_text(), re.M)]
+
+
+@pytest.mark.parametrize("kind, reason", REASONS)
+def test_every_reason_of_the_engine_has_words(tenant, w, engine, kind, reason):
+    """The list is the engine's table: a reason without words shows as itself."""
+    c = claimed(tenant, engine, w)
+    flush(engine, c, "running", (kind, "b", "new", 1, {"type": "log", "order": 2, "reason": reason}), wake_us=LATER)
+    words = step(tenant, c["run_id"], "b")["message"]
+    assert re.fullmatch(r"It was (skipped|cancelled)[: ].*\.", words) and not words.endswith(f": {reason}"), words
+
+
+def test_the_reasons_are_found():
+    assert ("step.cancelled", "race") in REASONS and ("step.skipped", "when") in REASONS and len(REASONS) >= 10
 
 
 def test_undone_steps(tenant, w, engine):
