@@ -46,6 +46,7 @@ int mr_run_row_read(const PGresult *r, int row, const struct mr_run_columns *c, 
 	h->seq = (unsigned)mr_run_row_i64(r, row, c->seq);
 	h->created_at_us = mr_run_row_i64(r, row, c->created_at_us);
 	h->started_at_us = mr_run_row_i64(r, row, c->started_at_us);
+	h->timeout_us = mr_run_row_i64(r, row, c->timeout_seconds) * 1000000;
 	h->parent_run_id = mr_run_row_i64(r, row, c->parent_run_id);
 	h->admitted = mr_str_eqz(mr_run_row_text(r, row, c->admitted), "t");
 	if (keep(h, mr_run_row_text(r, row, c->limit_key), &h->limit_key) < 0 ||

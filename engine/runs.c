@@ -271,6 +271,7 @@ int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 		.workflow_name = h->definition->name,
 		.version = h->version,
 		.created_at_us = h->created_at_us,
+		.timeout_us = h->timeout_us,
 		.env_lookup = mr_env_lookup,
 		.env_ctx = &h->engine->env,
 		.payload_store = mr_payload_store,

@@ -61,6 +61,7 @@ struct mr_held {
 	bool is_taken; /* the row has us as its owner; else the first flush takes it */
 	unsigned seq;  /* as far as it is committed */
 	int64_t created_at_us, started_at_us;
+	int64_t timeout_us;                                       /* of this run alone; 0: none */
 	int64_t parent_run_id;                                    /* 0: none */
 	struct mr_str input, correlation_id, traceparent, waiter; /* in arena */
 	struct mr_str limit_key; /* in arena; absent: no place of a limit was asked for */

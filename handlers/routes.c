@@ -614,6 +614,8 @@ const struct mr_route mr_routes[] = {
 	    .errors = MR_ERRS(MR_ERR_SAGA_NOT_FOUND, MR_ERR_RUN_NOT_ACTIVE),
 	    .tag = "sagas",
 	    .summary = "Cancels a saga: after the answer no further step starts.",
+	    .doc = "What its steps did is not undone, and its finally runs: compensation is for runs "
+		   "that fail or take too long.",
 	},
 	/* ---- the system again ---- */
 	[MR_ROUTE_STATUS] = {

@@ -33,11 +33,23 @@ static struct mr_str id_of(struct mr_request *r, const struct saga *s, const cha
 	return (struct mr_str){ v->s.p + at, v->s.len - at };
 }
 
+/* The seconds that the whole run may take; absent when nothing is said of it. */
+static struct mr_str timeout_of(struct mr_request *r, const struct saga *s)
+{
+	const struct mr_value *v = mr_value_get(s->input, "timeout_seconds");
+
+	if (v != NULL && v->kind == MR_VALUE_INT)
+		return mr_arena_printf(r->arena, "%lld", (long long)v->i);
+	if (v != NULL && v->kind == MR_VALUE_DOUBLE) /* 6E2 is an integer too */
+		return mr_arena_printf(r->arena, "%.0f", v->d);
+	return MR_STR_NONE;
+}
+
 /* The definition in input_data, with its timeout. Answered when negative. */
 static int read_definition(struct mr_request *r, const struct saga *s, struct mr_definition *ret)
 {
 	struct mr_str config = mr_slice_member(r->arena, s->text, s->input, "workflow_config");
-	struct mr_str timeout = mr_slice_member(r->arena, s->text, s->input, "timeout_seconds");
+	struct mr_str timeout = timeout_of(r, s);
 	struct mr_value body = MR_NULL_VALUE;
 	struct mr_faults faults;
 	struct mr_str text =
@@ -91,6 +103,7 @@ static void start_workflow(struct mr_request *r, const struct saga *s, struct mr
 {
 	const struct mr_pair extra[] = {
 		{ MR_STR("workflow_id"), workflow_id },
+		{ MR_STR("timeout_seconds"), timeout_of(r, s) },
 		{ MR_STR("input"), s->text },
 		{ MR_STR("label"), s->label },
 		{ MR_STR("saga_correlation"), s->correlation_id },

@@ -111,6 +111,7 @@ struct mr_run_info {
 	int version;
 	struct mr_value input; /* trigger.* */
 	int64_t created_at_us; /* timeouts count from started */
+	int64_t timeout_us;    /* of this run, if shorter than its definition's; 0: none */
 	/* names under env.*, secrets.*: asked when an expression needs them; may be NULL */
 	int (*env_lookup)(void *ctx, struct mr_arena *a, struct mr_str scope, struct mr_value *ret);
 	void *env_ctx;

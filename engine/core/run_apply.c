@@ -591,6 +591,17 @@ static int apply_created(struct apply *a)
 	return a->fact->seq == 1 ? 0 : MR_E_INVALID;
 }
 
+/* Its timeout counts from this fact: the definition's or its own, whichever is shorter. */
+static void count_down(struct apply *a)
+{
+	int64_t us = a->run->g->timeout_us, own_us = a->run->info.timeout_us;
+
+	if (own_us > 0 && (us == 0 || own_us < us))
+		us = own_us;
+	if (us > 0)
+		a->run->deadline_at = a->fact->at_us + us;
+}
+
 static int apply_started(struct apply *a)
 {
 	struct mr_run *run = a->run;
@@ -602,8 +613,7 @@ static int apply_started(struct apply *a)
 		return MR_E_NOMEM;
 	run->started = true;
 	run->started_at = a->fact->at_us;
-	if (run->g->timeout_us > 0)
-		run->deadline_at = a->fact->at_us + run->g->timeout_us;
+	count_down(a);
 	return mr_frame_open(run, &run->g->blocks[0], NULL, 0, NULL, &run->main);
 }
 
@@ -806,8 +816,8 @@ static int apply_retried(struct apply *a)
 	}
 	if (mr_run_redo(run, from) < 0)
 		return MR_E_NOMEM;
-	if (run->started && run->g->timeout_us > 0)
-		run->deadline_at = a->fact->at_us + run->g->timeout_us;
+	if (run->started)
+		count_down(a);
 	return 0;
 }
 

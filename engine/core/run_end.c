@@ -191,8 +191,8 @@ int mr_turn_time_out(struct mr_turn *t)
 	int r = cancel_all(t, MR_CANCEL_TIMED_OUT);
 
 	if (r == 0)
-		r = mr_run_error_make(t, "timeout",
-		    "the run did not end within the timeout of its definition", &error);
+		r = mr_run_error_make(
+		    t, "timeout", "the run did not end within its timeout", &error);
 	return r == 0 ? mr_turn_finish(t, MR_RUN_TIMED_OUT, &error, NULL) : r;
 }
 

@@ -1,7 +1,7 @@
 -- name:    engine_claim
 -- purpose: a batch of runs to go on with: half of it for those whose time has come, the rest by priority, then fair between tenants, then age
 -- params:  engine_id int8, batch int4, held int8[]
--- returns: many (run_id int8, tenant_id int8, workflow_id int8, version int4, fence int8, seq int4, waiter text, correlation_id text, traceparent text, input json, created_at_us int8, started_at_us int8, parent_run_id int8, limit_key text, admitted bool)
+-- returns: many (run_id int8, tenant_id int8, workflow_id int8, version int4, fence int8, seq int4, waiter text, correlation_id text, traceparent text, input json, created_at_us int8, started_at_us int8, parent_run_id int8, limit_key text, admitted bool, timeout_seconds int4)
 -- flags:   read
 -- index:   runs_queued_idx
 -- Only reads: the flush that writes what a run did takes it, if its fence still stands. So that two
@@ -98,6 +98,6 @@ groups (priority, tenant_id, n) as (
 )
 select r.id as run_id, r.tenant_id, r.workflow_id, r.version, r.fence, r.seq, r.waiter, r.correlation_id, r.traceparent,
 	r.input, us(r.created_at) as created_at_us, us(r.started_at) as started_at_us,
-	r.parent_run_id, r.limit_key, r.admitted
+	r.parent_run_id, r.limit_key, r.admitted, r.timeout_seconds
 from (select id from due union select id from late union select id from queue union select id from rest) p
 join runs r on r.id = p.id

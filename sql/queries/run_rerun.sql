@@ -5,7 +5,7 @@
 -- flags:   write
 with target as materialized (
 	select r.id, r.workflow_id, coalesce(:version, r.version) as version, coalesce(:priority, r.priority) as priority,
-		coalesce(:input, r.input) as input, r.mode, r.saga_type, r.saga_label,
+		coalesce(:input, r.input) as input, r.mode, r.saga_type, r.saga_label, r.timeout_seconds,
 		case
 			when w.status <> 'active' then 'WORKFLOW_NOT_ACTIVE'
 			when not exists (
@@ -18,9 +18,9 @@ with target as materialized (
 	where r.id = :id
 ), run as (
 	insert into runs (id, tenant_id, workflow_id, version, priority, seq, trigger_type, triggered_by, correlation_id,
-		traceparent, input, rerun_of, mode, saga_type, saga_label)
+		traceparent, input, rerun_of, mode, saga_type, saga_label, timeout_seconds)
 	select nextval('run_id_seq'), :tenant_id, t.workflow_id, t.version, t.priority, 1, 'manual', :principal_name,
-		:correlation_id, :traceparent, t.input, t.id, t.mode, t.saga_type, t.saga_label
+		:correlation_id, :traceparent, t.input, t.id, t.mode, t.saga_type, t.saga_label, t.timeout_seconds
 	from target t
 	where t.error is null
 	returning id, status, trigger_type, triggered_by

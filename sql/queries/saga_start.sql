@@ -1,6 +1,6 @@
 -- name:    saga_start
 -- purpose: starts a saga: a run of that workflow, to be undone when it fails
--- params:  workflow_id int8, saga_type text, label text?, saga_correlation text?, input json, tenant_id int8, principal_name text?, correlation_id text?, traceparent text?
+-- params:  workflow_id int8, saga_type text, label text?, saga_correlation text?, timeout_seconds int4?, input json, tenant_id int8, principal_name text?, correlation_id text?, traceparent text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 with target as materialized (
@@ -9,9 +9,9 @@ with target as materialized (
 	where w.id = :workflow_id
 ), run as (
 	insert into runs (id, tenant_id, workflow_id, version, seq, trigger_type, triggered_by, correlation_id, traceparent, input,
-		mode, saga_type, saga_label)
+		mode, saga_type, saga_label, timeout_seconds)
 	select nextval('run_id_seq'), :tenant_id, t.id, t.version, 1, 'api', :principal_name,
-		coalesce(:saga_correlation, :correlation_id), :traceparent, :input, 'saga', :saga_type, :label
+		coalesce(:saga_correlation, :correlation_id), :traceparent, :input, 'saga', :saga_type, :label, :timeout_seconds
 	from target t
 	where t.error is null
 	returning *

@@ -1,6 +1,8 @@
 """Sagas: started from a workflow, from a definition, from an execution that is there; listed, read, cancelled."""
 import pytest
 
+from support.stack import wait_until
+
 STEPS = [{"name": "one", "type": "log", "config": {"message": "{{trigger.order}}"}}]
 
 
@@ -36,6 +38,41 @@ def test_from_a_definition(admin):
     assert admin.wait_run(first["run_id"])["status"] == "completed"
     named = start(admin, {"workflow_config": {"name": "a saga of its own", "steps": STEPS}, "order": 1}).json()
     assert named["workflow_name"] == "a saga of its own"
+
+
+def test_a_timeout_counts(admin, things):
+    w = things.slow
+    saga = start(admin, {"workflow_id": w, "timeout_seconds": 1}).json()
+    run = admin.wait_run(saga["run_id"])
+    assert run["status"] == "timed_out" and run["error"]["message"] == "the run did not end within its timeout"
+    again = admin.ok("POST", f"/api/v1/runs/{saga['run_id']}/rerun")
+    assert admin.wait_run(again["run_id"])["status"] == "timed_out"
+    inline = start(admin, {"workflow_config": {"steps": things.SLOW}, "timeout_seconds": 1.0}).json()
+    assert admin.wait_run(inline["run_id"])["status"] == "timed_out"
+    for seconds in (600, 6E2, None):
+        long = start(admin, {"workflow_id": things.quick, "timeout_seconds": seconds}).json()
+        assert admin.wait_run(long["run_id"])["status"] == "completed"
+
+
+def test_what_a_cancel_undoes(admin, things):
+    """Nothing: compensation is for runs that fail, and a timeout is a failure. What the end has to do is done."""
+    steps = [{"name": "book", "type": "log", "config": {"message": "booked"},
+              "compensate": {"name": "unbook", "type": "log", "config": {"message": "unbooked"}}},
+             {"name": "sleep", "type": "delay", "config": {"seconds": 3600}}]
+    last = [{"name": "last", "type": "log", "config": {"message": "over"}}]
+    w = things.new_workflow(steps, mode="saga", **{"finally": last})["id"]
+
+    def ended(saga):
+        run = admin.wait_run(saga["run_id"])
+        return run["status"], {s["path"]: s["status"] for s in admin.ok("GET", f"/api/v1/sagas/{saga['id']}")["steps"]}
+
+    saga = start(admin, {"workflow_id": w}).json()
+    wait_until(lambda: [s for s in admin.ok("GET", f"/api/v1/sagas/{saga['id']}")["steps"] if s["status"] == "waiting"],
+               message="it does not sleep")
+    assert admin.post(f"/api/v1/sagas/{saga['id']}/cancel", {"reason": "enough"}).status_code == 202
+    assert ended(saga) == ("cancelled", {"book": "completed", "sleep": "cancelled", "finally/last": "completed"})
+    assert ended(start(admin, {"workflow_id": w, "timeout_seconds": 1}).json()) == (
+        "compensated", {"book": "compensated", "sleep": "cancelled", "book/compensate/unbook": "completed", "finally/last": "completed"})
 
 
 def test_from_an_execution(admin, things, other):

@@ -609,6 +609,38 @@ static void delays(void **state)
 	world_end(&w);
 }
 
+/* Of the definition's timeout and the run's own the shorter one counts. */
+static void a_timeout_of_its_own(void **state)
+{
+	static const struct {
+		const char *definition;
+		int64_t own_us, us;
+	} cases[] = {
+		{ "{'steps':[" HTTP("a", "") "]}", 3 * SECOND, 3 * SECOND },
+		{ "{'timeout_seconds':10,'steps':[" HTTP("a", "") "]}", 3 * SECOND, 3 * SECOND },
+		{ "{'timeout_seconds':10,'steps':[" HTTP("a", "") "]}", 30 * SECOND, 10 * SECOND },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct world w;
+
+		world_begin(&w, cases[i].definition, "{}");
+		w.info.timeout_us = cases[i].own_us;
+		w.run = world_run(&w, w.arena, &w.ids);
+		wake(&w);
+		(void)told(&w);
+		assert_int_equal(mr_run_wake_at(w.run), WORLD_BEGIN + cases[i].us);
+		w.now += cases[i].us;
+		wake(&w);
+		assert_str(told(&w), "step.cancelled a; timed_out [-a]");
+		retried(&w, "{'by':'ann'}");
+		wake(&w);
+		assert_int_equal(mr_run_wake_at(w.run), w.now + cases[i].us);
+		world_end(&w);
+	}
+}
+
 static void runs_time_out(void **state)
 {
 	struct world w;
@@ -1313,6 +1345,7 @@ int main(void)
 		cmocka_unit_test(a_handled_failure_lets_others_go_on),
 		cmocka_unit_test(an_output_that_fails_fails_the_run),
 		cmocka_unit_test(delays),
+		cmocka_unit_test(a_timeout_of_its_own),
 		cmocka_unit_test(runs_time_out),
 		cmocka_unit_test(cancelling),
 		cmocka_unit_test(pausing),
