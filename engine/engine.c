@@ -16,6 +16,7 @@
 #include "engine/lease.h"
 #include "engine/load.h"
 #include "engine/metrics.h"
+#include "engine/payloads.h"
 #include "engine/runs.h"
 #include "engine/sandbox.h"
 #include "engine/slots.h"
@@ -131,8 +132,8 @@ void mr_engine_drain(struct mr_engine *e)
 static void drain(struct mr_engine *e)
 {
 	uint64_t since = uv_now(e->loop) - e->drain_since_ms;
-	bool quiet =
-	    mr_flush_is_idle(e->flush) && mr_load_len(e->load) == 0 && !mr_claim_is_busy(e->claim);
+	bool quiet = mr_flush_is_idle(e->flush) && mr_load_len(e->load) == 0 &&
+	             mr_payloads_is_idle(e->payloads) && !mr_claim_is_busy(e->claim);
 
 	if (since >= DRAIN_LAST_MS && e->state == MR_ENGINE_ENDING) {
 		lease_ended(e); /* the database is away: the lease will run out */
@@ -243,6 +244,7 @@ static int open_parts(struct mr_engine *e)
 	e->lease = mr_lease_create(e);
 	e->load = mr_load_create(e);
 	e->flush = mr_flush_create(e);
+	e->payloads = mr_payloads_create(e);
 	e->after = mr_after_create(e);
 	e->slots = mr_slots_create(e);
 	e->host.spawn = mr_spawn_create(e);
@@ -251,8 +253,9 @@ static int open_parts(struct mr_engine *e)
 	e->housekeeping = mr_housekeeping_create(e);
 	if (e->metrics == NULL || e->definitions == NULL || e->runs == NULL || e->timers == NULL ||
 	    e->effects == NULL || e->ids == NULL || e->lease == NULL || e->load == NULL ||
-	    e->flush == NULL || e->after == NULL || e->slots == NULL || e->host.spawn == NULL ||
-	    e->commands == NULL || e->claim == NULL || e->housekeeping == NULL)
+	    e->flush == NULL || e->payloads == NULL || e->after == NULL || e->slots == NULL ||
+	    e->host.spawn == NULL || e->commands == NULL || e->claim == NULL ||
+	    e->housekeeping == NULL)
 		return MR_E_NOMEM;
 	return 0;
 }
@@ -306,6 +309,7 @@ void mr_engine_done(struct mr_engine *e)
 	e->slots = mr_slots_free(e->slots);
 	e->after = mr_after_free(e->after);
 	e->flush = mr_flush_free(e->flush);
+	e->payloads = mr_payloads_free(e->payloads);
 	e->load = mr_load_free(e->load);
 	e->lease = mr_lease_free(e->lease);
 	e->ids = mr_ids_free(e->ids);

@@ -29,6 +29,7 @@ struct mr_ids;
 struct mr_lease;
 struct mr_load;
 struct mr_metrics;
+struct mr_payloads;
 struct mr_runs;
 struct mr_slots;
 struct mr_timers;
@@ -63,6 +64,7 @@ struct mr_engine {
 	struct mr_load *load;
 	struct mr_claim *claim;
 	struct mr_flush *flush;
+	struct mr_payloads *payloads;
 	struct mr_after *after;
 	struct mr_slots *slots;
 	struct mr_effects *effects;

@@ -9,6 +9,7 @@
 #include "engine/claim.h"
 #include "engine/engine.h"
 #include "engine/metrics.h"
+#include "engine/payloads.h"
 #include "engine/query.h"
 #include "engine/rows.h"
 #include "engine/spawn.h"
@@ -42,7 +43,7 @@ struct mr_flush {
 
 void mr_flush_add(struct mr_flush *f, struct mr_held *h)
 {
-	if (h->dirty)
+	if (h->dirty || mr_payloads_hold(h))
 		return;
 	h->dirty = true;
 	h->dirty_next = NULL;
@@ -57,6 +58,7 @@ void mr_flush_add(struct mr_flush *f, struct mr_held *h)
 
 void mr_flush_remove(struct mr_flush *f, struct mr_held *h)
 {
+	h->held_back = false;
 	if (!h->dirty)
 		return;
 	if (h->dirty_prev != NULL)

@@ -9,9 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/engine.h"
-#include "engine/run_row.h"
-#include "engine/runs.h"
+#include "lib/clock.h"
 #include "lib/digest.h"
 #include "lib/error.h"
 
@@ -19,11 +17,13 @@
 #define FOLDER   "payloads"
 #define GROUP    10000 /* runs of one folder */
 
+#define FOLDER_TRIES 5 /* an emptied folder may go as soon as it was made */
+
 /* ---- folders ---- */
 
-static int sync_folder(const char *path)
+static int sync_path(const char *path, int flags)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags);
 	int r;
 
 	if (fd < 0)
@@ -33,32 +33,45 @@ static int sync_folder(const char *path)
 	return r;
 }
 
-/* PATH is below ROOT_LEN bytes of an existing folder. A new folder must be on disk before what
- * lies in it. */
+/* What PATH needs below ROOT_LEN bytes of an existing folder. Another engine may take away a folder
+ * that it finds empty, between any two of these. */
 static int make_folders(char *path, size_t root_len)
 {
 	char *slash = path + root_len;
+	bool made;
 
 	while ((slash = strchr(slash + 1, '/')) != NULL) {
-		char *parent;
-		int r;
-
 		*slash = '\0';
-		r = mkdir(path, 0750) == 0 ? 1 : errno == EEXIST ? 0 : MR_E_IO;
-		parent = r == 1 ? strrchr(path, '/') : NULL;
-		if (parent != NULL) {
-			*parent = '\0';
-			r = sync_folder(path);
-			*parent = '/';
-		}
+		made = mkdir(path, 0750) == 0 || errno == EEXIST;
 		*slash = '/';
-		if (r < 0)
-			return r;
+		if (!made)
+			return MR_E_IO;
 	}
 	return 0;
 }
 
+/* Each folder from PATH's own up to ROOT_LEN bytes of it: whoever made one of them may not have
+ * come this far yet. */
+static int sync_folders(char *path, size_t root_len)
+{
+	char *slash;
+	int r = 0;
+
+	while (r == 0 && (slash = strrchr(path, '/')) != NULL && slash >= path + root_len) {
+		*slash = '\0';
+		r = sync_path(path, O_DIRECTORY);
+	}
+	return r;
+}
+
 /* ---- writing ---- */
+
+static int full_path(char path[PATH_LEN], const char *root, struct mr_str name)
+{
+	int n = snprintf(path, PATH_LEN, "%s/%.*s", root, MR_STR_ARG(name));
+
+	return n > 0 && n < PATH_LEN ? 0 : MR_E_IO;
+}
 
 static int write_all(int fd, struct mr_str text)
 {
@@ -72,64 +85,96 @@ static int write_all(int fd, struct mr_str text)
 		text.p += n;
 		text.len -= (size_t)n;
 	}
-	return fsync(fd) == 0 ? 0 : MR_E_IO;
+	return 0;
 }
 
-/* Under another name first: two owners of a run may write the same value at the same time. */
-static int write_file(char *path, struct mr_str text)
+static int open_new(char *path, size_t root_len)
 {
-	char tmp[PATH_LEN + 32];
-	char *slash = strrchr(path, '/');
-	int fd, r;
+	int fd = -1;
 
-	/* hosts that share the store may have the same pids */
-	(void)snprintf(tmp, sizeof(tmp), "%s.%08llx.tmp", path,
-	    (unsigned long long)(mr_rand_system.next(mr_rand_system.ctx) & 0xffffffffu)); /* fits */
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	for (unsigned i = 0; i < FOLDER_TRIES && fd < 0; i++) {
+		(void)make_folders(path, root_len); /* opening tells */
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+		if (fd < 0 && errno != ENOENT)
+			break;
+	}
+	return fd;
+}
+
+static int write_file(char *path, size_t root_len, struct mr_str text)
+{
+	int fd = open_new(path, root_len), r;
+
 	if (fd < 0)
 		return MR_E_IO;
 	r = write_all(fd, text);
 	if (close(fd) != 0)
 		r = MR_E_IO;
-	if (r == 0 && rename(tmp, path) != 0)
-		r = MR_E_IO;
-	if (r < 0) {
-		(void)unlink(tmp); /* nothing refers to it */
-		return r;
-	}
-	*slash = '\0';
-	r = sync_folder(path);
-	*slash = '/';
+	if (r < 0)
+		(void)unlink(path); /* nothing refers to it */
 	return r;
 }
 
-int mr_payload_write(struct mr_arena *a, const char *root, int64_t run_id, struct mr_str text,
-    struct mr_str *ret_ref)
+static int name_file(struct mr_arena *a, int64_t run_id, struct mr_str text, struct mr_str *ret_ref)
 {
 	unsigned char sum[MR_SHA256_LEN];
-	char hex[MR_SHA256_HEX], path[PATH_LEN];
-	struct mr_str ref;
-	int n, r = mr_sha256(text, sum);
+	char hex[MR_SHA256_HEX];
+	int r = mr_sha256(text, sum);
 
 	if (r < 0)
 		return r;
 	mr_hex(sum, sizeof(sum), hex);
-	ref = mr_arena_printf(
+	*ret_ref = mr_arena_printf(
 	    a, FOLDER "/%lld/%lld/%s", (long long)(run_id / GROUP), (long long)run_id, hex);
-	if (ref.p == NULL)
-		return MR_E_NOMEM;
-	n = snprintf(path, sizeof(path), "%s/%.*s", root, MR_STR_ARG(ref));
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return MR_E_IO;
-	if (access(path, F_OK) != 0) {
-		r = make_folders(path, strlen(root));
-		if (r == 0)
-			r = write_file(path, text);
-		if (r < 0)
-			return r;
-	}
+	return ret_ref->p != NULL ? 0 : MR_E_NOMEM;
+}
+
+int mr_payload_write(struct mr_arena *a, const char *root, int64_t run_id, struct mr_str text,
+    struct mr_str *ret_ref, struct mr_str *ret_tmp)
+{
+	char path[PATH_LEN];
+	unsigned char salt[8];
+	char hex[2 * sizeof(salt) + 1];
+	struct mr_str ref, tmp;
+	int r = name_file(a, run_id, text, &ref);
+
+	if (r == 0)
+		r = full_path(path, root, ref);
+	if (r < 0)
+		return r;
 	*ret_ref = ref;
-	return 0;
+	*ret_tmp = MR_STR_NONE;
+	if (access(path, F_OK) == 0)
+		return 0;
+	/* two owners of a run may write the same value at the same time, on hosts that know nothing
+	 * of each other */
+	if (mr_random_bytes(salt, sizeof(salt)) < 0)
+		return MR_E_IO;
+	mr_hex(salt, sizeof(salt), hex);
+	tmp = mr_arena_printf(a, "%.*s.%s.tmp", MR_STR_ARG(ref), hex);
+	if (tmp.p == NULL)
+		return MR_E_NOMEM;
+	if (full_path(path, root, tmp) < 0)
+		return MR_E_IO;
+	*ret_tmp = tmp;
+	return write_file(path, strlen(root), text);
+}
+
+int mr_payload_settle(const char *root, struct mr_str ref, struct mr_str tmp)
+{
+	char path[PATH_LEN], from[PATH_LEN];
+	int r = full_path(path, root, ref);
+
+	if (r == 0 && tmp.p != NULL) {
+		r = full_path(from, root, tmp);
+		if (r == 0)
+			r = sync_path(from, 0);
+		if (r == 0 && rename(from, path) != 0)
+			r = MR_E_IO;
+		if (r < 0)
+			(void)unlink(from); /* nothing refers to it */
+	}
+	return r < 0 ? r : sync_folders(path, strlen(root));
 }
 
 /* ---- reading ---- */
@@ -179,13 +224,12 @@ static int read_all(struct mr_arena *a, int fd, struct mr_str *ret)
 	return 0;
 }
 
-int mr_payload_read(struct mr_arena *a, const char *root, struct mr_str ref, struct mr_str *ret)
+static int read_file(struct mr_arena *a, const char *root, struct mr_str name, struct mr_str *ret)
 {
 	char path[PATH_LEN];
-	int n = is_ref(ref) ? snprintf(path, sizeof(path), "%s/%.*s", root, MR_STR_ARG(ref)) : -1;
 	int fd, r;
 
-	if (n < 0 || (size_t)n >= sizeof(path))
+	if (full_path(path, root, name) < 0)
 		return MR_E_INVALID;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -193,6 +237,20 @@ int mr_payload_read(struct mr_arena *a, const char *root, struct mr_str ref, str
 	r = read_all(a, fd, ret);
 	(void)close(fd); /* only read from */
 	return r;
+}
+
+int mr_payload_read(struct mr_arena *a, const char *root, struct mr_str ref, struct mr_str *ret)
+{
+	return is_ref(ref) ? read_file(a, root, ref, ret) : MR_E_INVALID;
+}
+
+int mr_payload_read_unsettled(
+    struct mr_arena *a, const char *root, struct mr_str ref, struct mr_str tmp, struct mr_str *ret)
+{
+	int r = tmp.p != NULL ? read_file(a, root, tmp, ret) : MR_E_NOT_FOUND;
+
+	/* it may have got its name just now */
+	return r == MR_E_NOT_FOUND ? mr_payload_read(a, root, ref, ret) : r;
 }
 
 /* ---- removing ---- */
@@ -219,6 +277,10 @@ int mr_payload_remove(const char *root, int64_t run_id)
 	(void)closedir(dir); /* only read from */
 	if (r == 0 && rmdir(path) != 0 && errno != ENOENT)
 		r = MR_E_IO;
+	if (r == 0) {
+		*strrchr(path, '/') = '\0';
+		(void)rmdir(path); /* the group's: only when this was the last run in it */
+	}
 	return r;
 }
 
@@ -276,26 +338,4 @@ size_t mr_payload_list(const char *root, int64_t after, int64_t *ret_ids, size_t
 		group++;
 	}
 	return len;
-}
-
-/* ---- for the state machine ---- */
-
-int mr_payload_store(
-    void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref)
-{
-	const struct mr_held *h = ctx;
-	struct mr_str text = mr_json_text(a, v);
-
-	if (text.p == NULL)
-		return MR_E_NOMEM;
-	return mr_payload_write(a, h->engine->settings->file_store, h->id, text, ret_ref);
-}
-
-int mr_payload_load(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret)
-{
-	const struct mr_held *h = ctx;
-	struct mr_str text;
-	int r = mr_payload_read(a, h->engine->settings->file_store, ref, &text);
-
-	return r < 0 ? r : mr_json_parse(a, text, &mr_run_json_limits, NULL, ret);
 }

@@ -183,15 +183,6 @@ static void add_fact(struct mr_rows *r, const struct mr_held *h, const struct mr
 	r->facts++;
 }
 
-static bool is_among(const int64_t *ids, size_t len, int64_t id)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (ids[i] == id)
-			return true;
-	}
-	return false;
-}
-
 static void add_wait(struct mr_rows *r, const struct mr_held *h, const struct mr_wait_row *w)
 {
 	bool child = w->child_run_id != 0;
@@ -211,37 +202,81 @@ static void add_unwait(struct mr_rows *r, const struct mr_held *h, int64_t step_
 	r->parts[MR_ROWS_WAITS]++;
 }
 
-/* One that ended at once, by an event that was there, is never written. */
-static bool stands(const struct mr_run_out *out, const struct mr_wait_row *w)
+/* A step execution whose waits have ended in this outcome. */
+struct ended {
+	int64_t step_execution_id; /* 0: a free place */
+	size_t last;               /* of its places in the unwaits */
+	bool begins_again;         /* a wait after that one */
+};
+
+/* Those of one outcome, by hash. */
+struct ended_table {
+	struct ended *places;
+	size_t mask;
+};
+
+static struct ended *ended_find(const struct ended_table *t, int64_t id)
 {
-	return !is_among(out->unwaits + w->unwaits_before, out->unwaits_len - w->unwaits_before,
-	    w->step_execution_id);
+	size_t i = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32) & t->mask;
+
+	while (t->places[i].step_execution_id != 0 && t->places[i].step_execution_id != id)
+		i = (i + 1) & t->mask;
+	return &t->places[i];
 }
 
-/* A step that was tried again waits as before: its row stays. */
-static bool begins_again(const struct mr_run_out *out, size_t unwait)
+static int ended_fill(struct ended_table *t, const struct mr_run_out *out)
 {
+	size_t len = 4;
+
+	while (len < 2 * out->unwaits_len)
+		len *= 2;
+	t->mask = len - 1;
+	t->places = mr_arena_array(out->arena, len, sizeof(*t->places));
+	if (t->places == NULL)
+		return MR_E_NOMEM;
+	for (size_t i = 0; i < out->unwaits_len; i++) {
+		struct ended *e = ended_find(t, out->unwaits[i]);
+
+		e->step_execution_id = out->unwaits[i];
+		e->last = i;
+	}
+	return 0;
+}
+
+/* A wait that ended at once, by an event that was there, is never written; and a step that was
+ * tried again waits as before: its row stays. */
+static void add_changed(struct mr_rows *r, const struct mr_held *h, const struct ended_table *t)
+{
+	const struct mr_run_out *out = &h->sent->out;
+
 	for (size_t i = 0; i < out->waits_len; i++) {
 		const struct mr_wait_row *w = &out->waits[i];
+		struct ended *e = ended_find(t, w->step_execution_id);
 
-		if (w->unwaits_before > unwait && w->step_execution_id == out->unwaits[unwait] &&
-		    stands(out, w))
-			return true;
+		if (e->step_execution_id != 0 && e->last >= w->unwaits_before)
+			continue;
+		e->begins_again = e->step_execution_id != 0;
+		add_wait(r, h, w);
 	}
-	return false;
+	for (size_t i = 0; i < out->unwaits_len; i++) {
+		if (!ended_find(t, out->unwaits[i])->begins_again)
+			add_unwait(r, h, out->unwaits[i]);
+	}
 }
 
 static void add_waits(struct mr_rows *r, const struct mr_held *h)
 {
 	const struct mr_run_out *out = &h->sent->out;
+	struct ended_table t;
 
-	for (size_t i = 0; i < out->waits_len; i++) {
-		if (stands(out, &out->waits[i]))
+	if (out->unwaits_len > 0) {
+		if (ended_fill(&t, out) == 0)
+			add_changed(r, h, &t);
+		else
+			r->columns[MR_ROWS_U_RUN_ID].failed = true;
+	} else {
+		for (size_t i = 0; i < out->waits_len; i++)
 			add_wait(r, h, &out->waits[i]);
-	}
-	for (size_t i = 0; i < out->unwaits_len; i++) {
-		if (!begins_again(out, i))
-			add_unwait(r, h, out->unwaits[i]);
 	}
 	if (h->failed_by_hand)
 		add_unwait(r, h, 0); /* all of the run's */

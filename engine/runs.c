@@ -9,7 +9,7 @@
 #include "engine/flush.h"
 #include "engine/ids.h"
 #include "engine/load.h"
-#include "engine/payload.h"
+#include "engine/payloads.h"
 #include "engine/run_row.h"
 #include "engine/timers.h"
 
@@ -241,6 +241,7 @@ int mr_held_clear(struct mr_held *h)
 	h->run = NULL;
 	h->vars = NULL;
 	h->failed_by_hand = false;
+	h->unsettled_failed = false;
 	h->leaving = h->wants_slot = false;
 	h->input = h->correlation_id = h->traceparent = h->waiter = h->limit_key = MR_STR_NONE;
 	h->state_seq = 0;
@@ -274,8 +275,8 @@ int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 		.timeout_us = h->timeout_us,
 		.env_lookup = mr_env_lookup,
 		.env_ctx = &h->engine->env,
-		.payload_store = mr_payload_store,
-		.payload_load = mr_payload_load,
+		.payload_store = mr_payloads_store,
+		.payload_load = mr_payloads_load,
 		.payload_ctx = h,
 		.payload_min = (size_t)h->engine->settings->payload_min_bytes,
 	};

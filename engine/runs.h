@@ -90,10 +90,15 @@ struct mr_held {
 	bool reread;   /* to be read again as soon as sent has landed */
 	bool dropped;  /* not in the table any more; freed when busy ends */
 	unsigned busy; /* flush and load that still point here */
-	bool landed;   /* scratch of the flush: its row came back */
-	int load_row;  /* scratch of the load: row of the result */
-	bool dirty;    /* in the list of those to flush */
-	bool queued;   /* in the list of those to load */
+	/* large results of it that are not on disk yet; see payloads.h */
+	unsigned unsettled;    /* files of it; while there is one, it goes into no flush */
+	bool unsettled_failed; /* one of them can't be put there: it is to be read again */
+	bool held_back;        /* it goes into the flush as soon as it may */
+	bool store_failed;     /* what it gives from now on stays in the journal */
+	bool landed;           /* scratch of the flush: its row came back */
+	int load_row;          /* scratch of the load: row of the result */
+	bool dirty;            /* in the list of those to flush */
+	bool queued;           /* in the list of those to load */
 	/* while loading: its row has just been claimed; and, in a fresh one, its whole journal is
 	 * known, so that it needs no reading */
 	bool is_read, fresh;

@@ -214,6 +214,7 @@ static void refused(struct mr_spawn *s)
 		all_again(s);
 	} else {
 		s->batch_len = 0;
+		s->one_by_one = false; /* it was this one; should there be more, it shows again */
 		job->code = MR_STR("SUBWORKFLOW_REFUSED");
 		job->message = MR_STR("The child run could not be written to the database.");
 		answer(s, job);

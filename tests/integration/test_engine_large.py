@@ -1,5 +1,6 @@
 """Large results and long runs, by real processes."""
 import pathlib
+import subprocess
 
 import pytest
 
@@ -139,5 +140,54 @@ def test_expired_runs_go_with_their_files(without_engine, receiver):
         assert stack.rows(f"select 1 from millrace.journal where run_id = {old}") == []
         wait_until(lambda: not files_of(stack, old), 100, every=0.5, message="the files of a run that is gone stayed")
         assert len(files_of(stack, young)) == 1 and row(stack, young)
+    finally:
+        engine.stop()
+
+
+FSYNC = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Never for the thread with the loop; and it fails for as long as there is that file. */
+int fsync(int fd)
+{
+	if (syscall(SYS_gettid) == getpid())
+		abort();
+	if (access(getenv("FSYNC_FAILS"), F_OK) == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+"""
+
+
+def test_a_disk_that_fails_costs_no_result(without_engine, receiver, tmp_path):
+    """The disk is waited for by other threads; what can't be put there stays in the journal."""
+    stack = without_engine
+    (tmp_path / "fsync.c").write_text(FSYNC)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "fsync.so", tmp_path / "fsync.c"], check=True)
+    fails = tmp_path / "fails"
+    receiver.on("/big", 200, {"text": "x" * 1_500_000})
+    body = [call(stack, "/big"), {"name": "n", "type": "set", "config": {"n": "{{steps.big.json.text.size()}}"}}]
+    many = loop(20, [body[0], {"name": "n", "type": "noop", "when": "steps.big.json.text.size() == 1500000"}], 20)
+    run = start(stack, [many], output={"n": "{{steps.all.succeeded}}"})
+    engine = Engine(stack, {"LD_PRELOAD": str(tmp_path / "fsync.so"), "FSYNC_FAILS": str(fails)})
+    kept = f"select count(*) as n from millrace.journal where step = 'all/big' and run_id = %s and data ->> '%s' is not null"
+    try:
+        assert stack.api.wait_run(run, TERMINAL, timeout=60)["result_data"] == {"n": 20}
+        assert stack.rows(kept % (run, "output_ref"))[0]["n"] == 20 and files_of(stack, run)
+        assert not [f for f in files_of(stack, run) if f.name.endswith(".tmp")]
+        fails.touch()
+        run = start(stack, body, output={"n": "{{vars.n}}"})
+        done = stack.api.wait_run(run, TERMINAL, timeout=60)
+        assert done["status"] == "completed" and done["result_data"] == {"n": 1_500_000}
+        assert stack.rows(f"select 1 from millrace.journal where run_id = {run} and data ->> 'output_ref' is not null") == []
+        assert files_of(stack, run) == [] and engine.said("result not stored")
+        check_journal(stack, run, run)
+        assert engine.stop() == 0
     finally:
         engine.stop()

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "lib/clock.h"
+#include "lib/pg.h"
 #include "tests/unit/test.h"
 
 /* A held run that has something to write, without an engine around it. */
@@ -35,6 +37,7 @@ static void fill(struct sample *s)
 		.at_us = 5000001,
 		.duration_us = 0,
 		.data = mr_value_map(data) };
+	s->outcome.out.arena = s->arena;
 	s->outcome.out.facts = s->facts;
 	s->outcome.out.facts_len = 2;
 	s->held = (struct mr_held){
@@ -51,7 +54,7 @@ static int set_up(void **state)
 
 	if (s == NULL)
 		return -1;
-	s->arena = mr_arena_create(100000);
+	s->arena = mr_arena_create(1000000);
 	fill(s);
 	*state = s;
 	return 0;
@@ -227,6 +230,84 @@ static void it_waits_again(void **state)
 	mr_rows_done(&r);
 }
 
+/* As it is defined: a wait stands unless its step's waits end later; an end is left out when a wait
+ * of its step stands that began later. */
+static bool waits_stand(const struct mr_run_out *out, const struct mr_wait_row *w)
+{
+	for (size_t i = w->unwaits_before; i < out->unwaits_len; i++) {
+		if (out->unwaits[i] == w->step_execution_id)
+			return false;
+	}
+	return true;
+}
+
+static bool is_left_out(const struct mr_run_out *out, size_t unwait)
+{
+	for (size_t i = 0; i < out->waits_len; i++) {
+		const struct mr_wait_row *w = &out->waits[i];
+
+		if (w->unwaits_before > unwait && w->step_execution_id == out->unwaits[unwait] &&
+		    waits_stand(out, w))
+			return true;
+	}
+	return false;
+}
+
+static void any_order_of_waits(void **state)
+{
+	struct sample *s = *state;
+	struct mr_run_out *out = &s->outcome.out;
+	uint64_t seed = 1;
+	struct mr_rand rand = mr_rand_seeded(&seed);
+	struct mr_wait_row w[24];
+	int64_t unwaits[24];
+	struct mr_buf waits, ends;
+	struct mr_rows r;
+
+	mr_buf_init(&waits, 10000);
+	mr_buf_init(&ends, 10000);
+	mr_rows_init(&r);
+	out->waits = w;
+	out->unwaits = unwaits;
+	for (unsigned round = 0; round < 300; round++) {
+		out->waits_len = out->unwaits_len = 0;
+		while (
+		    out->waits_len < 24 && out->unwaits_len < 24 && rand.next(rand.ctx) % 32 != 0) {
+			int64_t id = 1 + (int64_t)(rand.next(rand.ctx) % 6);
+
+			if (rand.next(rand.ctx) % 2 == 0)
+				unwaits[out->unwaits_len++] = id << 32; /* one chain of the table */
+			else
+				w[out->waits_len++] = (struct mr_wait_row){ .step = -1,
+					.step_execution_id = id << 32,
+					.event_type = MR_STR("a"),
+					.unwaits_before = out->unwaits_len };
+		}
+		mr_buf_reset(&waits);
+		mr_buf_reset(&ends);
+		mr_pg_array_begin(&waits);
+		mr_pg_array_begin(&ends);
+		for (size_t i = 0; i < out->waits_len; i++) {
+			if (waits_stand(out, &w[i]))
+				mr_pg_array_add_i64(&waits, w[i].step_execution_id);
+		}
+		for (size_t i = 0; i < out->unwaits_len; i++) {
+			if (!is_left_out(out, i))
+				mr_pg_array_add_i64(&ends, unwaits[i]);
+		}
+		mr_pg_array_end(&waits);
+		mr_pg_array_end(&ends);
+		mr_rows_begin(&r);
+		mr_rows_add(&r, &s->held);
+		assert_int_equal(mr_rows_end(&r), 0);
+		assert_column(&r, MR_ROWS_W_STEP_EXECUTION, mr_buf_str(&waits).p);
+		assert_column(&r, MR_ROWS_U_STEP_EXECUTION, mr_buf_str(&ends).p);
+	}
+	mr_rows_done(&r);
+	mr_buf_done(&waits);
+	mr_buf_done(&ends);
+}
+
 /* Failed without the state machine, which knew what it waited for. */
 static void failed_by_hand(void **state)
 {
@@ -267,6 +348,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_ended_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_it_waits_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_waits_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(any_order_of_waits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failed_by_hand, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(used_again, set_up, tear_down),
 	};
