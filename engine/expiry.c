@@ -8,7 +8,7 @@
 #include "engine/query.h"
 #include "lib/log.h"
 
-#define EVERY_MS    60000  /* a round over all runs begins */
+#define EVERY_MS    60000  /* a round over all workflows begins */
 #define PAGE_MS     200    /* between pages of a round */
 #define FILES_MS    600000 /* files of runs that are gone are looked for */
 #define RUNS_PAGE   2000
@@ -21,7 +21,7 @@ struct mr_expiry {
 	struct mr_engine *engine;
 	/* rows */
 	struct mr_query runs, events;
-	int64_t after; /* the last run of the page before */
+	int64_t after; /* the workflow that the page before came to */
 	uint64_t runs_at, events_at;
 	/* files */
 	struct mr_query gone;
@@ -56,13 +56,15 @@ static void runs_expired(struct mr_query *q)
 {
 	struct mr_expiry *x = q->ctx;
 	const PGresult *r = mr_query_result(q, 0);
+	int64_t upto;
 
 	if (!mr_query_ok(q)) {
 		failed(q);
 		return;
 	}
-	x->after = mr_pg_i64(r, 0, "upto", 0);
-	if (x->after > 0)
+	upto = mr_pg_i64(r, 0, "upto", -1);
+	x->after = upto > 0 ? upto : 0;
+	if (upto >= 0)
 		x->runs_at = later(x, PAGE_MS);
 	if (mr_pg_i64(r, 0, "runs", 0) > 0 && x->files_at > later(x, PAGE_MS))
 		x->files_at = later(x, EVERY_MS);

@@ -1,5 +1,5 @@
 -- name:    engine_expire
--- purpose: deletes ended runs whose retention is over among the next ones after a given run; no next means begin again
+-- purpose: deletes ended runs whose retention is over, of workflows after a given one; no next means begin again
 -- params:  after_id int8, batch int4, days int4?
 -- returns: one (upto int8, runs int4)
 -- flags:   write system slow

@@ -634,6 +634,13 @@ def expire(hands, after=0, most=1000, days="null"):
     return r["upto"], numbers(r["ids"])
 
 
+def grow_old(db, days, *runs, **more):
+    """These runs were made and ended so many days ago."""
+    sets = "".join(f", {column} = {value}" for column, value in more.items())
+    db.admin(f"update runs set created_at = now() - interval '{days} days', completed_at = now() - interval '{days} days'{sets} "
+             f"where id in ({', '.join(map(str, runs))})")
+
+
 def test_old_runs_go(hands, tenant, db):
     keeps = tenant.workflow("keeps")["body"]["id"]
     w = tenant.workflow("w")["body"]["id"]
@@ -642,17 +649,37 @@ def test_old_runs_go(hands, tenant, db):
     c = hands.own()
     for r in (old, kept, fresh_one):
         hands.engine.finish(c[r], "completed")
-    db.admin(f"update runs set completed_at = now() - interval '10 days' where id in ({old}, {kept})")
+    grow_old(db, 10, old, kept)
+    db.admin(f"update runs set created_at = now() - interval '10 days' where id in ({fresh_one}, {active})")
     db.admin(f"insert into run_event_marks values ({old}, 't', {tenant.id}, 1)")
     assert expire(hands) == (None, []), "for ever, where nothing else is said"
-    assert expire(hands, most=2, days=7) == (kept, [old])
-    assert expire(hands, after=kept, days=7) == (None, [])
+    assert expire(hands, after=w, days=7) == (None, [])
+    assert expire(hands, days=7) == (None, [old]), "neither what ended lately nor what is active"
     for t in ("runs", "journal", "run_event_marks", "run_commands"):
         column = "id" if t == "runs" else "run_id"
         assert db.admin(f"select 1 from {t} where {column} = {old}") == [], t
-    db.admin(f"update runs set completed_at = now() - interval '40 days' where id = {kept}")
+    grow_old(db, 40, kept)
     assert expire(hands)[1] == [kept]
     assert {r["id"] for r in db.admin("select id from runs")} == {fresh_one, active}
+
+
+def test_old_runs_of_many_workflows_go_in_several_turns(hands, tenant, db):
+    workflows = [tenant.workflow(f"w{i}")["body"]["id"] for i in range(3)]
+    runs = [tenant.execute(w) for w in workflows for _ in range(2)]
+    c = hands.own()
+    for r in runs:
+        hands.engine.finish(c[r], "completed")
+    grow_old(db, 10, *runs)
+    assert expire(hands, most=3, days=7) == (workflows[1] - 1, runs[:3]), "the second has more"
+    assert expire(hands, after=workflows[1] - 1, most=3, days=7) == (workflows[2] - 1, runs[3:]), "it may have more"
+    assert expire(hands, after=workflows[2] - 1, most=3, days=7) == (None, [])
+    # more workflows than one turn looks at
+    db.admin(f"""insert into workflows (tenant_id, name, digest, rendered_definition)
+        select {tenant.id}, 'more ' || g, 'd', '"steps":[]' from generate_series(1, 1500) g""")
+    upto, gone = expire(hands, days=7)
+    assert (upto, gone) == (workflows[0] + 999, [])
+    assert expire(hands, after=upto, days=7) == (None, [])
+    assert expire(hands) == (None, [])
 
 
 def test_runs_with_much_history_go_in_several_turns(hands, tenant, db):
@@ -661,9 +688,9 @@ def test_runs_with_much_history_go_in_several_turns(hands, tenant, db):
     c = hands.own()
     for r in runs[:3]:
         hands.engine.finish(c[r], "completed")
-    db.admin("update runs set completed_at = now() - interval '10 days', seq = 150000 where status = 'completed'")
-    assert expire(hands, days=7) == (runs[1], runs[:2])
-    assert expire(hands, after=runs[1], days=7) == (None, [runs[2]])
+    grow_old(db, 10, *runs[:3], seq=150000)
+    assert expire(hands, days=7) == (w - 1, runs[:2])
+    assert expire(hands, after=w - 1, days=7) == (None, [runs[2]])
 
 
 def test_old_events_go(hands, tenant, db):
