@@ -18,11 +18,11 @@ BUILD = pathlib.Path(os.environ.get("BUILD", ""))
 
 
 class Api:
-    def __init__(self):
-        url = urllib.parse.urlsplit(os.environ["MILLRACE_URL"])
-        context = ssl.create_default_context(cafile=os.environ["MILLRACE_CA"])
+    def __init__(self, env=os.environ):
+        url = urllib.parse.urlsplit(env["MILLRACE_URL"])
+        context = ssl.create_default_context(cafile=env["MILLRACE_CA"])
         self.connection = http.client.HTTPSConnection(url.hostname, url.port, context=context, timeout=120)
-        self.headers = {"Authorization": "Bearer " + os.environ["MILLRACE_KEY"]}
+        self.headers = {"Authorization": "Bearer " + env["MILLRACE_KEY"]}
         self.used = time.monotonic()
 
     def send(self, method, path, data, media_type="application/json"):
@@ -58,8 +58,8 @@ class Api:
 class Database:
     """One psql that stays: a new one for each question would load the machine that is measured."""
 
-    def __init__(self):
-        self.psql = subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", os.environ["DATABASE_URL"]],
+    def __init__(self, env=os.environ):
+        self.psql = subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", env["DATABASE_URL"]],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, sql):
@@ -104,8 +104,8 @@ class Cpu:
     """CPU seconds of engine and PostgreSQL, backends and helpers, since it was made. Where others
     use the machine too, this says more than a clock."""
 
-    def __init__(self):
-        self.postmaster = int(os.environ["POSTGRES_PID"])
+    def __init__(self, env=os.environ):
+        self.engine, self.postmaster = int(env["MILLRACE_ENGINE_PID"]), int(env["POSTGRES_PID"])
         self.start = self.now()
 
     @staticmethod
@@ -122,7 +122,7 @@ class Cpu:
             except OSError:
                 continue # it ended
             own = int(stat[11]) + int(stat[12])
-            if pid == engine_pid():
+            if pid == self.engine:
                 ticks["engine"] += own
             elif pid == self.postmaster: # with those of its children that have ended
                 ticks["postgres"] += own + int(stat[13]) + int(stat[14])

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/dev/progress.sh
 export STATE=$BASE/bench RUN=$RUNS/bench INST
 unset HTTPS_PORT HTTP_PORT PG_PORT REDIS_PORT HOOK_PORT HOOKS_PORT
-stack() { bash tools/dev/stack.sh "$@"; }
+. bench/stack.sh
 OUT=$DEV/log/bench
 BUILD=$DEV/build
 
@@ -29,23 +29,19 @@ names=("$@")
 mkdir -p "$OUT" "$STATE"
 LOAD_BEFORE=$(cut -d' ' -f1-3 /proc/loadavg)
 rm -f "$OUT"/*.rows
-# The capacity guard stays on; one client address carries the whole load here.
-printf '%s\n' "nginx_rate = 1000000" "nginx_burst = 100000" >"$STATE/extra.conf"
+bench_settings
 install -m 0644 tools/dev/receiver.py "$STATE/receiver.py"
 trap 'stack stop' EXIT
 progress "start" "$OUT/start.log" stack start
-stack admin tenant create --name bench >/dev/null
-KEY=$(stack admin key create --tenant bench --name "bench-$$" --scopes admin --roles admin | awk 'END {print $NF}')
+set -a
+environment=$(bench_environment)
+eval "$environment"
+set +a
 stack admin issuer create --tenant bench --issuer https://bench.test --audience millrace \
   --key-name dev.key --provision >/dev/null
 TOKEN=$(stack admin token --issuer https://bench.test --audience millrace --subject bench \
   --key-file "$STATE/keys/dev.key" --scope admin --roles admin --expires 86400 | tail -n 1)
-set -a
-eval "$(stack env | grep -v '^MILLRACE_KEY=')"
-. "$STATE/ports"
-MILLRACE_KEY=$KEY MILLRACE_TOKEN=$TOKEN POSTGRES_PID=$(stack pid postgres)
-set +a
-export OUT BUILD PYTHONPATH=$ROOT/bench:$ROOT/tools/dev PYTHONDONTWRITEBYTECODE=1
+export MILLRACE_TOKEN=$TOKEN OUT BUILD PYTHONPATH=$ROOT/bench:$ROOT/tools/dev PYTHONDONTWRITEBYTECODE=1
 for _ in $(seq 100); do # workers learn of a new issuer within a second
   if curl -sf --cacert "$MILLRACE_CA" -H "Authorization: Bearer $TOKEN" -o /dev/null "$MILLRACE_URL/api/v1/workflows"; then break; fi
   sleep 0.1
@@ -66,7 +62,8 @@ measure() { # SUITE NAME
     ;;
   engine-expr) python3 bench/engine/condition.py ;;
   engine-http) python3 bench/engine/calls.py ;;
-  engine-submit | engine-sleepers | engine-foreach | engine-big) python3 "bench/engine/$2.py" ;;
+  engine-big) bash bench/engine/big.sh ;;
+  engine-submit | engine-sleepers | engine-foreach) python3 "bench/engine/$2.py" ;;
   *) die "no such measurement: $2" ;;
   esac
 }

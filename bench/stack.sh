@@ -1,0 +1,18 @@
+# What the measurements' stacks have in common. Sourced; STATE and RUN say which one is meant.
+
+stack() { bash tools/dev/stack.sh "$@"; }
+
+# The capacity guard stays on; one client address carries the whole load here.
+bench_settings() {
+  mkdir -p "$STATE"
+  printf '%s\n' "nginx_rate = 1000000" "nginx_burst = 100000" >"$STATE/extra.conf"
+}
+
+# A tenant and a key for it; prints the environment of what measures this stack.
+bench_environment() {
+  stack admin tenant create --name bench >/dev/null
+  stack env | grep -v '^MILLRACE_KEY='
+  cat "$STATE/ports"
+  echo "MILLRACE_KEY=$(stack admin key create --tenant bench --name "bench-$$" --scopes admin --roles admin | awk 'END {print $NF}')"
+  echo "POSTGRES_PID=$(stack pid postgres)"
+}
