@@ -60,7 +60,8 @@ struct mr_step_member {
 struct mr_step_refs {
 	size_t len;
 	const unsigned *steps;
-	bool all; /* a name is computed (steps[x]), or not known: every step upstream */
+	bool all;  /* a name is computed (steps[x]), or not known: every step upstream */
+	bool vars; /* variables of the run are named, too */
 };
 
 /* What makes a step begin: of its dependencies, or of a parallel's branches. */

@@ -32,7 +32,7 @@ struct collect {
 	enum view view;
 	bool is_recorded; /* secrets must not get in */
 	bool has_secret;
-	bool all;
+	bool all, vars;
 	size_t len;
 	unsigned steps[MAX_REFS];
 };
@@ -186,6 +186,7 @@ static void any_ref(void *ctx, struct mr_str path, const struct mr_expr_ref *ref
 	} else if (mr_str_eqz(root, "env") || mr_str_eqz(root, "secrets")) {
 		secret_ref(k, path, ref);
 	} else if (mr_str_eqz(root, "vars")) {
+		k->vars = true;
 		var_ref(k, path, ref);
 	}
 }
@@ -200,6 +201,7 @@ static int keep_refs(struct mr_compile *c, const struct collect *k, struct mr_st
 	unsigned *steps;
 
 	ret->all = k->all;
+	ret->vars = k->vars;
 	if (k->len == 0)
 		return 0;
 	steps = mr_arena_array(c->arena, k->len, sizeof(*steps));
@@ -324,11 +326,11 @@ static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
 	k->d = d;
 	k->len = 0;
 	k->view = VIEW_STEP;
-	k->is_recorded = k->all = false;
+	k->is_recorded = k->all = k->vars = false;
 	config_refs(k, s, d);
 	condition_refs(k, s->when, mr_graph_when_path(c, d));
-	template_refs(k, s->idempotency_key);
 	k->is_recorded = true;
+	template_refs(k, s->idempotency_key);
 	for (size_t n = 0; n < s->catches_len; n++)
 		template_refs(k, s->catches[n].value);
 	k->view = VIEW_OUTPUT;

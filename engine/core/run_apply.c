@@ -309,6 +309,17 @@ static int open_block(struct apply *a)
 	}
 }
 
+/* The key that the effect goes out with: all attempts have that of the first. */
+static int keep_key(struct apply *a)
+{
+	struct mr_str key = mr_value_get_str(&a->fact->data, "key");
+
+	if (key.p == NULL || a->st->key.p != NULL)
+		return 0;
+	a->st->key = mr_arena_str(a->st->frame->arena, key);
+	return a->st->key.p != NULL ? 0 : MR_E_NOMEM;
+}
+
 static int apply_step_started(struct apply *a)
 {
 	if (!begins(a) || (a->s->kind != MR_STEP_OUTSIDE && a->s->kind != MR_STEP_BLOCK))
@@ -318,9 +329,10 @@ static int apply_step_started(struct apply *a)
 			return MR_E_INVALID;
 	}
 	begin(a);
-	if (mr_step_enter(a->run, a->st, MR_STEP_RUNNING) < 0)
+	if (keep_key(a) < 0 || mr_step_enter(a->run, a->st, MR_STEP_RUNNING) < 0)
 		return MR_E_NOMEM;
-	return a->s->kind == MR_STEP_BLOCK ? open_block(a) : 0;
+	return a->s->kind == MR_STEP_BLOCK ? open_block(a)
+	                                   : mr_begun_keep(a->run, a->st, &a->fact->data);
 }
 
 /* The next round of a while. */

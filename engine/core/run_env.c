@@ -205,9 +205,9 @@ static int look_vars(struct mr_run_env *env, struct mr_arena *a, struct mr_value
 {
 	struct mr_fields none = { .len = 0 };
 
-	if (env->run->vars.kind != MR_VALUE_MAP)
+	if (env->vars->kind != MR_VALUE_MAP)
 		return mr_fields_map(a, &none, ret);
-	*ret = env->run->vars;
+	*ret = *env->vars;
 	return 0;
 }
 
@@ -406,6 +406,7 @@ void mr_run_env_init(struct mr_run_env *env, const struct mr_run *run,
 	env->run = run;
 	env->st = st;
 	env->refs = st != NULL ? &mr_step_of(run, st)->refs : &run->g->output_refs;
+	env->vars = &run->vars;
 	env->secrets = secrets;
 	env->result = NULL;
 	env->binds_len = 0;

@@ -310,6 +310,7 @@ static void leave_lists(struct mr_run *run, struct mr_step_state *st)
 	mr_ready_remove(run, st);
 	mr_awaiting_set(run, st, false);
 	mr_timer_remove(run, st);
+	mr_begun_drop(run, st);
 	if (!st->is_active)
 		return;
 	st->is_active = false;

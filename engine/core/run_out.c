@@ -1,10 +1,12 @@
 /* What an advance hands out: facts, effects, aborts, and the objects in them. */
 #include "engine/core/run_private.h"
 
+#include <assert.h>
 #include <string.h>
 
 void mr_fields_put(struct mr_fields *f, const char *key, struct mr_value v)
 {
+	assert(f->len < MR_FIELDS_MAX);
 	f->m[f->len].key = mr_value_strz(key);
 	f->m[f->len++].value = v;
 }

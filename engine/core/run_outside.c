@@ -33,26 +33,40 @@ static int default_key(struct mr_attempt *a, struct mr_str *ret)
 	return ret->p != NULL ? 0 : MR_E_NOMEM;
 }
 
-static int idempotency_key(struct mr_attempt *a, struct mr_str *ret, bool *ret_failed)
+/* The template's key, as it is recorded and sent. */
+static int template_key(struct mr_attempt *a, struct mr_str *ret, bool *ret_failed)
 {
 	struct mr_arena *arena = a->t->out->arena;
 	struct mr_expr_error err = { .message = "" };
-	struct mr_value v;
+	enum mr_secrets secrets = a->env.secrets;
+	struct mr_value v, plain;
 	struct mr_buf b;
 	int r;
 
+	a->env.secrets = MR_SECRETS_REFUSED;
+	r = mr_template_eval(a->s->idempotency_key, &a->env.expr, arena, &v, &err);
+	a->env.secrets = secrets;
+	if (r == 0)
+		r = mr_run_json_value(arena, &v, &plain);
+	*ret_failed = r < 0;
+	if (r < 0)
+		return mr_turn_fail_expr(a->t, a->st, MR_STR("idempotency_key"), r, &err, &a->env);
+	mr_buf_init(&b, TEXT_MAX);
+	mr_value_write_text(&b, &plain);
+	*ret = mr_arena_str(arena, mr_buf_failed(&b) ? MR_STR_NONE : mr_buf_str(&b));
+	mr_buf_done(&b);
+	return ret->p != NULL ? 0 : MR_E_NOMEM;
+}
+
+/* The key that the step's first attempt went out with, or is about to. */
+static int idempotency_key(struct mr_attempt *a, struct mr_str *ret, bool *ret_failed)
+{
 	*ret_failed = false;
 	if (a->s->idempotency_key == NULL)
 		return default_key(a, ret);
-	r = mr_template_eval(a->s->idempotency_key, &a->env.expr, arena, &v, &err);
-	if (r < 0) {
-		*ret_failed = true;
-		return mr_turn_fail_expr(a->t, a->st, MR_STR("idempotency_key"), r, &err, &a->env);
-	}
-	mr_buf_init(&b, TEXT_MAX);
-	mr_value_write_text(&b, &v);
-	*ret = mr_arena_str(arena, mr_buf_failed(&b) ? MR_STR_NONE : mr_buf_str(&b));
-	mr_buf_done(&b);
+	if (a->st->key.p == NULL)
+		return template_key(a, ret, ret_failed);
+	*ret = mr_arena_str(a->t->out->arena, a->st->key);
 	return ret->p != NULL ? 0 : MR_E_NOMEM;
 }
 
@@ -78,11 +92,11 @@ static int64_t timeout_of(const struct mr_attempt *a)
 	return shorter(shorter(us, a->s->run_timeout_us), left);
 }
 
-/* Renders what an effect needs. False in *RET_READY: the step has failed. */
+/* Renders what an effect needs, or needed as it began. False in *RET_READY: the step has failed. */
 static int make_effect(struct mr_attempt *a, struct mr_effect *e, bool *ret_ready)
 {
 	bool failed;
-	int r = mr_attempt_render(a, &failed);
+	int r = mr_attempt_render_again(a, &failed);
 
 	*ret_ready = false;
 	if (r < 0 || failed)
@@ -115,6 +129,8 @@ int mr_do_outside(struct mr_attempt *a)
 	if (r < 0 || !ready)
 		return r;
 	mr_fields_put(&f, "input", a->input);
+	if (a->s->idempotency_key != NULL)
+		mr_fields_put(&f, "key", mr_value_str(e.idempotency_key));
 	r = mr_turn_fact(a->t, MR_FACT_STEP_STARTED, a->st, &f, -1);
 	return r == 0 ? push_effect(a, &e) : r;
 }
@@ -144,9 +160,13 @@ int mr_outside_push(struct mr_attempt *a, const struct mr_value *config)
 /* A member of the config alone, as of the attempt's begin; null when it can't be told. */
 static struct mr_value member_of(struct mr_attempt *a, const char *key)
 {
+	const struct mr_begun *b = a->st->begun;
+	const struct mr_value *was = b != NULL ? mr_value_get(&b->input, key) : NULL;
 	struct mr_expr_error err;
 	struct mr_value v = MR_NULL_VALUE;
 
+	if (was != NULL)
+		return *was;
 	for (size_t i = 0; i < a->s->config_len; i++) {
 		if (!mr_str_eqz(a->s->config[i].key, key))
 			continue;

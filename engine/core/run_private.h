@@ -79,6 +79,14 @@ struct mr_inner {
 	struct mr_value spec;
 };
 
+/* What an effect that is under way began with, as far as it could come out otherwise when it is
+ * rendered again: variables change, and others end meanwhile. */
+struct mr_begun {
+	struct mr_pooled *pooled; /* all of it lies there */
+	struct mr_value input;    /* as it is recorded; null: the config holds no expression */
+	struct mr_value vars;     /* of then, where the recorded input doesn't do; else null */
+};
+
 struct mr_step_state {
 	struct mr_frame *frame; /* where it stands */
 	unsigned index;         /* in the graph */
@@ -95,6 +103,8 @@ struct mr_step_state {
 	struct mr_str ref;      /* the output is kept elsewhere, under this name */
 	struct mr_value error;  /* once failed, or caught */
 	struct mr_inner *inner; /* or NULL */
+	struct mr_begun *begun; /* or NULL */
+	struct mr_str key; /* of all its attempts, from the first on; absent: not by template */
 	/* derived */
 	unsigned deps_left, deps_done, deps_completed;
 	bool is_ready;
@@ -277,6 +287,16 @@ void mr_frame_pin(struct mr_step_state *st);
 /* Pins anew what can be undone, and forgets frames that were kept for more than that. */
 void mr_frames_unpin(struct mr_run *run);
 
+/* ---- run_begun.c: what effects under way began with ---- */
+
+/* For a step that reaches outside and has just begun with what DATA, of its fact or of a snapshot,
+ * says: {input?, vars?}. Its key is known. */
+int mr_begun_keep(
+    struct mr_run *run, struct mr_step_state *st, const struct mr_value *data) MR_MUST_CHECK;
+void mr_begun_drop(struct mr_run *run, struct mr_step_state *st);
+int mr_begun_write(
+    const struct mr_begun *b, struct mr_arena *a, struct mr_value *ret) MR_MUST_CHECK;
+
 /* ---- run_due.c ---- */
 
 /* Branches of a parallel that runs. */
@@ -344,6 +364,7 @@ struct mr_run_env {
 	const struct mr_run *run;
 	const struct mr_step_state *st; /* NULL: the output of the whole run */
 	const struct mr_step_refs *refs;
+	const struct mr_value *vars; /* the run's, or those that the attempt began with */
 	enum mr_secrets secrets;
 	const struct mr_value *result; /* the step's raw result; NULL outside its output */
 	/* names for this evaluation alone */
@@ -375,7 +396,7 @@ struct mr_turn {
 	unsigned budget;
 };
 
-#define MR_FIELDS_MAX 12
+#define MR_FIELDS_MAX 16
 
 /* An object being made. */
 struct mr_fields {
@@ -435,6 +456,11 @@ void mr_attempt_init(
     struct mr_attempt *a, struct mr_turn *t, struct mr_step_state *st, int64_t now_us);
 /* Renders the config. An expression that fails fails the step: *RET_FAILED. */
 int mr_attempt_render(struct mr_attempt *a, bool *ret_failed) MR_MUST_CHECK;
+/* As render, of an attempt that is under way: what was recorded as it began is used again. */
+int mr_attempt_render_again(struct mr_attempt *a, bool *ret_failed) MR_MUST_CHECK;
+/* Renders member I of the config into RET; SHOWN: as it is recorded, without secrets. */
+int mr_attempt_member(struct mr_attempt *a, size_t i, bool shown, struct mr_value *ret,
+    struct mr_expr_error *err) MR_MUST_CHECK;
 int mr_attempt_fail(struct mr_attempt *a, const char *type, const char *message) MR_MUST_CHECK;
 int64_t mr_turn_took(const struct mr_turn *t, const struct mr_step_state *st);
 

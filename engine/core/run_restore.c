@@ -136,8 +136,9 @@ static int read_inner(struct mr_run *run, struct mr_step_state *st, const struct
 static int read_step(struct mr_run *run, struct mr_step_state *st, const struct mr_value *v)
 {
 	const struct mr_value *at = object(v, "at");
-	struct mr_str ref = mr_value_get_str(v, "ref");
+	struct mr_str ref = mr_value_get_str(v, "ref"), key = mr_value_get_str(v, "key");
 	struct mr_arena *a = st->frame->arena;
+	const struct mr_value *begun = mr_value_get_kind(v, "begun", MR_VALUE_MAP);
 	unsigned status, reason = MR_SKIP_NONE;
 
 	if (read_word(v, "status", mr_step_status_names, MR_STEP_STATUS_COUNT, &status) < 0)
@@ -156,10 +157,15 @@ static int read_step(struct mr_run *run, struct mr_step_state *st, const struct 
 	st->wake_at = read_int(at, "wake");
 	if (ref.p != NULL)
 		st->ref = mr_arena_str(a, ref);
-	if ((ref.p != NULL && st->ref.p == NULL) || read_value(a, v, "output", &st->output) < 0 ||
+	if (key.p != NULL)
+		st->key = mr_arena_str(a, key);
+	if ((ref.p != NULL && st->ref.p == NULL) || (key.p != NULL && st->key.p == NULL) ||
+	    read_value(a, v, "output", &st->output) < 0 ||
 	    read_value(a, v, "error", &st->error) < 0)
 		return MR_E_NOMEM;
 	mr_link_json(mr_step_of(run, st), &st->output);
+	if (begun != NULL && mr_begun_keep(run, st, begun) < 0)
+		return MR_E_NOMEM;
 	return read_inner(run, st, mr_value_get_kind(v, "inner", MR_VALUE_MAP));
 }
 

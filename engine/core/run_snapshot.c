@@ -123,6 +123,13 @@ static int write_step(const struct mr_run *run, const struct mr_step_state *st, 
 			return MR_E_NOMEM;
 		mr_fields_put(&f, "inner", v);
 	}
+	if (st->key.p != NULL)
+		mr_fields_put(&f, "key", mr_value_str(st->key));
+	if (st->begun != NULL) {
+		if (mr_begun_write(st->begun, a, &v) < 0)
+			return MR_E_NOMEM;
+		mr_fields_put(&f, "begun", v);
+	}
 	return mr_fields_map(a, &f, ret);
 }
 

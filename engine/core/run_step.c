@@ -21,29 +21,24 @@ int64_t mr_turn_took(const struct mr_turn *t, const struct mr_step_state *st)
 
 /* ---- rendering ---- */
 
-static int render_members(struct mr_attempt *a, struct mr_run_env *env, bool secret_only,
-    struct mr_map *m, struct mr_str *member, struct mr_expr_error *err)
+int mr_attempt_member(
+    struct mr_attempt *a, size_t i, bool shown, struct mr_value *ret, struct mr_expr_error *err)
 {
-	for (size_t i = 0; i < a->s->config_len; i++) {
-		const struct mr_step_member *from = &a->s->config[i];
-		int r;
+	const struct mr_step_member *from = &a->s->config[i];
+	struct mr_run_env env;
+	int r;
 
-		if (secret_only && !from->secret)
-			continue;
-		m->members[i].key = mr_value_str(from->key);
-		env->saw_secrets = false;
-		r = mr_template_eval(
-		    from->value, &env->expr, a->t->out->arena, &m->members[i].value, err);
-		if (r < 0 && secret_only && r != MR_E_NOMEM) {
-			/* without the real value it may not compute: then nothing of it shows */
-			m->members[i].value = mr_value_strz(REDACTED);
-			r = 0;
-		}
-		if (r < 0) {
-			*member = from->key;
-			return r;
-		}
+	if (!shown) {
+		a->env.saw_secrets = false;
+		return mr_template_eval(from->value, &a->env.expr, a->t->out->arena, ret, err);
 	}
+	mr_run_env_init(&env, a->t->run, a->st, MR_SECRETS_SHOWN_REDACTED, a->env.expr.now_us);
+	env.vars = a->env.vars;
+	r = mr_template_eval(from->value, &env.expr, a->t->out->arena, ret, err);
+	if (r == 0 || r == MR_E_NOMEM)
+		return r;
+	/* without the real value it may not compute: then nothing of it shows */
+	*ret = mr_value_strz(REDACTED);
 	return 0;
 }
 
@@ -51,16 +46,16 @@ static int render_members(struct mr_attempt *a, struct mr_run_env *env, bool sec
 static int render_input(struct mr_attempt *a, const struct mr_map *real, struct mr_expr_error *err)
 {
 	struct mr_map *m = mr_map_create(a->t->out->arena, real->len);
-	struct mr_run_env env;
-	struct mr_str member;
 	int r;
 
 	if (m == NULL)
 		return MR_E_NOMEM;
 	memcpy(m->members, real->members, real->len * sizeof(m->members[0]));
-	mr_run_env_init(&env, a->t->run, a->st, MR_SECRETS_SHOWN_REDACTED, a->env.expr.now_us);
-	if (render_members(a, &env, true, m, &member, err) < 0 ||
-	    mr_map_seal(a->t->out->arena, m) < 0)
+	for (size_t i = 0; i < a->s->config_len; i++)
+		if (a->s->config[i].secret &&
+		    mr_attempt_member(a, i, true, &m->members[i].value, err) < 0)
+			return MR_E_NOMEM;
+	if (mr_map_seal(a->t->out->arena, m) < 0)
 		return MR_E_NOMEM;
 	a->input = mr_value_map(m);
 	r = mr_run_json_value(a->t->out->arena, &a->input, &a->input);
@@ -96,35 +91,184 @@ static int keep(struct mr_attempt *a)
 	return 0;
 }
 
-int mr_attempt_render(struct mr_attempt *a, bool *ret_failed)
+/* Config and input as they come out now; MEMBER is the one that failed. */
+static int render(struct mr_attempt *a, struct mr_str *member, struct mr_expr_error *err)
 {
 	struct mr_arena *arena = a->t->out->arena;
-	struct mr_expr_error err = { .message = "" };
-	struct mr_str member = MR_STR("config");
-	struct mr_map *m;
-	int r;
+	struct mr_map *m = mr_map_create(arena, a->s->config_len);
+	int r = m != NULL ? 0 : MR_E_NOMEM;
 
-	*ret_failed = false;
-	a->config = a->input = a->s->config_constant;
-	if (a->config.kind == MR_VALUE_MAP)
-		return 0;
-	m = mr_map_create(arena, a->s->config_len);
-	if (m == NULL)
-		return MR_E_NOMEM;
-	r = render_members(a, &a->env, false, m, &member, &err);
+	*member = MR_STR("config");
+	for (size_t i = 0; r == 0 && i < a->s->config_len; i++) {
+		m->members[i].key = mr_value_str(a->s->config[i].key);
+		r = mr_attempt_member(a, i, false, &m->members[i].value, err);
+		if (r < 0)
+			*member = a->s->config[i].key;
+	}
 	if (r == 0) {
 		a->config = mr_value_map(m);
 		r = mr_map_seal(arena, m);
 	}
 	if (r == 0)
 		r = mr_run_json_value(arena, &a->config, &a->input);
-	if (r == 0 && has_secret(a->s))
-		r = render_input(a, m, &err);
+	return r == 0 && has_secret(a->s) ? render_input(a, m, err) : r;
+}
+
+static int render_failed(
+    struct mr_attempt *a, struct mr_str member, int r, const struct mr_expr_error *err)
+{
+	a->config = a->input = MR_NULL_VALUE;
+	return mr_turn_fail_expr(a->t, a->st, member, r, err, &a->env);
+}
+
+int mr_attempt_render(struct mr_attempt *a, bool *ret_failed)
+{
+	struct mr_expr_error err = { .message = "" };
+	struct mr_str member;
+	int r;
+
+	*ret_failed = false;
+	a->config = a->input = a->s->config_constant;
+	if (a->config.kind == MR_VALUE_MAP)
+		return 0;
+	r = render(a, &member, &err);
 	if (r == 0)
 		return keep(a);
 	*ret_failed = true;
-	a->config = a->input = MR_NULL_VALUE;
-	return mr_turn_fail_expr(a->t, a->st, member, r, &err, &a->env);
+	return render_failed(a, member, r, &err);
+}
+
+/* ---- rendering again ---- */
+
+#define PICK_DEPTH 16u /* of lists and maps in one member */
+
+static bool are(const struct mr_value *const v[3], enum mr_value_kind kind)
+{
+	return v[0]->kind == kind && v[1]->kind == kind && v[2]->kind == kind;
+}
+
+static int pick(
+    struct mr_arena *a, const struct mr_value *const v[3], unsigned depth, struct mr_value *ret);
+
+static int pick_items(
+    struct mr_arena *a, const struct mr_value *const v[3], unsigned depth, struct mr_value *ret)
+{
+	struct mr_list *l = mr_list_create(a, v[0]->list->len);
+	int r = l != NULL ? 0 : MR_E_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < l->len; i++) {
+		const struct mr_value *const one[3] = { &v[0]->list->items[i],
+			&v[1]->list->items[i], &v[2]->list->items[i] };
+
+		r = pick(a, one, depth, &l->items[i]);
+	}
+	if (r == 0)
+		*ret = mr_value_list(l);
+	return r;
+}
+
+static int pick_members(
+    struct mr_arena *a, const struct mr_value *const v[3], unsigned depth, struct mr_value *ret)
+{
+	struct mr_map *m = mr_map_create(a, v[0]->map->len);
+	int r = m != NULL ? 0 : MR_E_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < m->len; i++) {
+		struct mr_str key = v[0]->map->members[i].key.s;
+		const struct mr_value *const one[3] = { &v[0]->map->members[i].value,
+			mr_value_gets(v[1], key), mr_value_gets(v[2], key) };
+
+		m->members[i].key = v[0]->map->members[i].key;
+		m->members[i].value = *one[0];
+		if (one[1] != NULL && one[2] != NULL)
+			r = pick(a, one, depth, &m->members[i].value);
+	}
+	if (r == 0)
+		r = mr_map_seal(a, m);
+	if (r == 0)
+		*ret = mr_value_map(m);
+	return r;
+}
+
+/* Of a member with secrets there is V[0], as it comes out now, V[1], the same without secrets, and
+ * V[2], as it was recorded. What is the same with and without secrets is taken from the record. As
+ * deep as DEPTH says. */
+static int pick(
+    struct mr_arena *a, const struct mr_value *const v[3], unsigned depth, struct mr_value *ret)
+{
+	if (mr_value_eq(v[0], v[1]))
+		return mr_value_copy(a, v[2], ret);
+	if (depth > 0 && are(v, MR_VALUE_MAP))
+		return pick_members(a, v, depth - 1, ret);
+	if (depth > 0 && are(v, MR_VALUE_LIST) && v[0]->list->len == v[1]->list->len &&
+	    v[0]->list->len == v[2]->list->len)
+		return pick_items(a, v, depth - 1, ret);
+	*ret = *v[0];
+	return 0;
+}
+
+static int member_again(struct mr_attempt *a, size_t i, const struct mr_value *recorded,
+    struct mr_value *ret, struct mr_expr_error *err)
+{
+	struct mr_arena *arena = a->t->out->arena;
+	const struct mr_value *was = mr_value_gets(recorded, a->s->config[i].key);
+	struct mr_value now, plain, shown;
+	const struct mr_value *const v[3] = { &plain, &shown, was };
+	int r;
+
+	if (was != NULL && !a->s->config[i].secret)
+		return mr_value_copy(arena, was, ret);
+	r = mr_attempt_member(a, i, false, &now, err);
+	*ret = now;
+	if (r < 0 || was == NULL)
+		return r;
+	r = mr_attempt_member(a, i, true, &shown, err);
+	if (r == 0)
+		r = mr_run_json_value(arena, &now, &plain);
+	if (r == 0)
+		r = mr_run_json_value(arena, &shown, &shown);
+	if (r == 0)
+		return pick(arena, v, PICK_DEPTH, ret);
+	return r == MR_E_NOMEM ? r : 0; /* what is no JSON has no record to compare it with */
+}
+
+static int members_again(struct mr_attempt *a, const struct mr_value *recorded,
+    struct mr_str *member, struct mr_expr_error *err)
+{
+	struct mr_map *m = mr_map_create(a->t->out->arena, a->s->config_len);
+	int r = m != NULL ? 0 : MR_E_NOMEM;
+
+	for (size_t i = 0; r == 0 && i < a->s->config_len; i++) {
+		*member = a->s->config[i].key;
+		m->members[i].key = mr_value_str(*member);
+		r = member_again(a, i, recorded, &m->members[i].value, err);
+	}
+	if (r == 0)
+		r = mr_map_seal(a->t->out->arena, m);
+	if (r == 0)
+		a->config = mr_value_map(m);
+	return r == 0 ? mr_value_copy(a->t->out->arena, recorded, &a->input) : r;
+}
+
+int mr_attempt_render_again(struct mr_attempt *a, bool *ret_failed)
+{
+	const struct mr_begun *b = a->st->begun;
+	struct mr_expr_error err = { .message = "" };
+	struct mr_str member;
+	int r;
+
+	if (b == NULL || b->input.kind != MR_VALUE_MAP)
+		return mr_attempt_render(a, ret_failed);
+	*ret_failed = false;
+	r = render(a, &member, &err);
+	if (r == 0 && mr_value_eq(&a->input, &b->input))
+		return keep(a);
+	if (r == 0 || (r != MR_E_NOMEM && r != MR_E_IO))
+		r = members_again(a, &b->input, &member, &err);
+	if (r == 0)
+		return keep(a);
+	*ret_failed = true;
+	return render_failed(a, member, r, &err);
 }
 
 /* ---- ending well ---- */
@@ -300,6 +444,8 @@ void mr_attempt_init(
 	a->s = mr_step_of(t->run, st);
 	a->config = a->input = MR_NULL_VALUE;
 	mr_run_env_init(&a->env, t->run, st, MR_SECRETS_REAL, now_us);
+	if (st->begun != NULL && st->begun->vars.kind == MR_VALUE_MAP)
+		a->env.vars = &st->begun->vars;
 }
 
 static int skip(struct mr_turn *t, struct mr_step_state *st, enum mr_skip_reason reason)

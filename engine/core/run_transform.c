@@ -2,7 +2,8 @@
  * data_transform: pure, unless it has jq entries. Then it reaches outside: the transformations are
  * gone through up to a jq entry, the effect is its program over the value at hand, and with the
  * answer the way goes on. How far it has come is not journalled: a run taken over begins the
- * attempt from its first entry, with the same values.
+ * attempt from its first entry. All entries see the values and the variables that the attempt began
+ * with.
  */
 #include "engine/core/run_private.h"
 
@@ -116,7 +117,7 @@ static int find_again(struct piece *p, bool *ret_ok)
 	int r;
 
 	p->a->env.secrets = MR_SECRETS_REFUSED;
-	r = mr_attempt_render(p->a, &failed);
+	r = mr_attempt_render_again(p->a, &failed);
 	*ret_ok = r == 0 && !failed;
 	return *ret_ok ? find_source(p->a, &p->source) : r;
 }

@@ -124,7 +124,8 @@ static void random_simple(struct random_text *t)
 		"'type':'http_request','config':{'url':'https://x/{{now()}}',"
 		"'data':{'t':'{{trigger.n}}','s':'{{secrets.T}}'}}",
 		"'type':'http_request','config':{'url':'https://x/'}",
-		"'type':'http_request','config':{'url':'https://y/'}",
+		"'type':'http_request','config':{'url':'https://y/{{vars.v}}/"
+		"{{secrets.T}}','data':'{{vars.v}}'}",
 		"'type':'log','config':{'message':'{{trigger.n}}'}",
 		"'type':'log','config':{'message':'{{trigger.missing}}'}",
 		"'type':'data_transform','config':{'source_data':{'at':'{{now()}}',"
@@ -220,6 +221,8 @@ static void random_step(
 	mr_buf_addf(&t->b, "{'name':'s%u',", i);
 	random_config(t, depth);
 	random_order(t, "s", first, i);
+	if (depth == 0 && pick(t, 3) == 0)
+		mr_buf_addf(&t->b, ",'idempotency_key':'s%u/{{vars.v}}/{{now()}}'", i);
 	if (pick(t, 6) == 0)
 		mr_buf_addf(&t->b, ",'when':'trigger.n > %u'", pick(t, 4));
 	if (pick(t, 5) == 0)

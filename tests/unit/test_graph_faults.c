@@ -197,7 +197,9 @@ static const struct {
 	                   "{'type':'noop','catch':[{'value':'{{secrets.K}}'}]},"
 	                   "{'type':'assert','config':{'condition':true,'message':'{{env.K}}'}},"
 	                   "{'type':'switch','config':{'value':'{{env.K}}','cases':[{'equals':'{{"
-	                   "env.J}}'}]}}"),
+	                   "env.J}}'}]}},"
+	                   "{'type':'http_request','idempotency_key':'k{{env.K}}','config':{'url':"
+	                   "'https://{{env.K}}/'}}"),
 	    "steps[0].config.a secret_recorded\nsteps[1].config.data secret_recorded\n"
 	    "steps[2].config.message secret_recorded\nsteps[3].config.output.a "
 	    "secret_recorded\n"
@@ -206,7 +208,7 @@ static const struct {
 	    "steps[5].config.event.match secret_recorded\nsteps[6].config.items "
 	    "secret_recorded\n"
 	    "steps[7].catch[0].value secret_recorded\nsteps[8].config.message "
-	    "secret_recorded" },
+	    "secret_recorded\nsteps[10].idempotency_key secret_recorded" },
 	{ "references into and out of blocks",
 	    "{'on_failure':[" LOG("f", "{{steps.a}}{{steps.in}}{{steps.g}}") "],'finally':[" LOG(
 	        "g", "{{steps.b}}{{steps.f}}") "],'steps':[" LOG("a",

@@ -354,6 +354,8 @@ static void check_restart(struct history *h, const struct flight *f)
 			    (f->list[k].step == out.effects[i].step &&
 			        f->list[k].attempt == out.effects[i].attempt &&
 			        f->list[k].step_execution_id == out.effects[i].step_execution_id &&
+			        mr_str_eq(
+			            f->list[k].idempotency_key, out.effects[i].idempotency_key) &&
 			        mr_value_eq(&f->list[k].config, &out.effects[i].config));
 		if (!found)
 			fail_msg("seed %llu, event %zu: another effect is started again",
