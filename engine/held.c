@@ -74,12 +74,36 @@ void mr_held_touch(struct mr_held *h)
 	settle(h);
 }
 
+/* R is what the state machine failed with. */
+static void cannot_go_on(struct mr_held *h, int r)
+{
+	switch (r) {
+	case MR_E_IO:
+		mr_load_add_later(h->engine->load, h);
+		break;
+	case MR_E_CONFLICT:
+		mr_held_fail(h, "limit", MR_HELD_RESULT_GONE);
+		break;
+	case MR_E_LIMIT:
+	case MR_E_NOMEM:
+		mr_held_fail(h, "limit", "The run needs more memory than a run may have.");
+		break;
+	default:
+		mr_held_fail(h, "internal", "The engine could not decide what comes next.");
+		break;
+	}
+}
+
 void mr_held_event(struct mr_held *h, const struct mr_run_event *ev)
 {
 	struct mr_engine *e = h->engine;
 	struct mr_outcome *o;
 	int r;
 
+	if (h->resting && ev->kind == MR_RUN_EVENT_WAKE) {
+		mr_load_add(e->load, h);
+		return;
+	}
 	if (h->phase != MR_HELD_LIVE || h->leaving || h->run == NULL ||
 	    mr_run_is_terminal(mr_run_status(h->run)))
 		return;
@@ -94,12 +118,10 @@ void mr_held_event(struct mr_held *h, const struct mr_run_event *ev)
 		return;
 	}
 	if (r < 0) {
-		mr_held_fail(h, r == MR_E_LIMIT || r == MR_E_NOMEM ? "limit" : "internal",
-		    r == MR_E_LIMIT || r == MR_E_NOMEM
-		        ? "The run needs more memory than a run may have."
-		        : "The engine could not decide what comes next.");
+		cannot_go_on(h, r);
 		return;
 	}
+	h->rests = 0;
 	abort_unwanted(h, o);
 	settle(h);
 }
@@ -108,8 +130,15 @@ int mr_held_restart_effects(struct mr_held *h, bool reread)
 {
 	struct mr_outcome *o = mr_held_outcome(h);
 	size_t before = o != NULL ? o->out.effects_len : 0;
+	int r = MR_E_NOMEM;
 
-	if (o == NULL || mr_run_restart_effects(h->run, mr_engine_now_us(h->engine), &o->out) < 0) {
+	if (o != NULL)
+		r = mr_run_restart_effects(h->run, mr_engine_now_us(h->engine), &o->out);
+	if (r == MR_E_IO) {
+		mr_load_add_later(h->engine->load, h);
+		return r;
+	}
+	if (r < 0) {
 		mr_held_fail(
 		    h, "internal", "The engine could not find out which steps are under way.");
 		return MR_E_INVALID;

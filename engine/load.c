@@ -18,6 +18,8 @@
 #define LIST_MAX       ((size_t)1024 * 1024)
 #define RETRY_FIRST_MS 20
 #define RETRY_MAX_MS   1000
+#define REST_FIRST_US  500000
+#define REST_DOUBLED   5u /* times at most: 16 s */
 
 struct mr_load {
 	struct mr_engine *engine;
@@ -79,18 +81,37 @@ void mr_load_remove(struct mr_load *l, struct mr_held *h)
 	l->len--;
 }
 
-void mr_load_add(struct mr_load *l, struct mr_held *h)
+/* Out of all other hands. False: its flush is under way, and it is read after that. */
+static bool put_aside(struct mr_load *l, struct mr_held *h)
 {
 	h->phase = MR_HELD_LOADING;
-	h->is_read = h->fresh = false;
+	h->is_read = h->fresh = h->resting = false;
 	mr_timers_remove(l->engine->timers, h);
 	mr_flush_remove(l->engine->flush, h);
-	if (h->sent != NULL) {
-		h->reread = true;
-		return;
+	h->reread = h->reread || h->sent != NULL;
+	return h->sent == NULL;
+}
+
+void mr_load_add(struct mr_load *l, struct mr_held *h)
+{
+	if (put_aside(l, h)) {
+		push(l, h);
+		mr_load_kick(l);
 	}
-	push(l, h);
-	mr_load_kick(l);
+}
+
+void mr_load_add_later(struct mr_load *l, struct mr_held *h)
+{
+	unsigned doubled = h->rests < REST_DOUBLED ? h->rests : REST_DOUBLED;
+
+	if (h->rests++ == 0)
+		mr_log(MR_LOG_WARNING, "a stored result could not be read; the run waits",
+		    MR_F_N("run_id", h->id));
+	if (!put_aside(l, h))
+		return;
+	h->resting = true;
+	mr_timers_set(l->engine->timers, h,
+	    mr_engine_now_us(l->engine) + ((int64_t)REST_FIRST_US << doubled));
 }
 
 void mr_load_add_claimed(struct mr_load *l, struct mr_held *h, bool fresh)

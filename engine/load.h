@@ -20,6 +20,9 @@ void mr_load_close(struct mr_load *l, uv_close_cb closed);
 /* H will be read (again): it stops being live, what it has not committed is dropped. With a flush
  * under way this happens after that. */
 void mr_load_add(struct mr_load *l, struct mr_held *h);
+/* As add, but not at once: what it needs beside the database can't be read now. Each time in a row
+ * it takes longer, up to 16 s. */
+void mr_load_add_later(struct mr_load *l, struct mr_held *h);
 /* H is new and knows its row, from its claim. FRESH: only its definition may be missing. */
 void mr_load_add_claimed(struct mr_load *l, struct mr_held *h, bool fresh);
 void mr_load_remove(struct mr_load *l, struct mr_held *h);

@@ -224,6 +224,17 @@ static int read_all(struct mr_arena *a, int fd, struct mr_str *ret)
 	return 0;
 }
 
+/* A file that isn't there is gone only when the store is there: a folder where nothing is mounted
+ * is empty, too. */
+static int not_there(const char *root)
+{
+	char path[PATH_LEN];
+
+	if (full_path(path, root, MR_STR(FOLDER)) < 0 || access(path, F_OK) != 0)
+		return MR_E_IO;
+	return MR_E_NOT_FOUND;
+}
+
 static int read_file(struct mr_arena *a, const char *root, struct mr_str name, struct mr_str *ret)
 {
 	char path[PATH_LEN];
@@ -233,7 +244,7 @@ static int read_file(struct mr_arena *a, const char *root, struct mr_str name, s
 		return MR_E_INVALID;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return errno == ENOENT ? MR_E_NOT_FOUND : MR_E_IO;
+		return errno == ENOENT ? not_there(root) : MR_E_IO;
 	r = read_all(a, fd, ret);
 	(void)close(fd); /* only read from */
 	return r;

@@ -232,10 +232,15 @@ void mr_revive(struct mr_held *h, const PGresult *journal, const PGresult *comma
 	r = mr_held_open(h);
 	if (r == 0)
 		r = journal != NULL ? fold(h, journal) : fold_created(h);
+	if (r == MR_E_IO) {
+		mr_load_add_later(h->engine->load, h);
+		return;
+	}
 	if (r < 0) {
 		fail_at_once(h, r == MR_E_INVALID ? "internal" : "limit",
-		    r == MR_E_INVALID ? "The run's history does not fit its definition."
-		                      : "The run needs more memory than a run may have.");
+		    r == MR_E_INVALID    ? "The run's history does not fit its definition."
+		    : r == MR_E_CONFLICT ? MR_HELD_RESULT_GONE
+		                         : "The run needs more memory than a run may have.");
 		return;
 	}
 	h->vars = journal != NULL ? mr_run_vars(h->run).map : NULL; /* its row has them */

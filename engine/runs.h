@@ -25,6 +25,8 @@ struct mr_runs;
 #define MR_FAIL_BY_HAND  2
 #define MR_FAIL_GIVE_UP  3 /* dropped; the database lets others try later */
 
+#define MR_HELD_RESULT_GONE "A stored result of one of its steps is gone from the file store."
+
 /* What one or more advances decided. */
 struct mr_outcome {
 	struct mr_run_out out;                 /* its arena is owned */
@@ -81,6 +83,9 @@ struct mr_held {
 	uint64_t
 	    commands_landed; /* the last question for commands before some landed; see commands.c */
 	bool commands_left;  /* more were there than one outcome takes */
+	/* the file store is away: read again when its timer comes; and how often it was so */
+	bool resting;
+	unsigned rests;
 	/* why the engine can't go on with it; set by mr_held_fail() */
 	unsigned fail_tries;
 	char fail_type[32], fail_message[200];
@@ -151,7 +156,7 @@ void mr_held_landed(struct mr_held *h);
 void mr_held_refused(struct mr_held *h);
 /* What has started and not ended, and is not under way here, goes out next to be carried out
  * again. REREAD: what is under way here and unknown to the run is aborted. 0, or negative: then H
- * was told to fail. */
+ * was told to fail, or is read again later. */
 int mr_held_restart_effects(struct mr_held *h, bool reread) MR_MUST_CHECK;
 struct mr_outcome *mr_outcome_free(struct mr_runs *r, struct mr_outcome *o);
 

@@ -37,6 +37,7 @@ struct mr_expr_env {
 	void *ctx;
 	int64_t now_us;    /* what now() answers, the same for a whole evaluation */
 	uint64_t max_cost; /* steps of evaluation; 0 = the default of 1,000,000 */
+	uint64_t *spent;   /* what an evaluation has cost is added here; may be NULL */
 };
 
 /* SOURCE is copied; the program needs nothing but its arena. */

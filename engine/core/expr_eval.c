@@ -455,6 +455,8 @@ int mr_expr_eval_budget(const struct mr_expr *e, const struct mr_expr_env *env, 
 	vm.fail.r = r;
 	if (r == 0)
 		r = run(&vm, stack, names, ret);
+	if (env != NULL && env->spent != NULL)
+		*env->spent += *budget - vm.budget;
 	*budget = vm.budget;
 	if (r < 0)
 		mr_vm_tell(&vm, &vm.fail);

@@ -116,13 +116,16 @@ struct mr_run_info {
 	int (*env_lookup)(void *ctx, struct mr_arena *a, struct mr_str scope, struct mr_value *ret);
 	void *env_ctx;
 	/* Where large results are kept. STORE gives back a reference (text, in A) under which LOAD
-	 * finds the value again; both may be NULL: then everything stays in the journal. */
+	 * finds the value again; both may be NULL: then everything stays in the journal. LOAD fails
+	 * with MR_E_IO when it may find it later, with MR_E_NOT_FOUND or MR_E_INVALID when it is
+	 * gone. */
 	int (*payload_store)(
 	    void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref);
 	int (*payload_load)(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret);
 	void *payload_ctx;
 	size_t payload_min;      /* results that take more bytes in memory are stored; 0: never */
-	unsigned steps_per_call; /* how far one call of advance goes; 0: 10,000 steps */
+	unsigned steps_per_call; /* how far one call of advance goes, fewer where they cost more
+	                            than a plain one; 0: 10,000 */
 };
 
 struct mr_run; /* one run in memory */
@@ -137,7 +140,8 @@ int mr_run_create(struct mr_arena *arena, const struct mr_graph *g, const struct
     int64_t (*next_id)(void *ctx), void *next_id_ctx, struct mr_run **ret) MR_MUST_CHECK;
 /*
  * Folds one journal row; what it keeps of the row is copied. An impossible fact (a gap in seq, a
- * step that ends without having begun) is MR_E_INVALID and changes nothing.
+ * step that ends without having begun) is MR_E_INVALID and changes nothing. Stored results may be
+ * needed: else it fails as advance does.
  */
 int mr_run_apply(struct mr_run *run, const struct mr_fact *fact) MR_MUST_CHECK;
 
@@ -169,7 +173,8 @@ struct mr_run_out {
  * Takes one event and goes on as far as it can, steps_per_call at most: then wake_at says to call
  * again at once. An event of a step that isn't waiting for it (late, or of an earlier attempt)
  * changes nothing; so does any event of a run that has ended.
- * When it fails (MR_E_NOMEM, MR_E_LIMIT) the run and what OUT got are of no more use.
+ * When it fails the run and what OUT got are of no more use: MR_E_NOMEM, MR_E_LIMIT, MR_E_IO (a
+ * stored result can't be read now: fold the run again later), MR_E_CONFLICT (one is gone).
  */
 int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t now_us,
     struct mr_rand *rand, struct mr_run_out *out) MR_MUST_CHECK;

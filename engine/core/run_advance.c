@@ -3,10 +3,17 @@
 
 #include <stdio.h>
 
-/* Steps carried out in one call: more go on in the next, so that one run can't hold up others. */
-#define STEPS_PER_CALL 10000
+/* Steps carried out in one call, as many fewer as they cost more: the rest goes on in the next, so
+ * that one run can't hold up others for more than some ten milliseconds. */
+#define STEPS_PER_CALL 10000u
 /* Likewise for bytes of what comes out, which has to be written before more is made. */
 #define OUT_ROOM (32u << 20)
+
+void mr_run_spend(const struct mr_run *run, uint64_t cost)
+{
+	if (run->spent != NULL)
+		*run->spent += cost;
+}
 
 /* ---- beginning and completing ---- */
 
@@ -49,7 +56,7 @@ static int complete_run(struct mr_turn *t)
 
 	if (r == 0)
 		return mr_turn_finish(t, MR_RUN_COMPLETED, NULL, NULL);
-	if (r == MR_E_NOMEM)
+	if (r == MR_E_NOMEM || r == MR_E_IO)
 		return r;
 	(void)snprintf(message, sizeof(message), "output: %s", err.message);
 	r = mr_run_error_make(t, "expression", message, &error);
@@ -66,7 +73,7 @@ static int wake_step(struct mr_turn *t, bool *ret_moved)
 	*ret_moved = run->timers_len > 0 && run->timers[0]->timer_at <= t->now;
 	if (!*ret_moved)
 		return 0;
-	t->budget--;
+	t->spent += MR_COST_STEP;
 	mr_frames_bury(run);
 	return mr_turn_waited(t, run->timers[0]);
 }
@@ -75,7 +82,7 @@ static int take_step(struct mr_turn *t)
 {
 	struct mr_step_state *st = t->run->ready;
 
-	t->budget--;
+	t->spent += MR_COST_STEP;
 	mr_frames_bury(t->run);
 	mr_ready_remove(t->run, st);
 	if (mr_step_is_active(st->status))
@@ -119,7 +126,7 @@ static int go_on(struct mr_turn *t)
 	bool moved = true;
 	int r = run->started ? 0 : start_run(t);
 
-	while (r == 0 && run->phase != MR_PHASE_ENDED && t->budget > 0 && moved &&
+	while (r == 0 && run->phase != MR_PHASE_ENDED && t->spent < t->budget && moved &&
 	       mr_arena_used(t->out->arena) < OUT_ROOM) {
 		r = go_phase(t, &moved);
 		if (r < 0 || moved)
@@ -260,9 +267,11 @@ static int take_event(struct mr_turn *t, const struct mr_run_event *ev)
 	return MR_E_INVALID;
 }
 
-static unsigned budget_of(const struct mr_run *run)
+static uint64_t budget_of(const struct mr_run *run)
 {
-	return run->info.steps_per_call > 0 ? run->info.steps_per_call : STEPS_PER_CALL;
+	unsigned steps = run->info.steps_per_call > 0 ? run->info.steps_per_call : STEPS_PER_CALL;
+
+	return (uint64_t)steps * MR_COST_STEP;
 }
 
 static bool may_go_on(const struct mr_run *run)
@@ -281,8 +290,12 @@ int mr_run_advance(struct mr_run *run, const struct mr_run_event *ev, int64_t no
 	if (run->phase == MR_PHASE_ENDED)
 		return 0;
 	mr_frames_bury(run);
+	run->spent = &t.spent;
 	r = take_event(&t, ev);
-	return r == 0 && may_go_on(run) ? go_on(&t) : r;
+	if (r == 0 && may_go_on(run))
+		r = go_on(&t);
+	run->spent = NULL;
+	return r;
 }
 
 /* Effects under way in a frame and all frames inside, as deep as blocks are nested. */
@@ -314,9 +327,13 @@ int mr_run_restart_effects(struct mr_run *run, int64_t now_us, struct mr_run_out
 	if (run->phase == MR_PHASE_ENDED)
 		return 0;
 	mr_frames_bury(run);
+	run->spent = &t.spent;
 	for (size_t i = 0; i < MR_ARRAY_LEN(tops) && r == 0; i++)
 		if (tops[i] != NULL)
 			r = restart_frame(&t, tops[i]);
 	/* one that could not be rendered again has failed */
-	return r == 0 && out->facts_len > facts && may_go_on(run) ? go_on(&t) : r;
+	if (r == 0 && out->facts_len > facts && may_go_on(run))
+		r = go_on(&t);
+	run->spent = NULL;
+	return r;
 }

@@ -341,13 +341,16 @@ static int apply_step_iterating(struct apply *a)
 	struct mr_inner *in = a->st->inner;
 	struct mr_frame *old, *f;
 	struct mr_value last;
+	int r;
 
 	if (a->s->type != MR_STEP_WHILE || !goes_on(a) || in == NULL || in->first == NULL ||
 	    !in->first->is_closed)
 		return MR_E_INVALID;
 	old = in->first;
-	if (mr_frame_result(a->run, old, old->arena, &last) < 0 ||
-	    mr_frame_open(a->run, &a->run->g->blocks[a->s->body], a->st, in->rounds, &last, &f) < 0)
+	r = mr_frame_result(a->run, old, old->arena, &last);
+	if (r < 0)
+		return r;
+	if (mr_frame_open(a->run, &a->run->g->blocks[a->s->body], a->st, in->rounds, &last, &f) < 0)
 		return MR_E_NOMEM;
 	mr_frame_drop(a->run, old);
 	in->rounds++;
@@ -674,29 +677,29 @@ static int make_result(struct apply *a)
 {
 	const struct mr_value *output = mr_value_get(&a->fact->data, "output");
 	struct mr_expr_error err;
+	int r;
 
 	if (output != NULL) {
 		a->run->has_output = a->run->has_result = true;
 		return mr_value_copy(a->run->arena, output, &a->run->result);
 	}
 	/* replayed: it could be made when it completed, so it can be made now */
-	if (!a->run->has_result && mr_run_make_result(a->run, a->fact->at_us, &err) == MR_E_NOMEM)
-		return MR_E_NOMEM;
-	return 0;
+	r = a->run->has_result ? 0 : mr_run_make_result(a->run, a->fact->at_us, &err);
+	return r == MR_E_NOMEM || r == MR_E_IO ? r : 0;
 }
 
 static int apply_completed(struct apply *a)
 {
 	const struct mr_run *run = a->run;
+	int r;
 
 	if (run->phase == MR_PHASE_MAIN && run->terminated.kind == MR_VALUE_NULL &&
 	    (!may_begin(run) || run->main == NULL || run->main->left > 0))
 		return MR_E_INVALID; /* steps are left */
 	if (run->phase != MR_PHASE_MAIN && run->phase != MR_PHASE_CLOSING)
 		return MR_E_INVALID;
-	if (make_result(a) < 0)
-		return MR_E_NOMEM;
-	return end_run(a, MR_RUN_COMPLETED);
+	r = make_result(a);
+	return r == 0 ? end_run(a, MR_RUN_COMPLETED) : r;
 }
 
 static bool is_true(const struct mr_value *data, const char *member)
@@ -761,13 +764,15 @@ static int apply_finishing(struct apply *a)
 {
 	struct mr_run *run = a->run;
 	enum mr_run_status outcome;
+	int r;
 
 	if ((run->phase != MR_PHASE_MAIN && run->phase != MR_PHASE_COMPENSATING) ||
 	    !status_by_name(mr_value_get_str(&a->fact->data, "status"), &outcome) ||
 	    !mr_run_is_terminal(outcome))
 		return MR_E_INVALID;
-	if (keep_outcome(a, outcome) < 0)
-		return MR_E_NOMEM;
+	r = keep_outcome(a, outcome);
+	if (r < 0)
+		return r;
 	mr_run_stop_main(run);
 	run->outcome = outcome;
 	run->is_paused = false; /* cancelled while it was paused: finally runs all the same */

@@ -212,6 +212,7 @@ static int settle_chosen(struct mr_turn *t, struct mr_step_state *st)
 {
 	struct mr_value last = MR_NULL_VALUE;
 	struct mr_frame *f;
+	int r;
 
 	for (f = st->inner->first; f != NULL; f = f->next)
 		if (!f->kept && f->failed != NULL)
@@ -221,8 +222,9 @@ static int settle_chosen(struct mr_turn *t, struct mr_step_state *st)
 			continue;
 		if (!f->is_closed)
 			return 0;
-		if (mr_frame_result(t->run, f, t->out->arena, &last) < 0)
-			return MR_E_NOMEM;
+		r = mr_frame_result(t->run, f, t->out->arena, &last);
+		if (r < 0)
+			return r;
 	}
 	return complete_chosen(t, st, st->inner->ways, last, NULL, mr_turn_took(t, st));
 }
@@ -246,6 +248,7 @@ static int complete_parallel(struct mr_turn *t, struct mr_step_state *st)
 	struct mr_map *m = mr_map_create(t->out->arena, mr_step_of(t->run, st)->branches_len);
 	struct mr_value result;
 	size_t len = 0;
+	int r;
 
 	if (m == NULL)
 		return MR_E_NOMEM;
@@ -255,8 +258,9 @@ static int complete_parallel(struct mr_turn *t, struct mr_step_state *st)
 		if (f->kept || f->failed != NULL || f->is_cancelled || !f->is_closed)
 			continue;
 		to->key = mr_value_str(f->block->name);
-		if (mr_frame_result(t->run, f, t->out->arena, &to->value) < 0)
-			return MR_E_NOMEM;
+		r = mr_frame_result(t->run, f, t->out->arena, &to->value);
+		if (r < 0)
+			return r;
 		len++;
 	}
 	m->len = len;
@@ -394,6 +398,8 @@ int mr_do_foreach(struct mr_attempt *a)
 	r = given != NULL ? mr_foreach_items(a->t->out->arena, given, &items) : MR_E_INVALID;
 	if (r == MR_E_NOMEM)
 		return r;
+	if (r == 0)
+		mr_run_spend(a->t->run, items.list->len);
 	if (r < 0)
 		return mr_attempt_fail(a, r == MR_E_LIMIT ? "limit" : "validation",
 		    r == MR_E_LIMIT ? "items: at most 1,000,000"
@@ -525,6 +531,7 @@ static int settle_while(struct mr_turn *t, struct mr_step_state *st)
 {
 	struct mr_frame *f = st->inner->first;
 	struct mr_value last;
+	int r;
 
 	if (f == NULL || !f->is_closed)
 		return 0;
@@ -534,9 +541,8 @@ static int settle_while(struct mr_turn *t, struct mr_step_state *st)
 		return 0;
 	if (!st->inner->is_delayed && mr_step_of(t->run, st)->round_delay_us > 0)
 		return delay_round(t, st);
-	if (mr_frame_result(t->run, f, t->out->arena, &last) < 0)
-		return MR_E_NOMEM;
-	return next_round(t, st, last);
+	r = mr_frame_result(t->run, f, t->out->arena, &last);
+	return r == 0 ? next_round(t, st, last) : r;
 }
 
 /* ---- catch ---- */
@@ -546,6 +552,7 @@ static int settle_catch(struct mr_turn *t, struct mr_step_state *st)
 	struct mr_frame *f = st->inner->first;
 	struct mr_failure failure = { .duration_us = mr_turn_took(t, st) };
 	struct mr_value last;
+	int r;
 
 	if (f == NULL || !f->is_closed)
 		return 0;
@@ -553,8 +560,9 @@ static int settle_catch(struct mr_turn *t, struct mr_step_state *st)
 		failure.inner = &f->failed->error;
 		return mr_turn_fail(t, st, &failure);
 	}
-	if (mr_frame_result(t->run, f, t->out->arena, &last) < 0)
-		return MR_E_NOMEM;
+	r = mr_frame_result(t->run, f, t->out->arena, &last);
+	if (r < 0)
+		return r;
 	return mr_turn_complete_caught(t, st, &last, &st->error);
 }
 

@@ -150,9 +150,10 @@ static int gather(struct mr_run_env *env, struct mr_arena *a, bool meta, struct 
 	size_t at = 0;
 	int r = shown_steps(env, a, &v);
 
+	mr_run_spend(env->run, v.len);
 	m = r == 0 ? mr_map_create(a, v.len + 1) : NULL;
 	if (m == NULL)
-		return MR_E_NOMEM;
+		return MR_E_NOMEM; /* nothing else fails */
 	for (size_t i = 0; i < v.len && r == 0; i++) {
 		const struct mr_step_state *st = v.steps[i];
 
@@ -384,9 +385,9 @@ static int lookup(void *ctx, struct mr_arena *a, struct mr_str name, struct mr_v
 		if (!mr_str_eqz(name, names[i].name))
 			continue;
 		r = names[i].look(env, a, ret);
-		if (r < 0 && r != MR_E_NOMEM && r != MR_E_NOT_FOUND)
+		if (r == MR_E_CONFLICT)
 			(void)snprintf(err->message, sizeof(err->message),
-			    "a stored result of an earlier step could not be read");
+			    "a stored result of an earlier step is gone from the file store");
 		if (r != MR_E_NOT_FOUND)
 			return r;
 	}
@@ -411,7 +412,9 @@ void mr_run_env_init(struct mr_run_env *env, const struct mr_run *run,
 	env->result = NULL;
 	env->binds_len = 0;
 	env->has_steps = env->has_meta = env->saw_secrets = false;
-	env->expr = (struct mr_expr_env){ .lookup = lookup, .ctx = env, .now_us = now_us };
+	env->expr = (struct mr_expr_env){
+		.lookup = lookup, .ctx = env, .now_us = now_us, .spent = run->spent
+	};
 }
 
 void mr_run_env_bind(struct mr_run_env *env, struct mr_str name, struct mr_value v)

@@ -212,7 +212,7 @@ static int catch_by_value(struct mr_turn *t, struct mr_step_state *st,
 		r = mr_run_json_value(t->out->arena, &value, &plain);
 	if (r == 0)
 		return mr_turn_complete_caught(t, st, &plain, &error);
-	if (r == MR_E_NOMEM)
+	if (r == MR_E_NOMEM || r == MR_E_IO)
 		return r;
 	broken.message = mr_arena_printf(t->out->arena, "catch[%u].value: %s", entry,
 	    err.message[0] != '\0' ? err.message : "its outcome cannot be recorded");
@@ -293,10 +293,8 @@ int mr_turn_fail_expr(struct mr_turn *t, struct mr_step_state *st, struct mr_str
 {
 	struct mr_failure fail = { .type = "expression", .retryable = true };
 
-	if (r == MR_E_NOMEM)
+	if (r == MR_E_NOMEM || r == MR_E_IO)
 		return r;
-	if (r == MR_E_IO)
-		fail.type = "limit"; /* of the file store, not of what was written: worth a retry */
 	fail.message = mr_arena_printf(
 	    t->out->arena, "%.*s: %s", MR_STR_ARG(member), expr_message(r, err, env));
 	if (fail.message.p == NULL)

@@ -400,17 +400,21 @@ int mr_frame_count(struct mr_run *run, struct mr_frame *f)
 int mr_step_output(const struct mr_run *run, const struct mr_step_state *st, struct mr_arena *a,
     struct mr_value *ret)
 {
+	size_t used;
 	int r;
 
 	*ret = st->output;
 	if (st->ref.p == NULL)
 		return 0;
 	if (run->info.payload_load == NULL)
-		return MR_E_INVALID;
+		return MR_E_CONFLICT;
+	used = mr_arena_used(a);
 	r = run->info.payload_load(run->info.payload_ctx, a, st->ref, ret);
-	if (r == 0)
-		mr_link_json(mr_step_of(run, st), ret);
-	return r;
+	mr_run_spend(run, MR_COST_PAYLOAD + (mr_arena_used(a) - used) / MR_COST_BYTES);
+	if (r < 0) /* gone is another thing than a name that is missing in an expression */
+		return r == MR_E_NOMEM || r == MR_E_IO ? r : MR_E_CONFLICT;
+	mr_link_json(mr_step_of(run, st), ret);
+	return 0;
 }
 
 int mr_frame_result(

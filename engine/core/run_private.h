@@ -162,6 +162,7 @@ struct mr_run {
 	struct mr_run_info info;
 	int64_t (*next_id)(void *ctx);
 	void *next_id_ctx;
+	uint64_t *spent; /* of the call of advance under way, or NULL */
 	enum mr_run_phase phase;
 	bool is_paused;
 	bool started;
@@ -269,7 +270,7 @@ void mr_step_make_fresh(struct mr_run *run, struct mr_step_state *st, bool keep_
 /* The result of the last step, as written, that has one; loaded into A when it is elsewhere. */
 int mr_frame_result(const struct mr_run *run, const struct mr_frame *f, struct mr_arena *a,
     struct mr_value *ret) MR_MUST_CHECK;
-/* What a completed step gave. */
+/* What a completed step gave. MR_E_IO, or MR_E_CONFLICT when it was stored and is gone. */
 int mr_step_output(const struct mr_run *run, const struct mr_step_state *st, struct mr_arena *a,
     struct mr_value *ret) MR_MUST_CHECK;
 /* Opens the items of a foreach that may run now. */
@@ -385,6 +386,17 @@ void mr_run_env_bind(struct mr_run_env *env, struct mr_str name, struct mr_value
 int mr_run_env_source(
     const struct mr_run_env *env, struct mr_arena *a, struct mr_value *ret) MR_MUST_CHECK;
 
+/* ---- run_advance.c ---- */
+
+/* What work costs, in steps of an evaluation, some ten nanoseconds each. */
+#define MR_COST_STEP    200u   /* a step of the run, beside what it evaluates */
+#define MR_COST_PAYLOAD 20000u /* a result that is read from its store, or written there */
+#define MR_COST_BYTES   8u     /* so many bytes of it, in memory, for each unit more */
+
+/* Counts what the call of advance under way has done: there is an end to it, since other runs wait
+ * for the same thread. */
+void mr_run_spend(const struct mr_run *run, uint64_t cost);
+
 /* ---- run_out.c: facts and effects ---- */
 
 /* One call of advance. */
@@ -393,7 +405,7 @@ struct mr_turn {
 	int64_t now;
 	struct mr_rand *rand;
 	struct mr_run_out *out;
-	unsigned budget;
+	uint64_t spent, budget; /* see mr_run_spend() */
 };
 
 #define MR_FIELDS_MAX 16
@@ -523,7 +535,7 @@ int mr_turn_fail(
     struct mr_turn *t, struct mr_step_state *st, const struct mr_failure *f) MR_MUST_CHECK;
 /* An expression of MEMBER failed: R and ERR are the evaluator's; without message, its outcome is
  * none that can be recorded. What it says is kept back when it may hold a secret of ENV (may be
- * NULL). NOMEM is passed on. */
+ * NULL). NOMEM and IO are passed on. */
 int mr_turn_fail_expr(struct mr_turn *t, struct mr_step_state *st, struct mr_str member, int r,
     const struct mr_expr_error *err, const struct mr_run_env *env) MR_MUST_CHECK;
 /* Cancels what is active in a frame, with all that is inside. */

@@ -382,11 +382,13 @@ static bool is_whole(const struct mr_run *run)
 static int restore_result(struct mr_run *run)
 {
 	struct mr_expr_error err;
+	int r;
 
 	if (run->result_at == 0 || run->has_result)
 		return 0;
 	/* it could be made when the run completed */
-	return mr_run_make_result(run, run->result_at, &err) == MR_E_NOMEM ? MR_E_NOMEM : 0;
+	r = mr_run_make_result(run, run->result_at, &err);
+	return r == MR_E_NOMEM || r == MR_E_IO ? r : 0;
 }
 
 int mr_run_restore(struct mr_run *run, const struct mr_value *snapshot)

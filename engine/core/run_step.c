@@ -35,7 +35,7 @@ int mr_attempt_member(
 	mr_run_env_init(&env, a->t->run, a->st, MR_SECRETS_SHOWN_REDACTED, a->env.expr.now_us);
 	env.vars = a->env.vars;
 	r = mr_template_eval(from->value, &env.expr, a->t->out->arena, ret, err);
-	if (r == 0 || r == MR_E_NOMEM)
+	if (r == 0 || r == MR_E_NOMEM || r == MR_E_IO)
 		return r;
 	/* without the real value it may not compute: then nothing of it shows */
 	*ret = mr_value_strz(REDACTED);
@@ -46,15 +46,16 @@ int mr_attempt_member(
 static int render_input(struct mr_attempt *a, const struct mr_map *real, struct mr_expr_error *err)
 {
 	struct mr_map *m = mr_map_create(a->t->out->arena, real->len);
-	int r;
+	int r = 0;
 
 	if (m == NULL)
 		return MR_E_NOMEM;
 	memcpy(m->members, real->members, real->len * sizeof(m->members[0]));
-	for (size_t i = 0; i < a->s->config_len; i++)
-		if (a->s->config[i].secret &&
-		    mr_attempt_member(a, i, true, &m->members[i].value, err) < 0)
-			return MR_E_NOMEM;
+	for (size_t i = 0; r == 0 && i < a->s->config_len; i++)
+		if (a->s->config[i].secret)
+			r = mr_attempt_member(a, i, true, &m->members[i].value, err);
+	if (r < 0)
+		return r;
 	if (mr_map_seal(a->t->out->arena, m) < 0)
 		return MR_E_NOMEM;
 	a->input = mr_value_map(m);
@@ -321,7 +322,7 @@ static int store_large(
 	const struct mr_run_info *info = &t->run->info;
 	struct mr_fields f = { .len = 0 };
 	struct mr_str ref;
-	size_t size;
+	size_t size, used;
 	int r;
 
 	*ret_stored = false;
@@ -330,7 +331,10 @@ static int store_large(
 	size = mr_value_size(v, info->payload_min);
 	if (size < info->payload_min)
 		return 0;
+	used = mr_arena_used(t->out->arena);
 	r = info->payload_store(info->payload_ctx, t->out->arena, v, &ref);
+	mr_run_spend(
+	    t->run, MR_COST_PAYLOAD + (mr_arena_used(t->out->arena) - used) / MR_COST_BYTES);
 	if (r < 0)
 		return r == MR_E_NOMEM ? r : 0; /* the journal can hold it */
 	mr_fields_put(&f, "ref", mr_value_str(ref));

@@ -31,6 +31,15 @@ static int fail_transform(struct mr_attempt *a, int r, const struct mr_expr_erro
 	return mr_turn_fail_expr(a->t, a->st, MR_STR("transformations"), r, err, &a->env);
 }
 
+static int source_failed(struct mr_attempt *a, int r)
+{
+	struct mr_expr_error err = {
+		.message = "the result of the step before is gone from the file store"
+	};
+
+	return mr_turn_fail_expr(a->t, a->st, MR_STR("source_data"), r, &err, NULL);
+}
+
 /* On to the next jq entry or the end. False in *RET_OK: the step has failed. */
 static int go_through(struct piece *p, bool *ret_ok)
 {
@@ -99,8 +108,9 @@ int mr_do_transform(struct mr_attempt *a)
 	r = mr_attempt_render(a, &failed);
 	if (r < 0 || failed)
 		return r;
-	if (find_source(a, &p.source) < 0)
-		return MR_E_NOMEM;
+	r = find_source(a, &p.source);
+	if (r < 0)
+		return source_failed(a, r);
 	if (a->s->kind == MR_STEP_OUTSIDE)
 		return begin_outside(&p);
 	r = mr_transform_eval(
@@ -118,8 +128,12 @@ static int find_again(struct piece *p, bool *ret_ok)
 
 	p->a->env.secrets = MR_SECRETS_REFUSED;
 	r = mr_attempt_render_again(p->a, &failed);
-	*ret_ok = r == 0 && !failed;
-	return *ret_ok ? find_source(p->a, &p->source) : r;
+	*ret_ok = false;
+	if (r < 0 || failed)
+		return r;
+	r = find_source(p->a, &p->source);
+	*ret_ok = r == 0;
+	return r < 0 ? source_failed(p->a, r) : 0;
 }
 
 int mr_transform_again(struct mr_attempt *a)

@@ -560,8 +560,7 @@ static void init(struct mr_transform_run *run, const struct mr_expr_env *env, st
 	run->told = false;
 }
 
-/* From entry *AT on, up to the end or to a jq entry, whose input is then in *PRESENT. */
-static int eval_steps(struct mr_transform_run *run, const struct mr_transform *t,
+static int eval_entries(struct mr_transform_run *run, const struct mr_transform *t,
     const struct mr_value *input, struct mr_value *values, size_t *at, struct mr_value *present)
 {
 	struct mr_value named = MR_NULL_VALUE, in = MR_NULL_VALUE;
@@ -587,6 +586,18 @@ static int eval_steps(struct mr_transform_run *run, const struct mr_transform *t
 		values[*at] = *present;
 	}
 	return 0;
+}
+
+/* From entry *AT on, up to the end or to a jq entry, whose input is then in *PRESENT. */
+static int eval_steps(struct mr_transform_run *run, const struct mr_transform *t,
+    const struct mr_value *input, struct mr_value *values, size_t *at, struct mr_value *present)
+{
+	uint64_t budget = run->vm.budget;
+	int r = eval_entries(run, t, input, values, at, present);
+
+	if (run->outer != NULL && run->outer->spent != NULL)
+		*run->outer->spent += budget - run->vm.budget;
+	return r;
 }
 
 int mr_transform_eval(const struct mr_transform *t, const struct mr_value *input,

@@ -117,6 +117,175 @@ static void frames_count_against_the_run(void **state)
 	world_end(&w);
 }
 
+/* Calls of advance until the run ends; each takes OF rounds at most. */
+static unsigned calls_of(struct world *w, int64_t rounds)
+{
+	unsigned calls = 0;
+
+	while (!mr_run_is_terminal(mr_run_status(w->run))) {
+		int64_t begun = 0;
+
+		assert_true(mr_run_wake_at(w->run) == 1);
+		wake(w);
+		for (size_t i = 0; i < w->out.facts_len; i++)
+			begun += w->out.facts[i].kind == MR_FACT_STEP_ITERATING;
+		assert_true(begun <= rounds);
+		written(w);
+		calls++;
+	}
+	assert_status(w, "completed");
+	return calls;
+}
+
+/* Each round evaluates for as long as some hundred plain steps take. */
+static void evaluations_count_against_a_call(void **state)
+{
+	struct world w;
+	unsigned calls;
+
+	(void)state;
+	world_begin(&w,
+	    "{'vars':{'x':'{{lists.range(100)}}'},'steps':[{'name':'l','type':'while','config':{"
+	    "'condition':'index < 500','max_iterations':500,'steps':[{'name':'a','type':'assert',"
+	    "'config':{'condition':'vars.x.all(a, vars.x.all(b, a + b >= 0))','message':'m'}}]}}]}",
+	    "{}");
+	calls = calls_of(&w, 50);
+	assert_true(calls > 10 && calls < 100);
+	world_end(&w);
+}
+
+static int store(void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref)
+{
+	(void)ctx;
+	(void)v;
+	*ret_ref = mr_arena_str(a, MR_STR("there"));
+	return ret_ref->p != NULL ? 0 : MR_E_NOMEM;
+}
+
+static int load_fails_with;
+
+static int load(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret)
+{
+	(void)ctx;
+	(void)a;
+	if (load_fails_with < 0)
+		return load_fails_with;
+	assert_true(mr_str_eqz(ref, "there"));
+	*ret = mr_value_strz("a large one");
+	return 0;
+}
+
+/* A run of DEFINITION all of whose results are stored. */
+static void world_begin_stored(struct world *w, const char *definition)
+{
+	world_begin(w, definition, "{}");
+	w->info.payload_store = store;
+	w->info.payload_load = load;
+	w->info.payload_min = 1;
+	w->run = world_run(w, w->arena, &w->ids);
+}
+
+static void stored_results_count_against_a_call(void **state)
+{
+	struct world w;
+	unsigned calls;
+
+	(void)state;
+	world_begin_stored(&w,
+	    "{'steps':[{'name':'big','type':'log','config':{'message':'large'}},"
+	    "{'name':'l','type':'while','config':{'condition':'index < 500 && has(steps.big)',"
+	    "'max_iterations':500,'steps':[{'name':'n','type':'noop'}]}}],'output':'{{1}}'}");
+	calls = calls_of(&w, 100);
+	assert_true(calls > 5 && calls < 50);
+	world_end(&w);
+}
+
+/* Carries out the http step until a stored result is needed: what advance says to it. */
+static int until_it_reads(struct world *w)
+{
+	struct mr_run_event ev = { .kind = MR_RUN_EVENT_WAKE, .duration_us = -1 };
+	int r = mr_run_advance(w->run, &ev, w->now, &w->rand, &w->out);
+
+	for (size_t i = 0; r == 0 && i < w->out.effects_len; i++) {
+		ev.kind = MR_RUN_EVENT_STEP_DONE;
+		ev.step_execution_id = w->out.effects[i].step_execution_id;
+		ev.attempt = w->out.effects[i].attempt;
+		ev.data = mr_value_strz("large");
+		r = mr_run_advance(w->run, &ev, w->now, &w->rand, &w->out);
+	}
+	return r;
+}
+
+#define CALL(name) "{'name':'" name "','type':'http_request','config':{'url':'https://x/'}}"
+
+static const char *const readers[] = {
+	"{'steps':[" CALL("a") ",{'name':'b','type':'log','config':{'message':'{{steps.a}}'}}]}",
+	"{'steps':[" CALL("a") ",{'name':'b','type':'noop','when':'has(steps.a) || true'}]}",
+	"{'steps':[" CALL("a") ",{'name':'b','type':'http_request','config':{'url':"
+	                       "'https://x/{{steps.a ?? 1}}/{{secrets.T ?? 0}}'}}]}",
+	"{'steps':[" CALL("a") ",{'name':'t','type':'data_transform','config':{'transformations':"
+	                       "[{'type':'extract','path':'x','default':1}]}}]}",
+	"{'steps':[" CALL("a") "],'output':'{{steps.a}}'}",
+	"{'steps':[{'name':'k','type':'conditional','config':{'condition':true,'true_action':"
+	"[" CALL("a") "]}}]}",
+	"{'steps':[{'name':'p','type':'parallel','config':{'branches':{'x':[" CALL("a") "]}}}]}",
+	"{'steps':[{'name':'l','type':'while','config':{'condition':'index < 2',"
+	"'max_iterations':2,'steps':[" CALL("a") "]}}]}",
+	"{'steps':[{'name':'c','type':'raise','config':{'type':'t','message':'m'},'catch':[{"
+	"'steps':[" CALL("a") "]}]}]}",
+};
+
+/* Nothing is decided without a result that can't be read now; the same run, folded later, goes on.
+ */
+static void a_store_that_is_away_is_waited_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(readers); i++) {
+		struct mr_fact created = { .kind = MR_FACT_CREATED, .step = -1, .seq = 1 };
+		struct world w;
+		int r;
+
+		world_begin_stored(&w, readers[i]);
+		load_fails_with = MR_E_IO;
+		r = until_it_reads(&w);
+		load_fails_with = 0;
+		if (r != MR_E_IO)
+			fail_msg("%d instead of MR_E_IO: %s", r, readers[i]);
+		assert_int_equal(
+		    mr_run_create(w.arena, w.g, &w.info, world_next_id, &w.ids, &w.run), 0);
+		assert_int_equal(mr_run_apply(w.run, &created), 0);
+		written(&w);
+		assert_int_equal(until_it_reads(&w), 0);
+		world_end(&w);
+	}
+}
+
+static void a_stored_result_that_is_gone_fails(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(readers); i++) {
+		struct mr_value error;
+		struct world w;
+		int r;
+
+		world_begin_stored(&w, readers[i]);
+		load_fails_with = i % 2 == 0 ? MR_E_NOT_FOUND : MR_E_INVALID;
+		r = until_it_reads(&w);
+		load_fails_with = 0;
+		/* of an expression its step; else the engine says it of the run */
+		if (r == 0) {
+			assert_status(&w, "failed");
+			error = mr_run_error(w.run);
+			assert_non_null(strstr(
+			    mr_json_text(w.out_arena, &error).p, "gone from the file store"));
+		} else {
+			assert_int_equal(r, MR_E_CONFLICT);
+		}
+		assert_true(i < 5 ? r == 0 : r < 0);
+		world_end(&w);
+	}
+}
+
 static void the_end_of_an_earlier_child_is_not_this_one_s(void **state)
 {
 	struct world w;
@@ -142,6 +311,10 @@ int main(void)
 		cmocka_unit_test(a_paused_run_that_is_cancelled_runs_finally),
 		cmocka_unit_test(variables_written_often_take_little_room),
 		cmocka_unit_test(frames_count_against_the_run),
+		cmocka_unit_test(evaluations_count_against_a_call),
+		cmocka_unit_test(stored_results_count_against_a_call),
+		cmocka_unit_test(a_store_that_is_away_is_waited_for),
+		cmocka_unit_test(a_stored_result_that_is_gone_fails),
 		cmocka_unit_test(the_end_of_an_earlier_child_is_not_this_one_s),
 	};
 
