@@ -23,6 +23,7 @@ struct mr_call {
 	bool replayed;                /* the answer is a stored one */
 	/* of the answer, for its ETag; < 0: it has none */
 	int64_t version;
+	int64_t worked_since_us; /* breathe's own: monotonic, since the loop had its last turn */
 	/* raw texts of the body's members, made when first needed */
 	const struct mr_str *slices;
 };

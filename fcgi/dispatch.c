@@ -158,14 +158,14 @@ static const char *role_name(unsigned role)
 	                                  : "admin";
 }
 
-static void fault_roles(struct mr_request *r)
+static void fault_roles(struct mr_request *r, unsigned roles)
 {
 	struct mr_str all = MR_STR("");
 
 	for (unsigned role = MR_ROLE_VIEWER; role <= MR_ROLE_ADMIN; role <<= 1) {
 		struct mr_str more;
 
-		if ((r->route->roles & role) == 0)
+		if ((roles & role) == 0)
 			continue;
 		more = mr_arena_printf(r->arena, "%.*s%s%s", MR_STR_ARG(all),
 		    all.len > 0 ? " or " : "", role_name(role));
@@ -204,9 +204,18 @@ static bool authorise(struct mr_request *r)
 		mr_fault_add(&r->faults, MR_STR("scope"), "forbidden", "must hold %s",
 		    mr_scope_name(r->route->scope));
 	if (r->route->roles != 0 && (p->roles & r->route->roles) == 0)
-		fault_roles(r);
+		fault_roles(r, r->route->roles);
 	if (r->faults.count == 0)
 		return true;
+	note_refusal(r);
+	return refuse(r, MR_ERR_FORBIDDEN);
+}
+
+bool mr_dispatch_allows(struct mr_request *r, unsigned roles)
+{
+	if ((r->principal->roles & roles) != 0)
+		return true;
+	fault_roles(r, roles);
 	note_refusal(r);
 	return refuse(r, MR_ERR_FORBIDDEN);
 }

@@ -24,6 +24,9 @@ int mr_dispatch_query(struct mr_request *r, unsigned stmt, const struct mr_pair 
     const PGresult **ret) MR_MUST_CHECK;
 /* Decides the answer by the columns of such a result. */
 void mr_dispatch_answer(struct mr_request *r, const PGresult *result);
+/* False when the caller has none of ROLES: then the answer is the refusal, and audited. For acts
+ * that need more than their route does. */
+bool mr_dispatch_allows(struct mr_request *r, unsigned roles) MR_MUST_CHECK;
 /* True when the answer is a stored one, given again for its Idempotency-Key. */
 bool mr_dispatch_replayed(const struct mr_request *r);
 

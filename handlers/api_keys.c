@@ -118,3 +118,15 @@ int mr_handler_api_key_change(struct mr_request *r)
 	tell_workers(r);
 	return 0;
 }
+
+int mr_handler_api_key_delete(struct mr_request *r)
+{
+	int64_t id;
+
+	/* a caller that means to would find itself locked out by its own request */
+	if (mr_str_i64(r->path_vars[0], &id) && r->principal->credential_id == id) {
+		mr_response_problem(r, MR_ERR_API_KEY_IN_USE, "%s", "");
+		return 0;
+	}
+	return mr_handler_api_key_change(r);
+}

@@ -2,6 +2,7 @@
  * POST /workflows/bulk and POST /runs/bulk: what is acted on comes in one of three ways, depending
  * on the act, and entries of a list are checked as the requests for them alone would be.
  */
+#include "fcgi/breathe.h"
 #include "fcgi/call.h"
 #include "fcgi/dispatch.h"
 #include "fcgi/route.h"
@@ -9,11 +10,9 @@
 #include "fcgi/slice.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
+#include "handlers/input.h"
 #include "handlers/trigger.h"
 #include "sql/sql_ids.h"
-
-/* Each is compiled while others wait. */
-#define CREATE_MAX 200
 
 static bool has(const struct mr_request *r, const char *name)
 {
@@ -57,7 +56,8 @@ int mr_handler_runs_bulk(struct mr_request *r)
 	return 0;
 }
 
-/* Checks each of the items by SCHEMA; what is wrong stands under its place. */
+/* Checks each of the items by SCHEMA; what is wrong stands under its place. Others have their turn
+ * between them. */
 static int check_items(struct mr_request *r, const struct mr_list *items, enum mr_schema schema)
 {
 	int rc = 0;
@@ -65,9 +65,13 @@ static int check_items(struct mr_request *r, const struct mr_list *items, enum m
 	for (size_t i = 0; i < items->len && (rc == 0 || rc == MR_E_INVALID); i++) {
 		struct mr_faults faults;
 
+		mr_breathe(r);
 		mr_faults_init(&faults, r->arena, r->faults.max);
 		rc = mr_schema_check(
 		    mr_tables()->schemas, schema, &items->items[i], r->arena, &faults);
+		if (rc == 0 && schema == MR_SCHEMA_BULK_ITEM)
+			(void)mr_input_member(
+			    &items->items[i], false, &faults); /* for its faults */
 		if (faults.count > 0)
 			mr_faults_move(
 			    &r->faults, &faults, mr_arena_printf(r->arena, "items[%zu]", i));
@@ -91,25 +95,25 @@ static int execute_items(struct mr_request *r)
 	return rc;
 }
 
-/* One workflow of the list, compiled, as the statement takes it. */
-static int add_workflow(struct mr_request *r, size_t i, const struct mr_value *item,
-    struct mr_str raw, struct mr_buf *b)
+/* One workflow of the list, compiled in A, as the statement takes it. */
+static int add_workflow(struct mr_request *r, struct mr_arena *a, size_t i,
+    const struct mr_value *item, struct mr_str raw, struct mr_buf *b)
 {
 	static const char *const starting[] = { "start", "input", "input_data", "trigger_data",
 		"parameters" };
-	struct mr_str path = mr_arena_printf(r->arena, "items[%zu]", i);
+	struct mr_str path = mr_arena_printf(a, "items[%zu]", i);
 	struct mr_definition d;
 	struct mr_faults faults;
 	int rc;
 
-	mr_faults_init(&faults, r->arena, r->faults.max);
+	mr_faults_init(&faults, a, r->faults.max);
 	for (size_t k = 0; k < MR_ARRAY_LEN(starting); k++) {
 		if (mr_value_get(item, starting[k]) != NULL)
 			mr_fault_add(&faults, mr_str(starting[k]), "unsupported",
 			    "must not be here: many workflows are made without starting them");
 	}
 	mr_trigger_check(item, &faults);
-	rc = mr_definition_read(r->arena, item, raw, NULL, &faults, &d);
+	rc = mr_definition_read(a, item, raw, NULL, &faults, &d);
 	if (path.p == NULL)
 		return MR_E_NOMEM;
 	mr_faults_move(&r->faults, &faults, path);
@@ -126,22 +130,37 @@ static int add_workflow(struct mr_request *r, size_t i, const struct mr_value *i
 	return 0;
 }
 
+/* All of them, each in an arena that is used again: together they would not fit in the request's.
+ */
+static int add_workflows(
+    struct mr_request *r, const struct mr_list *list, const struct mr_str *raw, struct mr_buf *b)
+{
+	struct mr_arena *a = mr_arena_create_within(r->arena);
+	int rc = a == NULL ? MR_E_NOMEM : 0;
+
+	mr_buf_addc(b, '[');
+	for (size_t i = 0; i < list->len && rc == 0; i++) {
+		mr_breathe(r);
+		rc = add_workflow(r, a, i, &list->items[i], raw[i], b);
+		mr_arena_reset(a);
+	}
+	mr_buf_addc(b, ']');
+	a = mr_arena_free(a);
+	return rc;
+}
+
 static int create_items(struct mr_request *r)
 {
 	const struct mr_value *list = mr_value_get(&r->body_json, "items");
 	const struct mr_str *raw;
 	struct mr_buf b;
-	int rc = 0;
+	int rc;
 
 	unwanted(r, "ids", "has no meaning for create: workflows come in items");
 	unwanted(r, "filter", "has no meaning for create: workflows come in items");
 	unwanted(r, "workflow_id", "has no meaning for create: workflows come in items");
 	unwanted(r, "input", "has no meaning for create: nothing is started");
-	if (list->list->len > CREATE_MAX)
-		mr_fault_add(&r->faults, MR_STR("items"), "max_items",
-		    "must have at most %d entries to create", CREATE_MAX);
-	else
-		rc = check_items(r, list->list, MR_SCHEMA_WORKFLOW_CREATE);
+	rc = check_items(r, list->list, MR_SCHEMA_WORKFLOW_CREATE);
 	if (rc < 0 || refused(r))
 		return rc;
 	raw = mr_slice_items(
@@ -149,10 +168,7 @@ static int create_items(struct mr_request *r)
 	if (raw == NULL)
 		return MR_E_NOMEM;
 	mr_buf_init(&b, 2 * r->body.len * 4 + 65536);
-	mr_buf_addc(&b, '[');
-	for (size_t i = 0; i < list->list->len && rc == 0; i++)
-		rc = add_workflow(r, i, &list->list->items[i], raw[i], &b);
-	mr_buf_addc(&b, ']');
+	rc = add_workflows(r, list->list, raw, &b);
 	if (rc == 0 && !refused(r)) {
 		const struct mr_pair extra[] = {
 			{ MR_STR("items"), mr_arena_str(r->arena, mr_buf_str(&b)) },
@@ -178,6 +194,10 @@ int mr_handler_workflow_bulk(struct mr_request *r)
 	struct mr_str op = mr_value_get_str(&r->body_json, "op");
 	bool create = mr_str_eqz(op, "create"), execute = mr_str_eqz(op, "execute");
 
+	/* whoever may not do it to one workflow may not do it to many */
+	if ((create || mr_str_eqz(op, "delete")) &&
+	    !mr_dispatch_allows(r, MR_ROLE_EDITOR | MR_ROLE_ADMIN))
+		return 0;
 	if (execute && (has(r, "items") || has(r, "workflow_id"))) {
 		if (has(r, "items"))
 			return execute_items(r);

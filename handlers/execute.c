@@ -7,6 +7,7 @@
 #include "fcgi/wait.h"
 #include "fcgi/worker.h"
 #include "handlers/handlers.h"
+#include "handlers/input.h"
 #include "lib/clock.h"
 #include "sql/sql_ids.h"
 
@@ -16,27 +17,14 @@
 /* The run's input, under whichever of its names it came; absent when it didn't. */
 static int find_input(struct mr_request *r, struct mr_str *ret)
 {
-	static const char *const names[] = { "trigger_data", "input", "input_data" };
-	const struct mr_value *input = NULL;
-	const char *taken = NULL;
+	const char *taken = mr_input_member(&r->body_json, false, &r->faults);
 
-	for (size_t i = 0; i < MR_ARRAY_LEN(names); i++) {
-		const struct mr_value *v = mr_value_get(&r->body_json, names[i]);
-
-		if (v == NULL || v->kind == MR_VALUE_NULL)
-			continue;
-		if (input != NULL && !mr_value_eq(input, v))
-			mr_fault_add(&r->faults, mr_str(names[i]), "conflict",
-			    "must not differ from %s: send one of them", taken);
-		input = v;
-		taken = names[i];
-	}
 	if (r->faults.count > 0) {
 		mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
 		return MR_E_INVALID;
 	}
 	*ret = MR_STR_NONE;
-	if (input == NULL)
+	if (taken == NULL)
 		return 0;
 	/* as it was written, so that 1E2 stays 1E2 */
 	*ret = mr_slice_member(r->arena, r->body, &r->body_json, taken);

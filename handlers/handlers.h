@@ -11,7 +11,8 @@
 /* api_keys.c */
 int mr_handler_api_key_create(struct mr_request *r);
 int mr_handler_api_key_rotate(struct mr_request *r);
-int mr_handler_api_key_change(struct mr_request *r); /* PATCH and DELETE */
+int mr_handler_api_key_delete(struct mr_request *r);
+int mr_handler_api_key_change(struct mr_request *r);
 
 /* bulk.c */
 int mr_handler_runs_bulk(struct mr_request *r);

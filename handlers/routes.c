@@ -118,10 +118,10 @@ const struct mr_route mr_routes[] = {
 	    .rate = MR_RATE_STANDARD,
 	    .out = { 200, MR_SCHEMA_API_KEY, NULL },
 	    .sql = MR_SQL_API_KEY_DELETE,
-	    .handler = HANDLER(mr_handler_api_key_change),
-	    .errors = MR_ERRS(MR_ERR_API_KEY_NOT_FOUND, MR_ERR_PRECONDITION_FAILED),
+	    .handler = HANDLER(mr_handler_api_key_delete),
+	    .errors = MR_ERRS(MR_ERR_API_KEY_NOT_FOUND, MR_ERR_API_KEY_IN_USE, MR_ERR_PRECONDITION_FAILED),
 	    .tag = "api-keys",
-	    .summary = "Revokes an API key; within seconds nothing takes it any more.",
+	    .summary = "Revokes an API key; within seconds nothing takes it any more. No key revokes itself.",
 	},
 	[MR_ROUTE_API_KEY_ROTATE] = {
 	    .id = MR_ROUTE_API_KEY_ROTATE,

@@ -3,7 +3,9 @@
  * members of input_data: an execution that is there already, a workflow, or a definition, which is
  * compiled and stored under the saga's type first.
  */
+#include "fcgi/call.h"
 #include "fcgi/dispatch.h"
+#include "fcgi/schema.h"
 #include "fcgi/slice.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
@@ -73,15 +75,31 @@ static int read_definition(struct mr_request *r, const struct saga *s, struct mr
 	return rc;
 }
 
+/* Whether the definition's own name is one that a workflow may have. Answered when not. */
+static bool check_name(struct mr_request *r, const struct mr_value *name)
+{
+	struct mr_faults faults;
+
+	mr_faults_init(&faults, r->arena, r->faults.max);
+	if (name != NULL && name->kind != MR_VALUE_NULL &&
+	    mr_schema_check(
+	        mr_tables()->schemas, MR_SCHEMA_WORKFLOW_NAME, name, r->arena, &faults) < 0) {
+		mr_faults_move(&r->faults, &faults, MR_STR("input_data.workflow_config.name"));
+		mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
+		return false;
+	}
+	return true;
+}
+
 static void start_definition(struct mr_request *r, const struct saga *s)
 {
 	const struct mr_value *config = mr_value_get(s->input, "workflow_config");
 	struct mr_str name = mr_value_get_str(config, "name");
 	struct mr_definition d;
 
-	if (read_definition(r, s, &d) < 0)
+	if (!check_name(r, mr_value_get(config, "name")) || read_definition(r, s, &d) < 0)
 		return;
-	if (name.len == 0 || name.len > 200)
+	if (name.p == NULL)
 		name = mr_arena_printf(r->arena, NAME_PREFIX "%.*s", MR_STR_ARG(s->type));
 	const struct mr_pair extra[] = {
 		{ MR_STR("name"), name },

@@ -7,6 +7,7 @@
 #include "fcgi/slice.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
+#include "handlers/input.h"
 #include "handlers/trigger.h"
 #include "sql/sql_ids.h"
 
@@ -20,24 +21,10 @@ static void refuse(struct mr_request *r)
 /* The input of the run that a starting POST makes, and whether it is one. */
 static bool starts(struct mr_request *r, struct mr_str *ret_input)
 {
-	static const char *const names[] = { "input", "input_data", "trigger_data", "parameters" };
-	const struct mr_value *start = mr_value_get(&r->body_json, "start"), *first = NULL;
-	const char *taken = NULL;
+	const struct mr_value *start = mr_value_get(&r->body_json, "start");
+	const char *taken = mr_input_member(&r->body_json, true, &r->faults);
 
 	*ret_input = MR_STR_NONE;
-	for (size_t i = 0; i < MR_ARRAY_LEN(names); i++) {
-		const struct mr_value *v = mr_value_get(&r->body_json, names[i]);
-
-		if (v == NULL || v->kind == MR_VALUE_NULL)
-			continue;
-		if (first != NULL && !mr_value_eq(first, v))
-			mr_fault_add(&r->faults, mr_str(names[i]), "conflict",
-			    "says something else than %s; send only one of them", taken);
-		if (first == NULL) {
-			first = v;
-			taken = names[i];
-		}
-	}
 	if (taken != NULL) /* as it was written */
 		*ret_input = mr_slice_member(r->arena, r->body, &r->body_json, taken);
 	return start != NULL && start->kind == MR_VALUE_BOOL ? start->b : taken != NULL;

@@ -8,7 +8,12 @@ with target as materialized (
 	from workflows w
 	where w.id = :workflow_id
 ), items as materialized (
-	select coalesce(i.value -> 'trigger_data', i.value -> 'input', i.value -> 'input_data') as input, i.n,
+	-- under one of its names; null is as good as absent
+	select case
+			when i.value ->> 'input' is not null then i.value -> 'input'
+			when i.value ->> 'input_data' is not null then i.value -> 'input_data'
+			else i.value -> 'trigger_data'
+		end as input, i.n,
 		nextval('run_id_seq') as run_id
 	from target t
 	cross join json_array_elements(:items) with ordinality as i (value, n)

@@ -45,6 +45,15 @@ def test_revoking_ends_it_within_seconds(admin, stack):
     assert made["id"] in [k["id"] for k in admin.ok("GET", f"{KEYS}?status=REVOKED&limit=1000")["items"]]
 
 
+def test_a_key_does_not_revoke_itself(admin, stack):
+    made = make(admin, scopes=["admin"], roles=["admin"])
+    client = stack.with_key(made["key"])
+    answer = client.delete(f"{KEYS}/key_{made['id']}")
+    assert answer.status_code == 409 and answer.json()["error_code"] == "API_KEY_IN_USE", answer.text
+    assert client.get(f"{KEYS}/{made['id']}").json()["status"] == "active"
+    assert admin.delete(f"{KEYS}/{made['id']}").status_code == 200
+
+
 def test_rotating_gives_a_new_secret(admin, stack):
     made = make(admin)
     old = stack.with_key(made["key"])

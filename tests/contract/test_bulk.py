@@ -112,6 +112,35 @@ def test_many_are_made(admin, things):
     assert len(admin.ok("GET", f"/api/v1/workflows/{one['id']}/versions")["items"]) == 1
 
 
+def test_a_thousand_are_made(admin, other, things):
+    """As many as may be started; the worker answers others meanwhile."""
+    items = [{"name": f"thousand {i}", "steps": things.LOG, "timeout_seconds": 6E2} for i in range(1000)]
+    answer = other.post(WORKFLOWS, {"op": "create", "items": items})
+    assert answer.status_code == 202 and answer.json()["accepted"] == 1000, answer.text[:2000]
+    ids = [r["id"] for r in answer.json()["results"]]
+    assert other.ok("GET", f"/api/v1/workflows/{ids[999]}")["name"] == "thousand 999"
+    assert other.ok("GET", f"/api/v1/workflows/{ids[0]}")["timeout_seconds"] == 600
+    assert other.post(WORKFLOWS, {"op": "delete", "ids": ids}).json()["accepted"] == 1000
+
+
+def test_the_input_of_an_item_has_three_names(admin, things):
+    items = [{"input": {"n": 1}, "input_data": None}, {"input_data": {"n": 1}, "trigger_data": {"n": 1}},
+             {"trigger_data": {"n": 1}, "input": None}]
+    runs = admin.post(WORKFLOWS, {"op": "execute", "workflow_id": things.quick, "items": items}).json()["run_ids"]
+    assert [admin.run(run)["input_data"] for run in runs] == [{"n": 1}] * 3
+
+
+def test_what_one_may_not_do_to_one(stack, things):
+    """Making and deleting workflows takes an editor, many at once too."""
+    operator = stack.client(scopes="workflow-management", roles="operator")
+    for body in ({"op": "create", "items": [{"name": "x", "steps": things.LOG}]}, {"op": "delete", "ids": [things.quick]}):
+        answer = operator.post(WORKFLOWS, body)
+        assert answer.status_code == 403 and answer.json()["details"] == {"role": ["must be editor or admin"]}, answer.text
+        rows = stack.rows(f"select action from millrace.audit_logs where correlation_id = '{answer.headers['X-Request-ID']}'")
+        assert [r["action"] for r in rows] == ["refused"]
+    assert operator.post(WORKFLOWS, {"op": "execute", "ids": [things.quick]}).status_code == 202
+
+
 def test_a_dry_run_of_items(admin, things):
     body = {"op": "execute", "workflow_id": things.quick, "items": [{}] * 7, "dry_run": True}
     before = admin.ok("GET", "/api/v1/runs?limit=1")["total"]
@@ -143,7 +172,10 @@ def test_bad_bulks_of_runs(admin, body, paths):
     ({"op": "create", "items": [{"name": "x", "steps": [{"type": "nosuch"}]}, {"name": "y", "steps": [{"type": "noop"}], "start": True}]},
      {"items[0].steps[0].type", "items[1].start"}),
     ({"op": "create", "items": [{"name": "x", "steps": [{"type": "noop"}]}], "ids": [1], "filter": {"tag": "x"}}, {"ids", "filter"}),
-    ({"op": "create", "items": [{"name": "x", "steps": [{"type": "noop"}]}] * 201}, {"items"})])
+    ({"op": "execute", "workflow_id": 1, "items": [{"input": {"a": 1}, "input_data": {"a": 2}, "trigger_data": {"a": 1}}]},
+     {"items[0].input_data"}),
+    ({"op": "create", "items": [{"name": "\t", "steps": [{"type": "noop"}]}]}, {"items[0].name"}),
+    ({"op": "create", "items": [{"name": "x", "steps": [{"type": "noop"}]}] * 10001}, {"items"})])
 def test_bad_bulks_of_workflows(admin, body, paths):
     answer = admin.post(WORKFLOWS, body)
     assert answer.status_code == 400 and set(answer.json()["details"]) == paths, answer.text

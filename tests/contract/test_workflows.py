@@ -83,6 +83,23 @@ def test_the_definition_comes_back_as_it_was_written(admin):
     assert '"n": 1E2, "z": -0, "big": 9007199254740993' in admin.get(made.headers["Location"]).text
 
 
+@pytest.mark.parametrize("name", [" ", "\t", "\u00a0\u3000", "\u200b", "a\nb", "a\n", "a\u007f", "a\u0085b"])
+def test_a_name_can_be_seen(admin, name):
+    path = f"{BASE}/{admin.ok('POST', BASE, json=fresh())['id']}"
+    for answer in (admin.post(BASE, fresh(name=name)), admin.patch(path, {"name": name}), admin.put(path, {"name": name}),
+                   admin.post(f"{BASE}/validate", fresh(name=name)),
+                   admin.post("/api/v1/sagas/start", {"saga_type": "t", "input_data": {"workflow_config": fresh(name=name)}})):
+        assert answer.status_code == 400, answer.text
+        (member, faults), = answer.json()["details"].items()
+        assert member in ("name", "input_data.workflow_config.name") and "visible character" in faults[0]
+
+
+@pytest.mark.parametrize("name", [" a ", "日本", "a\u0301", "\U0001f600", "-"])
+def test_other_names_are_taken(admin, name):
+    name += uuid.uuid4().hex
+    assert admin.ok("POST", BASE, json=fresh(name=name))["name"] == name
+
+
 def test_a_name_is_unique_until_its_workflow_is_deleted(admin):
     body = fresh()
     first = admin.ok("POST", BASE, json=body)
