@@ -184,6 +184,7 @@ static void on_tick(uv_timer_t *timer)
 		mr_spawn_tick(e->host.spawn);
 		mr_slots_kick(e->slots);
 		mr_after_kick(e->after);
+		mr_payloads_tick(e->payloads);
 		mr_housekeeping_tick(e->housekeeping);
 	}
 	if (now >= e->commands_at_ms) {

@@ -158,6 +158,9 @@ static void ask_gone(struct mr_expiry *x)
 	mr_query_begin(&x->gone);
 	mr_query_call(&x->gone, MR_SQL_ENGINE_RUNS_GONE);
 	mr_query_ref(&x->gone, "run_ids", mr_buf_str(&x->list));
+	/* first: files that stay are found again, what was not taken off would not be */
+	mr_query_call(&x->gone, MR_SQL_ENGINE_PAYLOADS_GONE);
+	mr_query_ref(&x->gone, "run_ids", mr_buf_str(&x->list));
 	if (mr_buf_failed(&x->list) || mr_query_submit(&x->gone) < 0)
 		x->working = false; /* next time */
 }

@@ -7,6 +7,7 @@
 #include "engine/flush.h"
 #include "engine/load.h"
 #include "engine/payload.h"
+#include "engine/query.h"
 #include "engine/run_row.h"
 #include "engine/runs.h"
 #include "lib/log.h"
@@ -14,6 +15,9 @@
 #define JOBS     2  /* threads that wait for the disk at a time: others have use for them too */
 #define JOB_MAX  64 /* files of one */
 #define ROOT_LEN 512
+#define TEXT_MAX ((size_t)16 * 1024 * 1024) /* of the arrays of one count */
+#define SUMS_MS  30000
+#define RETRY_MS 200
 
 /* A file that was written and is not on disk for sure. */
 struct file {
@@ -21,7 +25,8 @@ struct file {
 	struct file *next;
 	struct mr_str ref, tmp; /* in text */
 	char *text;
-	int r; /* the thread's */
+	int64_t bytes; /* that count for the tenant; 0: they were there already */
+	int r;         /* the thread's */
 };
 
 struct list {
@@ -36,10 +41,23 @@ struct job {
 	char root[ROOT_LEN];
 };
 
+/* What a tenant has in the file store. */
+struct usage {
+	int64_t tenant_id;
+	int64_t counted; /* by the database, as last heard of */
+	int64_t more;    /* of this engine, not counted yet */
+};
+
 struct mr_payloads {
 	struct mr_engine *engine;
 	struct list waiting;
 	struct job jobs[JOBS];
+	struct list uncounted, counting; /* on disk; those of the count under way */
+	struct mr_query count, sums;
+	struct mr_buf run_ids, tenant_ids, sizes;
+	struct usage *usages; /* by tenant, ascending */
+	size_t usages_len, usages_cap;
+	uint64_t count_at, sums_at; /* loop time */
 };
 
 /* ---- lists ---- */
@@ -93,7 +111,8 @@ static struct file *file_free(struct file *f)
 	return NULL;
 }
 
-static struct file *file_create(struct mr_held *h, struct mr_str ref, struct mr_str tmp)
+static struct file *file_create(
+    struct mr_held *h, struct mr_str ref, struct mr_str tmp, int64_t bytes)
 {
 	struct file *f = calloc(1, sizeof(*f));
 
@@ -103,6 +122,7 @@ static struct file *file_create(struct mr_held *h, struct mr_str ref, struct mr_
 	if (f->text == NULL)
 		return file_free(f);
 	f->held = h;
+	f->bytes = bytes;
 	memcpy(f->text, ref.p, ref.len);
 	f->ref = (struct mr_str){ f->text, ref.len };
 	if (tmp.p != NULL) {
@@ -110,6 +130,74 @@ static struct file *file_create(struct mr_held *h, struct mr_str ref, struct mr_
 		f->tmp = (struct mr_str){ f->text + ref.len, tmp.len };
 	}
 	return f;
+}
+
+/* ---- what tenants have ---- */
+
+/* The place of a tenant, or where it would stand. */
+static size_t usage_place(const struct mr_payloads *p, int64_t tenant_id)
+{
+	size_t from = 0, to = p->usages_len;
+
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+
+		if (p->usages[mid].tenant_id < tenant_id)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
+static struct usage *usage_need(struct mr_payloads *p, int64_t tenant_id)
+{
+	size_t at = usage_place(p, tenant_id);
+	struct usage *more;
+
+	if (at < p->usages_len && p->usages[at].tenant_id == tenant_id)
+		return &p->usages[at];
+	if (p->usages_len == p->usages_cap) {
+		size_t cap = p->usages_cap == 0 ? 16 : 2 * p->usages_cap;
+
+		more = realloc(p->usages, cap * sizeof(*more));
+		if (more == NULL)
+			return NULL;
+		p->usages = more;
+		p->usages_cap = cap;
+	}
+	memmove(&p->usages[at + 1], &p->usages[at], (p->usages_len - at) * sizeof(p->usages[0]));
+	p->usages_len++;
+	p->usages[at] = (struct usage){ .tenant_id = tenant_id };
+	return &p->usages[at];
+}
+
+static void take_sums(struct mr_payloads *p, const PGresult *r)
+{
+	for (int i = 0; i < PQntuples(r); i++) {
+		struct usage *u = usage_need(p, mr_pg_i64(r, i, "tenant_id", 0));
+
+		if (u != NULL) /* else at the next time */
+			u->counted = mr_pg_i64(r, i, "bytes", 0);
+	}
+}
+
+static void sums_known(struct mr_query *q)
+{
+	struct mr_payloads *p = q->ctx;
+
+	if (mr_query_ok(q))
+		take_sums(p, mr_query_result(q, 0));
+}
+
+static bool has_room(struct mr_payloads *p, const struct mr_held *h, size_t bytes)
+{
+	int64_t most = p->engine->settings->tenant_payload_max_bytes;
+	size_t at = usage_place(p, h->tenant_id);
+	const struct usage *u = &p->usages[at];
+	bool known = at < p->usages_len && u->tenant_id == h->tenant_id;
+
+	return most == 0 || (known ? u->counted + u->more : 0) + (int64_t)bytes <= most;
 }
 
 /* ---- settling ---- */
@@ -155,6 +243,103 @@ static void settled(struct file *f)
 	(void)file_free(f); /* NULL */
 }
 
+/* ---- counting ---- */
+
+/* The database knows of F, or need not. */
+static void uncounted_end(struct mr_payloads *p, struct file *f)
+{
+	struct usage *u = usage_need(p, f->held->tenant_id);
+
+	if (u != NULL) /* it was there when F came */
+		u->more -= f->bytes;
+	settled(f);
+}
+
+static void count_end(struct mr_payloads *p)
+{
+	struct file *f;
+
+	while ((f = pop(&p->counting)) != NULL)
+		uncounted_end(p, f);
+}
+
+static void kick_count(struct mr_payloads *p)
+{
+	struct mr_query *q = &p->count;
+	struct file *f;
+
+	if (p->count.busy || p->uncounted.first == NULL || uv_now(p->engine->loop) < p->count_at)
+		return;
+	mr_buf_reset(&p->run_ids);
+	mr_buf_reset(&p->tenant_ids);
+	mr_buf_reset(&p->sizes);
+	mr_pg_array_begin(&p->run_ids);
+	mr_pg_array_begin(&p->tenant_ids);
+	mr_pg_array_begin(&p->sizes);
+	while ((f = pop(&p->uncounted)) != NULL) {
+		push(&p->counting, f);
+		mr_pg_array_add_i64(&p->run_ids, f->held->id);
+		mr_pg_array_add_i64(&p->tenant_ids, f->held->tenant_id);
+		mr_pg_array_add_i64(&p->sizes, f->bytes);
+	}
+	mr_pg_array_end(&p->run_ids);
+	mr_pg_array_end(&p->tenant_ids);
+	mr_pg_array_end(&p->sizes);
+	mr_query_begin(q);
+	mr_query_call(q, MR_SQL_ENGINE_PAYLOADS_ADD);
+	mr_query_ref(q, "run_ids", mr_buf_str(&p->run_ids));
+	mr_query_ref(q, "tenant_ids", mr_buf_str(&p->tenant_ids));
+	mr_query_ref(q, "sizes", mr_buf_str(&p->sizes));
+	if (mr_query_submit(q) == 0)
+		return;
+	/* the engine closes: nothing waits for these any more; or without memory: at a tick */
+	if (p->engine->state == MR_ENGINE_CLOSING) {
+		count_end(p);
+		return;
+	}
+	p->uncounted = p->counting;
+	p->counting = (struct list){ NULL, NULL };
+	p->count_at = uv_now(p->engine->loop) + RETRY_MS;
+}
+
+/* An answer that was lost may be counted twice; it goes with its run. */
+static void counted(struct mr_query *q)
+{
+	struct mr_payloads *p = q->ctx;
+	struct file *f;
+
+	if (mr_query_ok(q)) {
+		take_sums(p, mr_query_result(q, 0));
+		count_end(p);
+		return;
+	}
+	mr_log(MR_LOG_WARNING, "results not counted", MR_F_Z("sqlstate", q->unit.sqlstate),
+	    MR_F_Z("detail", q->unit.message));
+	while ((f = pop(&p->counting)) != NULL)
+		push(&p->uncounted, f);
+	p->count_at = uv_now(p->engine->loop) + RETRY_MS;
+}
+
+static void after_count(struct mr_query *q)
+{
+	kick_count(q->ctx);
+}
+
+void mr_payloads_tick(struct mr_payloads *p)
+{
+	uint64_t now = uv_now(p->engine->loop);
+
+	kick_count(p);
+	if (now < p->sums_at || p->sums.busy)
+		return;
+	p->sums_at = now + SUMS_MS;
+	mr_query_begin(&p->sums);
+	mr_query_call(&p->sums, MR_SQL_ENGINE_PAYLOADS);
+	(void)mr_query_submit(&p->sums); /* without memory: next time */
+}
+
+/* ---- in threads ---- */
+
 static void in_thread(uv_work_t *work)
 {
 	struct job *job = work->data;
@@ -168,13 +353,19 @@ static void kick(struct mr_payloads *p);
 static void after_thread(uv_work_t *work, int status)
 {
 	struct job *job = work->data;
+	struct mr_payloads *p = job->payloads;
 	struct file *f;
 
 	(void)status; /* nobody cancels it */
-	while ((f = pop(&job->files)) != NULL)
-		settled(f);
 	job->under_way = false;
-	kick(job->payloads);
+	while ((f = pop(&job->files)) != NULL) {
+		if (f->r == 0 && f->bytes > 0)
+			push(&p->uncounted, f);
+		else
+			uncounted_end(p, f);
+	}
+	kick_count(p);
+	kick(p);
 }
 
 static void start(struct job *job)
@@ -211,18 +402,20 @@ bool mr_payloads_is_idle(const struct mr_payloads *p)
 		if (p->jobs[i].under_way)
 			return false;
 	}
-	return p->waiting.first == NULL;
+	return p->waiting.first == NULL && p->uncounted.first == NULL && !p->count.busy;
 }
 
 /* ---- for the state machine ---- */
 
-static int settle_later(struct mr_held *h, struct mr_str ref, struct mr_str tmp)
+static int settle_later(struct mr_held *h, struct mr_str ref, struct mr_str tmp, int64_t bytes)
 {
 	struct mr_engine *e = h->engine;
-	struct file *f = file_create(h, ref, tmp);
+	struct usage *u = usage_need(e->payloads, h->tenant_id);
+	struct file *f = u != NULL ? file_create(h, ref, tmp, bytes) : NULL;
 
 	if (f == NULL)
 		return MR_E_NOMEM;
+	u->more += bytes;
 	push(&e->payloads->waiting, f);
 	h->busy++;
 	h->unsettled++;
@@ -246,8 +439,10 @@ int mr_payloads_store(
 	text = mr_json_text(a, v);
 	if (text.p == NULL)
 		return MR_E_NOMEM;
+	if (!has_room(h->engine->payloads, h, text.len))
+		return MR_E_LIMIT;
 	r = mr_payload_write(a, root, h->id, text, ret_ref, &tmp);
-	return r < 0 ? r : settle_later(h, *ret_ref, tmp);
+	return r < 0 ? r : settle_later(h, *ret_ref, tmp, tmp.p != NULL ? (int64_t)text.len : 0);
 }
 
 int mr_payloads_load(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret)
@@ -270,13 +465,35 @@ struct mr_payloads *mr_payloads_create(struct mr_engine *e)
 	if (p == NULL)
 		return NULL;
 	p->engine = e;
+	mr_buf_init(&p->run_ids, TEXT_MAX);
+	mr_buf_init(&p->tenant_ids, TEXT_MAX);
+	mr_buf_init(&p->sizes, TEXT_MAX);
 	for (unsigned i = 0; i < JOBS; i++)
 		p->jobs[i].payloads = p;
+	if (mr_query_init(&p->count, e, counted) < 0 || mr_query_init(&p->sums, e, sums_known) < 0)
+		return mr_payloads_free(p);
+	p->count.ctx = p->sums.ctx = p;
+	p->count.after = after_count;
 	return p;
 }
 
 struct mr_payloads *mr_payloads_free(struct mr_payloads *p)
 {
+	struct file *f;
+
+	if (p == NULL)
+		return NULL;
+	/* never answered: the database was away */
+	while ((f = pop(&p->counting)) != NULL || (f = pop(&p->uncounted)) != NULL) {
+		mr_held_release(f->held);
+		(void)file_free(f); /* NULL */
+	}
+	mr_query_done(&p->count);
+	mr_query_done(&p->sums);
+	mr_buf_done(&p->run_ids);
+	mr_buf_done(&p->tenant_ids);
+	mr_buf_done(&p->sizes);
+	free(p->usages);
 	free(p);
 	return NULL;
 }

@@ -4,6 +4,10 @@
  * thread never waits for a disk, and what the journal names is there.
  *
  * When a file can't be put on disk, the run is read again and keeps its results in the journal.
+ *
+ * What each tenant has there is counted in the database, once the file is on disk and before the
+ * flush; files that a crash leaves between the two aren't counted. Engines learn each other's share
+ * with their own next count, and every half minute: so far a quota can be overdrawn.
  */
 #ifndef MR_ENGINE_PAYLOADS_H
 #define MR_ENGINE_PAYLOADS_H
@@ -25,10 +29,14 @@ struct mr_payloads *mr_payloads_create(struct mr_engine *e) MR_MUST_CHECK;
 struct mr_payloads *mr_payloads_free(struct mr_payloads *p);
 bool mr_payloads_is_idle(const struct mr_payloads *p);
 
+/* Counting that waits, and what other engines have counted. */
+void mr_payloads_tick(struct mr_payloads *p);
+
 /* True while H may not be flushed; it is put into the flush as soon as it may. */
 bool mr_payloads_hold(struct mr_held *h);
 
-/* For struct mr_run_info; CTX is the held run. */
+/* For struct mr_run_info; CTX is the held run. STORE gives MR_E_LIMIT when the run's tenant may not
+ * have that much. */
 int mr_payloads_store(
     void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref) MR_MUST_CHECK;
 int mr_payloads_load(

@@ -278,6 +278,7 @@ int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 		.payload_store = mr_payloads_store,
 		.payload_load = mr_payloads_load,
 		.payload_ctx = h,
+		.payload_quota = h->engine->settings->tenant_payload_max_bytes,
 		.payload_min = (size_t)h->engine->settings->payload_min_bytes,
 	};
 	return parse_input(h, &ret->input);

@@ -159,6 +159,7 @@ static void kick(struct mr_spawn *s)
 	mr_query_begin(q);
 	mr_query_call(q, MR_SQL_ENGINE_SPAWN);
 	mr_query_i64(q, "engine_id", s->engine->id);
+	mr_query_i64(q, "most_below", s->engine->settings->max_runs_below);
 	for (unsigned i = 0; i < COLUMNS; i++)
 		mr_query_ref(q, params[i], mr_buf_str(&s->columns[i]));
 	if (mr_query_submit(q) < 0)

@@ -116,13 +116,15 @@ struct mr_run_info {
 	int (*env_lookup)(void *ctx, struct mr_arena *a, struct mr_str scope, struct mr_value *ret);
 	void *env_ctx;
 	/* Where large results are kept. STORE gives back a reference (text, in A) under which LOAD
-	 * finds the value again; both may be NULL: then everything stays in the journal. LOAD fails
-	 * with MR_E_IO when it may find it later, with MR_E_NOT_FOUND or MR_E_INVALID when it is
-	 * gone. */
+	 * finds the value again; both may be NULL: then everything stays in the journal, and so
+	 * does what STORE fails to keep. But MR_E_LIMIT says that the tenant has PAYLOAD_QUOTA
+	 * bytes there: it fails the step. LOAD fails with MR_E_IO when it may find it later, with
+	 * MR_E_NOT_FOUND or MR_E_INVALID when it is gone. */
 	int (*payload_store)(
 	    void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref);
 	int (*payload_load)(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret);
 	void *payload_ctx;
+	int64_t payload_quota;   /* for the sentence that says so */
 	size_t payload_min;      /* results that take more bytes in memory are stored; 0: never */
 	unsigned steps_per_call; /* how far one call of advance goes, fewer where they cost more
 	                            than a plain one; 0: 10,000 */

@@ -315,7 +315,8 @@ static int own(struct mr_turn *t, const struct mr_step_state *st, const struct m
 	return mr_value_copy(st->frame->pooled != NULL ? t->out->arena : t->run->arena, v, ret);
 }
 
-/* A large result goes to the payload store; RET is a reference then, and *RET_STORED says so. */
+/* A large result goes to the payload store; RET is a reference then, and *RET_STORED says so.
+ * MR_E_LIMIT when there is no more room for it there. */
 static int store_large(
     struct mr_turn *t, const struct mr_value *v, struct mr_value *ret, bool *ret_stored)
 {
@@ -336,10 +337,21 @@ static int store_large(
 	mr_run_spend(
 	    t->run, MR_COST_PAYLOAD + (mr_arena_used(t->out->arena) - used) / MR_COST_BYTES);
 	if (r < 0)
-		return r == MR_E_NOMEM ? r : 0; /* the journal can hold it */
+		return r == MR_E_NOMEM || r == MR_E_LIMIT ? r : 0; /* the journal can hold it */
 	mr_fields_put(&f, "ref", mr_value_str(ref));
 	*ret_stored = true;
 	return mr_fields_map(t->out->arena, &f, ret);
+}
+
+static int put_here(
+    struct mr_turn *t, struct mr_step_state *st, struct mr_fields *f, const struct mr_value *v)
+{
+	struct mr_value output;
+
+	if (own(t, st, v, &output) < 0)
+		return MR_E_NOMEM;
+	mr_fields_put(f, "output", output);
+	return 0;
 }
 
 static int put_output(
@@ -347,17 +359,15 @@ static int put_output(
 {
 	struct mr_value output;
 	bool stored;
+	int r = store_large(t, v, &output, &stored);
 
-	if (store_large(t, v, &output, &stored) < 0)
-		return MR_E_NOMEM;
+	if (r < 0)
+		return r;
 	if (stored) {
 		mr_fields_put(f, "output_ref", output);
 		return 0;
 	}
-	if (own(t, st, v, &output) < 0)
-		return MR_E_NOMEM;
-	mr_fields_put(f, "output", output);
-	return 0;
+	return put_here(t, st, f, v);
 }
 
 static int shape_output(struct mr_turn *t, struct mr_step_state *st, const struct mr_value *raw,
@@ -376,6 +386,18 @@ static int shape_output(struct mr_turn *t, struct mr_step_state *st, const struc
 	return mr_turn_fail_expr(t, st, MR_STR("output"), r, &err, NULL);
 }
 
+static int fail_full(
+    struct mr_turn *t, struct mr_step_state *st, const struct mr_value *input, int64_t duration_us)
+{
+	struct mr_failure f = { .type = "limit", .duration_us = duration_us, .input = input };
+
+	f.message = mr_arena_printf(t->out->arena,
+	    "the result is not kept: the results of the tenant take up the %lld bytes that they "
+	    "may take in the file store",
+	    (long long)t->run->info.payload_quota);
+	return f.message.p != NULL ? mr_turn_fail(t, st, &f) : MR_E_NOMEM;
+}
+
 int mr_turn_complete_with(struct mr_turn *t, struct mr_step_state *st, const struct mr_value *raw,
     const struct mr_value *input, int64_t duration_us, const struct mr_fields *more)
 {
@@ -388,7 +410,10 @@ int mr_turn_complete_with(struct mr_turn *t, struct mr_step_state *st, const str
 		return r;
 	if (input != NULL)
 		mr_fields_put(&f, "input", *input);
-	if (put_output(t, st, &f, &output) < 0 || mr_turn_unawait(t, st) < 0)
+	r = put_output(t, st, &f, &output);
+	if (r == MR_E_LIMIT)
+		return fail_full(t, st, input, duration_us);
+	if (r < 0 || mr_turn_unawait(t, st) < 0)
 		return MR_E_NOMEM;
 	for (size_t i = 0; more != NULL && i < more->len; i++)
 		f.m[f.len++] = more->m[i];
@@ -408,8 +433,14 @@ int mr_turn_complete_caught(struct mr_turn *t, struct mr_step_state *st,
 	struct mr_value plain, kept;
 	int r = mr_run_json_value(t->out->arena, value, &plain);
 
-	if (r < 0 || put_output(t, st, &f, &plain) < 0 || own(t, st, error, &kept) < 0 ||
-	    mr_turn_unawait(t, st) < 0)
+	if (r < 0)
+		return MR_E_NOMEM;
+	r = put_output(t, st, &f, &plain);
+	if (r == MR_E_LIMIT && st->status == MR_STEP_CATCHING)
+		return fail_full(t, st, NULL, mr_turn_took(t, st));
+	if (r == MR_E_LIMIT)
+		r = put_here(t, st, &f, &plain); /* the same entry would catch that failure too */
+	if (r < 0 || own(t, st, error, &kept) < 0 || mr_turn_unawait(t, st) < 0)
 		return MR_E_NOMEM;
 	mr_fields_put(&f, "error", kept);
 	return mr_turn_fact(t, MR_FACT_STEP_COMPLETED, st, &f, mr_turn_took(t, st));

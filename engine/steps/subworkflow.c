@@ -26,10 +26,11 @@ static void succeed(struct mr_step_exec *x, int64_t child_run_id)
 
 static void fail(struct mr_step_exec *x, struct mr_str code, struct mr_str message)
 {
+	bool full = mr_str_eqz(code, "SUBWORKFLOW_LIMIT"); /* others end */
 	struct mr_value data;
 
-	(void)mr_report_fail(
-	    x, MR_STR("subworkflow"), false, "%.*s", MR_STR_ARG(message)); /* says so itself */
+	(void)mr_report_fail(x, full ? MR_STR("limit") : MR_STR("subworkflow"), full, "%.*s",
+	    MR_STR_ARG(message)); /* says so itself */
 	code = mr_arena_str(x->arena, code);
 	if (code.p != NULL &&
 	    mr_report_map(x->arena,

@@ -136,3 +136,47 @@ def test_the_engine_is_killed(without_engine):
         assert at_once(stack, workflow) <= 2
     finally:
         engine.stop()
+
+
+def test_so_many_runs_below_one(without_engine, receiver):
+    """The step that would start one too many fails, and says how many there may be."""
+    stack = without_engine
+    gate = held_back(receiver, "/child")
+    stack.api.workflow([call(stack, "/child")], name="leaf-of-many")
+    started = {"name": "s", "type": "subworkflow", "config": {"workflow": "leaf-of-many", "wait": False}, "max_retries": 0}
+    workflow = stack.api.workflow([{"name": "all", "type": "foreach", "config": {
+        "items": {"from": 0, "to": 5}, "steps": [started]}}])["id"]
+    engine = Engine(stack, max_runs_below=3)
+    try:
+        run = execute(stack, workflow)
+        failed = stack.api.wait_run(run, TERMINAL, timeout=30)
+        assert failed["status"] == "failed" and failed["error"]["type"] == "limit", failed["error"]
+        assert failed["error"]["message"] == f"At most 3 unfinished runs may be below one run, and run {run} has as many."
+        assert stack.rows(f"select count(*) as n from millrace.runs where root_run_id = {run}") == [{"n": 3}]
+    finally:
+        gate.set()
+        engine.stop()
+
+
+def test_what_a_tenant_may_store(without_engine, receiver):
+    """A result beyond it fails its step, which isn't done again; what goes with its run makes room."""
+    stack = without_engine
+    receiver.on("/big", 200, {"text": "x" * 100_000})
+    workflow = stack.api.workflow([{**call(stack, "/big"), "max_retries": 3}])["id"]
+    run = execute(stack, workflow)
+    had = (stack.rows("select bytes from millrace.tenant_payloads order by bytes desc") or [{"bytes": 0}])[0]["bytes"]
+    engine = Engine(stack, payload_min_bytes=50_000, tenant_payload_max_bytes=had + 350_000)
+    try:
+        assert stack.api.wait_run(run, TERMINAL, timeout=30)["status"] == "completed"
+        kept = stack.rows(f"select tenant_id, bytes from millrace.run_payloads where run_id = {run}")[0]
+        assert 200_000 < kept["bytes"] < 210_000
+        assert stack.rows("select bytes from millrace.tenant_payloads where tenant_id = %s" % kept["tenant_id"]) == [
+            {"bytes": had + kept["bytes"]}]
+        seen = len(receiver.of("/big"))
+        second = execute(stack, workflow)
+        failed = stack.api.wait_run(second, TERMINAL, timeout=30)
+        assert failed["status"] == "failed" and failed["error"]["type"] == "limit", failed["error"]
+        assert str(had + 350_000) in failed["error"]["message"] and len(receiver.of("/big")) == seen + 1
+        check_journal(stack, run, second)
+    finally:
+        engine.stop()

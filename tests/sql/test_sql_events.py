@@ -749,3 +749,59 @@ def test_tenants_share_no_limit_by_accident(hands, tenant, other):
     first, second = tenant.execute(a), other.execute(b)
     c = hands.own()
     assert slot(hands, c[first], key=f"{a}:x") == slot(hands, c[second], key=f"{b}:x") == "admitted"
+
+
+# ---- quotas ----
+
+def spawn_many(hands, db, parents, most_below):
+    """One unit: a child for each of these parents, in that order."""
+    n = len(parents)
+    runs = {p: hands.run(p) for p in parents}
+    rows = db.run("engine_spawn", engine_id=hands.engine.id, places=list(range(n)), run_ids=parents,
+                  fences=[runs[p]["fence"] for p in parents], step_execution_ids=[hands.step + i for i in range(n)],
+                  attempts=[1] * n, workflows=["w"] * n, versions=[None] * n, inputs=["{}"] * n, cascades=[True] * n,
+                  most_below=most_below)
+    hands.step += n
+    return [r["code"] for r in sorted(rows, key=lambda r: r["place"])], [r["child_run_id"] for r in rows if r["child_run_id"]]
+
+
+def test_so_many_runs_below_one(hands, tenant, db):
+    tenant.workflow("w")
+    hands.step = 5000
+    top, beside = tenant.execute(1), tenant.execute(1)
+    hands.own()
+    codes, children = spawn_many(hands, db, [top, top], 3)
+    assert codes == [None, None]
+    assert [hands.run(c)["root_run_id"] for c in children] == [top, top] and hands.run(top)["root_run_id"] is None
+    hands.own()
+    # grandchildren count for the same one at the top; a batch is cut where it is full; others have their own
+    codes, more = spawn_many(hands, db, [children[0], beside, children[0]], 3)
+    assert codes == [None, None, "SUBWORKFLOW_LIMIT"]
+    assert sorted(hands.run(c)["root_run_id"] for c in more) == sorted([top, beside])
+    assert spawn_many(hands, db, [top], 3)[0] == ["SUBWORKFLOW_LIMIT"]
+    message = hands.rows(f"select message from spawn_run({hands.engine.id}, {top}, {hands.run(top)['fence']}, 1, 1, 'w', "
+                         "null, '{}', true, 4, 3)")[0]["message"]
+    assert message == f"At most 3 unfinished runs may be below one run, and run {top} has as many."
+    # a place is free as soon as one has ended; what was started before is given back all the same
+    db.admin(f"update runs set status = 'completed', owner_id = null, queued = false, completed_at = now() where id = {children[1]}")
+    assert spawn_many(hands, db, [top, top], 3)[0] == [None, "SUBWORKFLOW_LIMIT"]
+    assert spawn_many(hands, db, [top], 0)[0] == [None]
+
+
+def test_stored_bytes_are_counted(db, tenant, other):
+    def add(*rows):
+        return {r["tenant_id"]: r["bytes"] for r in db.run(
+            "engine_payloads_add", run_ids=[r[0] for r in rows], tenant_ids=[r[1] for r in rows], sizes=[r[2] for r in rows])}
+
+    def totals():
+        return {r["tenant_id"]: r["bytes"] for r in db.run("engine_payloads")}
+
+    mine, theirs = tenant.id, other.id
+    tenant.workflow("w")
+    living = tenant.execute(1)
+    assert add((91, mine, 100), (92, theirs, 7), (91, mine, 50)) == {mine: 150, theirs: 7}
+    assert add((93, mine, 1), (91, mine, 9)) == {mine: 160}
+    assert totals() == {mine: 160, theirs: 7}
+    assert db.run("engine_payloads_gone", run_ids=[91, 92, 99]) and totals() == {mine: 1, theirs: 0}
+    assert add((living, mine, 5)) == {mine: 6}
+    assert db.run("engine_payloads_gone", run_ids=[91, living]) == [] and totals() == {mine: 6, theirs: 0}

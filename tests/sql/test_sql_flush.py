@@ -118,7 +118,7 @@ def test_children_are_cancelled_for_who_holds_the_parent(db, engine, claimed, te
     fence = claimed["fence"] + 1
     spawned, = db.run("engine_spawn", engine_id=engine.id, places=[0], run_ids=[parent], fences=[fence],
                       step_execution_ids=[7], attempts=[1], workflows=["child"], versions=[None], inputs=['{"a": 1}'],
-                      cascades=[True])
+                      cascades=[True], most_below=0)
     child = spawned["child_run_id"]
     assert child and spawned["code"] is None
     seq = claimed["seq"] + 1

@@ -37,6 +37,8 @@ def fill(conn):
             values (1, 1, 1, 2, 1, true);
         insert into events (tenant_id, event_type) values (1, 'e');
         insert into run_event_marks (run_id, tenant_id, event_type, offer) values (1, 1, 'e', 1);
+        insert into run_payloads (run_id, tenant_id, bytes) values (1, 1, 1);
+        insert into tenant_payloads (tenant_id, bytes) values (1, 1);
         insert into run_tallies (at, tenant_id) values (now(), 1);
         insert into files (tenant_id, name, content_type, size, sha256, storage_key)
             values (1, 'f', 'text/plain', 1, repeat('a', 64), 'k');
@@ -57,7 +59,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 21
+        assert len(tables(conn)) == 23
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

@@ -116,6 +116,8 @@ VALUES = {
     "saga_attach": {"execution_id": 1000, "saga_type": "x", **CALLER},
     "file_create": {"storage_key": "x", "name": "x", "extension": "", "content_type": "a", "size": 1, "sha256": "a" * 64, **CALLER},
     "engine_claim": {"engine_id": 1, "batch": 500, "held": [1, 2]}, "engine_reconcile": {},
+    "engine_spawn": {"engine_id": 1, "places": [0], "run_ids": [1000], "fences": [1], "step_execution_ids": [7], "attempts": [1],
+                     "workflows": ["w"], "versions": [None], "inputs": ["{}"], "cascades": [True], "most_below": 100000},
 }
 NAMED = sorted(n for n in HEADERS if HEADERS[n].index)
 

@@ -304,9 +304,71 @@ static void the_end_of_an_earlier_child_is_not_this_one_s(void **state)
 	world_end(&w);
 }
 
+static int no_room(void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref)
+{
+	(void)ctx;
+	(void)a;
+	(void)v;
+	(void)ret_ref;
+	return MR_E_LIMIT;
+}
+
+/* A result that the tenant may not have in the file store: its step fails, and is not done again;
+ * a value that catches just that stays in the journal. */
+static void a_result_without_room(void **state)
+{
+	static const struct {
+		const char *name, *definition, *status, *type;
+	} cases[] = {
+		{ "alone",
+		    "{'steps':[{'name':'s','type':'set','config':{'x':'{{input.xs}}'},'max_retries'"
+		    ":3}]}",
+		    "failed", "limit" },
+		{ "a block",
+		    "{'steps':[{'name':'f','type':'foreach','config':{'items':'{{input.xs}}','"
+		    "steps':"
+		    "[{'name':'n','type':'noop'}]}}]}",
+		    "failed", "limit" },
+		{ "caught by a value",
+		    "{'steps':[{'name':'s','type':'set','config':{'x':'{{input.xs}}'},'catch':[{'"
+		    "on':['limit'],"
+		    "'value':'{{input.xs}}'}]}]}",
+		    "completed", NULL },
+		{ "caught by steps with as much",
+		    "{'steps':[{'name':'s','type':'set','config':{'x':'{{input.xs}}'},'catch':[{'"
+		    "on':['limit'],"
+		    "'steps':[{'name':'t','type':'set','config':{'y':'{{input.xs}}'}}]}]}]}",
+		    "failed", "limit" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct world w;
+		struct mr_value error;
+
+		world_begin(
+		    &w, cases[i].definition, "{'xs':[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}");
+		w.info.payload_store = no_room;
+		w.info.payload_min = 100;
+		w.info.payload_quota = 12345;
+		w.run = world_run(&w, w.arena, &w.ids);
+		wake(&w);
+		if (strcmp(mr_run_status_name(mr_run_status(w.run)), cases[i].status) != 0)
+			fail_msg("%s: %s", cases[i].name, mr_run_status_name(mr_run_status(w.run)));
+		error = mr_run_error(w.run);
+		if (cases[i].type != NULL) {
+			assert_true(mr_str_eqz(mr_value_get_str(&error, "type"), cases[i].type));
+			assert_non_null(
+			    strstr(mr_value_get_str(&error, "message").p, "12345 bytes"));
+		}
+		world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_result_without_room),
 		cmocka_unit_test(the_awaited_event_is_seen_after_many_others),
 		cmocka_unit_test(a_paused_run_that_is_cancelled_runs_finally),
 		cmocka_unit_test(variables_written_often_take_little_room),
