@@ -70,6 +70,7 @@ measure() { # SUITE NAME
 failed=()
 for name in "${names[@]}"; do
   say "== $name"
+  stack psql -c checkpoint # not in the middle of it, for what was measured before
   measure "$suite" "$name" || failed+=("$name")
 done
 

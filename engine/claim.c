@@ -20,8 +20,9 @@
 /* After a claim that found little the next one waits so long, unless there is nothing else to do:
  * what comes one by one, but often, is then claimed and written in small batches, each at the price
  * of a single one. */
-#define GAP_US   8000
-#define LIST_MAX ((size_t)64 * 1024 * 1024)
+#define GAP_US    8000
+#define NAMED_MAX 256 /* runs claimed by their ids; more are looked for */
+#define LIST_MAX  ((size_t)64 * 1024 * 1024)
 
 struct mr_claim {
 	struct mr_engine *engine;
@@ -31,10 +32,13 @@ struct mr_claim {
 	struct mr_buf held; /* ids in hand that no flush has taken yet */
 	bool busy;
 	bool hold;
-	bool wanted;    /* runs are believed to be queued */
+	bool wanted; /* runs are believed to be queued, besides those that were named */
+	int64_t named[NAMED_MAX]; /* runs that were just queued */
+	size_t named_len;
 	size_t in_hand; /* rows of an answer that are not in the table yet */
 	int64_t limit;
 	int64_t sent_us; /* monotonic; the last claim */
+	bool searches;   /* the one under way looks for runs; else it takes named ones */
 	bool found_little;
 	bool is_put_off; /* a timer is set for the end of the gap */
 	uint64_t poll_at_ms;
@@ -56,8 +60,9 @@ static bool may_claim(const struct mr_claim *c)
 {
 	const struct mr_engine *e = c->engine;
 
-	return !c->busy && !c->hold && c->wanted && e->state == MR_ENGINE_RUNNING && e->id != 0 &&
-	       mr_ids_enough(e->ids) && mr_lease_holds(e->lease);
+	return !c->busy && !c->hold && (c->wanted || c->named_len > 0) &&
+	       e->state == MR_ENGINE_RUNNING && e->id != 0 && mr_ids_enough(e->ids) &&
+	       mr_lease_holds(e->lease);
 }
 
 static bool is_too_soon(struct mr_claim *c)
@@ -91,17 +96,10 @@ static void list_held(struct mr_claim *c, const PGresult *coming)
 	mr_pg_array_end(&c->held);
 }
 
-static void ask(struct mr_claim *c, const PGresult *coming)
+/* Looks for what is due and queued, the most urgent first. */
+static void put_search(struct mr_claim *c, struct mr_query *q, const PGresult *coming)
 {
-	struct mr_query *q = &c->queries[c->turn];
-
-	if (!may_claim(c) || q->busy || is_too_soon(c))
-		return;
-	c->limit = room(c);
-	if (c->limit <= 0)
-		return; /* a landed flush comes here again */
 	list_held(c, coming);
-	mr_query_begin(q);
 	mr_query_call(q, MR_SQL_ENGINE_CLAIM);
 	mr_query_i64(q, "engine_id", c->engine->id);
 	mr_query_i64(q, "batch", c->limit);
@@ -111,13 +109,53 @@ static void ask(struct mr_claim *c, const PGresult *coming)
 	mr_query_call(q, MR_SQL_ENGINE_COMMANDS);
 	mr_query_i64(q, "engine_id", c->engine->id);
 	mr_query_i64(q, "seq", 1); /* those of the others come with their journal */
+}
+
+/* Nothing else is queued: takes those that were named, by their ids, whatever has been queued and
+ * done before. */
+static void put_named(struct mr_claim *c, struct mr_query *q)
+{
+	mr_buf_reset(&c->held);
+	mr_pg_array_begin(&c->held);
+	for (size_t i = 0; i < c->named_len; i++) {
+		if (mr_runs_find(c->engine->runs, c->named[i]) == NULL)
+			mr_pg_array_add_i64(&c->held, c->named[i]);
+	}
+	mr_pg_array_end(&c->held);
+	mr_query_call(q, MR_SQL_ENGINE_CLAIM_NAMED);
+	mr_query_i64(q, "engine_id", c->engine->id);
+	mr_query_ref(q, "run_ids", mr_buf_str(&c->held));
+	mr_query_call(q, MR_SQL_ENGINE_COMMANDS);
+	mr_query_i64(q, "engine_id", c->engine->id);
+	mr_query_ref(q, "run_ids", mr_buf_str(&c->held));
+}
+
+static void ask(struct mr_claim *c, const PGresult *coming)
+{
+	struct mr_query *q = &c->queries[c->turn];
+
+	if (!may_claim(c) || q->busy || is_too_soon(c))
+		return;
+	c->limit = room(c);
+	if (c->limit < (int64_t)c->named_len)
+		c->wanted = true;
+	if (c->limit <= 0)
+		return; /* a landed flush comes here again */
+	mr_query_begin(q);
+	if (c->wanted)
+		put_search(c, q, coming);
+	else
+		put_named(c, q);
 	if (mr_buf_failed(&c->held) || mr_query_submit(q) < 0)
 		return; /* without memory: the next tick tries again */
 	c->busy = true;
+	c->searches = c->wanted;
 	c->wanted = c->is_put_off = false;
+	c->named_len = 0; /* a search finds them as well */
 	c->sent_us = mr_engine_mono_us(c->engine);
 	c->turn ^= 1;
-	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMS, NULL, 1);
+	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMS,
+	    MR_LABELS({ "kind", c->searches ? MR_STR("search") : MR_STR("named") }), 1);
 }
 
 void mr_claim_kick(struct mr_claim *c)
@@ -128,6 +166,15 @@ void mr_claim_kick(struct mr_claim *c)
 void mr_claim_wake(struct mr_claim *c)
 {
 	c->wanted = true;
+	mr_claim_kick(c);
+}
+
+void mr_claim_named(struct mr_claim *c, int64_t run_id)
+{
+	if (c->named_len == NAMED_MAX)
+		c->wanted = true;
+	else
+		c->named[c->named_len++] = run_id;
 	mr_claim_kick(c);
 }
 
@@ -210,12 +257,14 @@ static void answered(struct mr_query *q)
 	rows = PQntuples(mr_query_result(q, 0));
 	mr_metric_add(c->engine->metrics, MR_METRIC_CLAIMED, NULL, rows);
 	c->in_hand = (size_t)rows;
-	c->found_little =
-	    rows * 2 < c->limit; /* what is due gets half, should anything be queued */
+	/* what is due gets half, should anything be queued */
+	c->found_little = !c->searches || rows * 2 < c->limit;
 	if (!c->found_little)
 		c->wanted = true;
-	ask(c, mr_query_result(q, 0)); /* the next one is under way while these go on */
+	if (c->wanted)
+		ask(c, mr_query_result(q, 0)); /* the next one is under way while these go on */
 	take_rows(c, q, rows);
+	mr_claim_kick(c); /* of those that were named meanwhile, some may have just come */
 }
 
 /* ---- life ---- */

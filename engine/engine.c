@@ -39,20 +39,27 @@
 
 /* ---- the bus ---- */
 
+/* The id behind KIND in PAYLOAD. */
+static bool names(struct mr_str payload, struct mr_str kind, int64_t *run_id)
+{
+	return mr_str_starts(payload, kind) &&
+	       mr_str_i64((struct mr_str){ payload.p + kind.len, payload.len - kind.len }, run_id);
+}
+
+/* "r": runs are queued; "r:ID": this one is; "c:ID": it has a command. */
 static void on_wake(void *ctx, struct mr_str channel, struct mr_str payload)
 {
 	struct mr_engine *e = ctx;
 	int64_t run_id;
 
 	(void)channel;
-	if (mr_str_eq(payload, MR_STR("r"))) {
-		mr_claim_wake(e->claim);
-	} else if (mr_str_starts(payload, MR_STR("c:"))) {
-		payload.p += 2;
-		payload.len -= 2;
-		if (mr_str_i64(payload, &run_id))
-			mr_commands_hint(e->commands, run_id);
+	if (names(payload, MR_STR("r:"), &run_id)) {
+		mr_claim_named(e->claim, run_id);
+	} else if (names(payload, MR_STR("c:"), &run_id)) {
+		mr_commands_hint(e->commands, run_id);
 		mr_claim_wake(e->claim); /* it may be queued now for its command */
+	} else {
+		mr_claim_wake(e->claim);
 	}
 }
 

@@ -42,7 +42,7 @@ with target as materialized (
 		r.id as entity_id,
 		'created' as action,
 		jsonb_build_object('workflow_id', t.id, 'version', t.version) as changes,
-		'r' as wake
+		'r:' || r.id as wake
 	from target t
 	left join run r on true
 )

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support.runs import (Engine, call, check_journal, delay, facts, log, row, start, wait_asleep,
+from support.runs import (Engine, call, check_journal, counters, delay, facts, log, row, start, wait_asleep,
                           wait_fact)
 from support.stack import TERMINAL, wait_until
 
@@ -311,12 +311,32 @@ def test_a_run_without_a_reason_to_wait_is_repaired(without_engine):
         engine.stop()
 
 
+def test_flushes_beside_each_other(without_engine):
+    """Many runs, more than one flush takes: two are written at a time, each run in its own order."""
+    stack = without_engine
+    workflow = stack.api.workflow([log("a"), {"name": "b", "type": "set", "config": {"n": "{{input.n}}"}}, log("c")])
+    for _ in range(2):
+        stack.api.ok("POST", "/api/v1/workflows/bulk", json={
+            "op": "execute", "workflow_id": workflow["id"], "items": [{"input": {"n": n}} for n in range(5000)]})
+    engine = Engine(stack)
+    try:
+        wait_until(lambda: stack.rows("select count(*) as n from millrace.runs where status = 'completed' "
+                                      f"and workflow_id = {workflow['id']}")[0]["n"] == 10000, 60)
+        ids = [r["id"] for r in stack.rows(f"select id from millrace.runs where workflow_id = {workflow['id']} order by id")]
+        check_journal(stack, ids[0], ids[-1])
+        assert stack.rows("select count(*) as n from millrace.runs "
+                          f"where workflow_id = {workflow['id']} and vars->>'n' is distinct from input->>'n'") == [{"n": 0}]
+        wait_until(lambda: engine.samples().get("millrace_engine_flushes_beside_total", 0) > 0, 20)
+    finally:
+        assert engine.stop() == 0
+
+
 def test_metrics_of_the_engine(stack):
     workflow = stack.api.workflow([log("a"), log("b")])
     stack.api.execute(workflow["id"], wait=20)
     wait_until(lambda: stack.rows("select metrics from millrace.engines where pid = "
                                   f"{stack.engine_pid} and metrics::text like '%workflow_execution_total%'"), 20)
-    samples = stack.rows(f"select metrics from millrace.engines where pid = {stack.engine_pid}")[0]["metrics"]["samples"]
+    samples = counters(stack, stack.engine_pid)
     assert any(k.startswith("workflow_execution_total{") and 'status="completed"' in k for k in samples)
     assert any(k.startswith("action_execution_total{") and 'action_type="log"' in k for k in samples)
     assert samples["millrace_engine_flush_duration_seconds_count"] >= 1

@@ -115,7 +115,8 @@ VALUES = {
     "run_explain": {"id": 1000}, "step_explain": {"id": 1000, "name": "a"}, "step_output": {"id": 1000, "name": "a"}, "event_get": {"id": 1000}, "event_list": PAGE, "saga_list": PAGE, "saga_get": {"id": 1000}, "saga_cancel": {"id": 1000, **CALLER},
     "saga_attach": {"execution_id": 1000, "saga_type": "x", **CALLER},
     "file_create": {"storage_key": "x", "name": "x", "extension": "", "content_type": "a", "size": 1, "sha256": "a" * 64, **CALLER},
-    "engine_claim": {"engine_id": 1, "batch": 500, "held": [1, 2]}, "engine_reconcile": {},
+    "engine_claim": {"engine_id": 1, "batch": 500, "held": [1, 2]}, "engine_claim_named": {"engine_id": 1, "run_ids": [1, 2]},
+    "engine_reconcile": {},
     "engine_spawn": {"engine_id": 1, "places": [0], "run_ids": [1000], "fences": [1], "step_execution_ids": [7], "attempts": [1],
                      "workflows": ["w"], "versions": [None], "inputs": ["{}"], "cascades": [True], "most_below": 100000},
 }

@@ -10,7 +10,7 @@ def test_execute(tenant):
     w = tenant.workflow("w")["body"]["id"]
     r = tenant.one("workflow_execute", id=w, input={"a": 1}, waiter="host.1", traceparent="00-x")
     body = r["body"]
-    assert r["status"] == 202 and r["wake"] == "r" and r["location"] == f"/api/v1/runs/{body['run_id']}"
+    assert r["status"] == 202 and r["wake"] == f"r:{body['run_id']}" and r["location"] == f"/api/v1/runs/{body['run_id']}"
     assert body == {"message": "Workflow execution started", "execution_id": body["run_id"], "run_id": body["run_id"],
                     "workflow_id": w, "status": "pending"}
     run = tenant.one("run_get", id=body["run_id"])["body"]
@@ -213,6 +213,33 @@ def test_engines_have_slices(tenant, db, engine):
     another = Engine(db)
     first, second = engine.claim(), another.claim()
     assert first and second and not set(first) & set(second) and set(first) | set(second) == runs
+
+
+def named(db, engine, runs):
+    return {r["run_id"]: r for r in db.run("engine_claim_named", engine_id=engine.id, run_ids=sorted(runs))}
+
+
+def test_claims_by_name(tenant, db, engine):
+    """The same rows as a search finds; and nothing that isn't queued, or isn't there."""
+    w = tenant.workflow("w")["body"]["id"]
+    runs = [tenant.execute(w, input='{"a": 1}', correlation_id="k", priority=3) for _ in range(3)]
+    later, done = tenant.execute(w, run_at="2100-01-01T00:00:00Z"), tenant.execute(w)
+    found = engine.claim()
+    assert engine.flush({"run_id": done, "fence": found[done]["fence"], "status": "completed", "seq": 1,
+                         "facts": [("completed", None, None, None, {})]})[0] == [done]
+    assert named(db, engine, [*runs[:2], later, done, 10**12]) == {r: found[r] for r in runs[:2]}
+    assert named(db, engine, []) == {}
+
+
+def test_each_engine_claims_its_slice_by_name(tenant, db, engine):
+    from database import Engine
+    w = tenant.workflow("w")["body"]["id"]
+    runs = {tenant.execute(w) for _ in range(100)}
+    another = Engine(db)
+    first, second = named(db, engine, runs), named(db, another, runs)
+    assert first and second and not set(first) & set(second) and set(first) | set(second) == runs
+    db.admin(f"update engines set lease_until = now() where id = {another.id}")
+    assert named(db, another, runs) == {} and set(named(db, engine, runs)) == runs
 
 
 def test_what_nobody_fetches_is_anybodys(tenant, db, engine):

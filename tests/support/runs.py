@@ -64,10 +64,15 @@ def check_journal(stack, first, last):
                       "(select max(seq) from millrace.journal j where j.run_id = r.id)") == []
 
 
+def counters(stack, pid):
+    return (stack.rows(f"select metrics from millrace.engines where pid = {pid}")[0]["metrics"] or {}).get("samples", {})
+
+
 class Engine:
     """One more engine on the stack's database."""
 
     def __init__(self, stack, environment=None, **settings):
+        self.stack = stack
         environment = {**os.environ, **{f"MILLRACE_{k.upper()}": str(v) for k, v in settings.items()},
                        **(environment or {})}
         self.log = open(stack.log_dir / f"engine-beside-{uuid.uuid4().hex[:8]}.log", "w")
@@ -82,6 +87,10 @@ class Engine:
         with open(self.log.name) as f:
             lines = [json.loads(line) for line in f if line.startswith("{") and line.endswith("}\n")]
         return [line for line in lines if line["event"] == event]
+
+    def samples(self):
+        """Its counters, as it reported them last."""
+        return counters(self.stack, self.pid)
 
     def signal(self, number):
         self.process.send_signal(number)
