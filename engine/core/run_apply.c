@@ -293,7 +293,7 @@ static int open_block(struct apply *a)
 {
 	struct mr_frame *f;
 
-	if (mr_inner_need(a->run, a->st) == NULL)
+	if (mr_inner_need(a->st) == NULL)
 		return MR_E_NOMEM;
 	switch (a->s->type) {
 	case MR_STEP_FOREACH:
@@ -385,7 +385,7 @@ static int apply_step_waiting(struct apply *a)
 	if (!may_wait(a) || (timed && read_time(a, "until", &until) < 0) ||
 	    (!timed && (a->s->type == MR_STEP_DELAY || a->s->type == MR_STEP_WHILE)))
 		return MR_E_INVALID;
-	if (mr_inner_need(a->run, a->st) == NULL)
+	if (mr_inner_need(a->st) == NULL)
 		return MR_E_NOMEM;
 	if (a->st->status == MR_STEP_FRESH || a->st->status == MR_STEP_RETRYING)
 		begin(a);
@@ -526,8 +526,7 @@ static int apply_step_catching(struct apply *a)
 		return r;
 	mr_inner_drop(a->run, a->st);
 	a->st->wake_at = 0;
-	if (mr_step_enter(a->run, a->st, MR_STEP_CATCHING) < 0 ||
-	    mr_inner_need(a->run, a->st) == NULL)
+	if (mr_step_enter(a->run, a->st, MR_STEP_CATCHING) < 0 || mr_inner_need(a->st) == NULL)
 		return MR_E_NOMEM;
 	a->st->inner->catch_entry = (unsigned)entry;
 	return mr_frame_open(

@@ -340,8 +340,11 @@ static bool is_range(const struct mr_value *v)
 
 static int member_items(struct mr_arena *a, const struct mr_value *v, struct mr_value *ret)
 {
-	struct mr_list *l = mr_list_create(a, v->map->len);
+	struct mr_list *l;
 
+	if (v->map->len > MAX_ITEMS)
+		return MR_E_LIMIT;
+	l = mr_list_create(a, v->map->len);
 	if (l == NULL)
 		return MR_E_NOMEM;
 	for (size_t i = 0; i < v->map->len; i++) {

@@ -304,11 +304,17 @@ int mr_turn_fail_expr(struct mr_turn *t, struct mr_step_state *st, struct mr_str
 
 /* ---- cancelling ---- */
 
-static bool cascades(const struct mr_step_state *st)
+/* A cancel of ST goes on to its child run: so it is journalled once the child is known, and before
+ * that its config says it. */
+static bool cascades(const struct mr_turn *t, const struct mr_step_state *st)
 {
-	const struct mr_value *v =
-	    st->inner != NULL ? mr_value_get(&st->inner->spec, "cancel") : NULL;
+	const struct mr_value *from = &mr_step_of(t->run, st)->config_constant, *v;
 
+	if (st->begun != NULL && st->begun->input.kind == MR_VALUE_MAP)
+		from = &st->begun->input;
+	if (st->status == MR_STEP_WAITING)
+		from = &st->inner->spec;
+	v = mr_value_get(from, "cancel");
 	return v == NULL || v->kind != MR_VALUE_STRING || !mr_str_eqz(v->s, "abandon");
 }
 
@@ -318,7 +324,7 @@ int mr_turn_stop(struct mr_turn *t, struct mr_step_state *st)
 
 	if (st->status == MR_STEP_RUNNING && s->kind == MR_STEP_OUTSIDE && mr_turn_abort(t, st) < 0)
 		return MR_E_NOMEM;
-	if (s->type == MR_STEP_SUBWORKFLOW && cascades(st) && mr_turn_cancel_child(t, st) < 0)
+	if (s->type == MR_STEP_SUBWORKFLOW && cascades(t, st) && mr_turn_cancel_child(t, st) < 0)
 		return MR_E_NOMEM;
 	return mr_turn_unawait(t, st);
 }

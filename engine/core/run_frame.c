@@ -150,6 +150,7 @@ static void link_inner(struct mr_frame *f)
 	else
 		in->first = f;
 	in->last = f;
+	in->frames_len++;
 }
 
 static void unlink_inner(struct mr_frame *f)
@@ -165,6 +166,7 @@ static void unlink_inner(struct mr_frame *f)
 	else
 		in->last = f->prev;
 	f->next = f->prev = NULL;
+	in->frames_len--;
 }
 
 /* ---- arenas of frames ---- */
@@ -205,9 +207,8 @@ void mr_frames_bury(struct mr_run *run)
 
 /* ---- opening ---- */
 
-struct mr_inner *mr_inner_need(struct mr_run *run, struct mr_step_state *st)
+struct mr_inner *mr_inner_need(struct mr_step_state *st)
 {
-	(void)run;
 	if (st->inner == NULL)
 		st->inner = mr_arena_zalloc(st->frame->arena, sizeof(*st->inner));
 	return st->inner;
@@ -271,7 +272,7 @@ int mr_frame_open(struct mr_run *run, const struct mr_block *block, struct mr_st
 		f->kept = false;
 		return mr_frame_recount(run, f);
 	}
-	if ((holder != NULL && mr_inner_need(run, holder) == NULL) ||
+	if ((holder != NULL && mr_inner_need(holder) == NULL) ||
 	    frame_make(run, block, holder, &f) < 0)
 		return MR_E_NOMEM;
 	f->iteration = iteration;
@@ -290,7 +291,7 @@ int mr_frame_restore(struct mr_run *run, const struct mr_block *block, struct mr
 {
 	struct mr_frame *f;
 
-	if ((holder != NULL && !is_detached && mr_inner_need(run, holder) == NULL) ||
+	if ((holder != NULL && !is_detached && mr_inner_need(holder) == NULL) ||
 	    frame_make(run, block, holder, &f) < 0)
 		return MR_E_NOMEM;
 	f->is_detached = is_detached;
@@ -450,18 +451,16 @@ int mr_foreach_open(struct mr_run *run, struct mr_step_state *st)
 {
 	struct mr_inner *in = st->inner;
 	const struct mr_step *s = mr_step_of(run, st);
-	size_t len = in->items.list->len, live = 0;
+	size_t len = in->items.list->len;
 	struct mr_frame *f;
 
-	for (f = in->first; f != NULL; f = f->next)
-		live += !f->kept;
-	for (; live < s->concurrency && in->next < len; in->next++) {
+	/* of a foreach no frame is kept for a retry: each is an item that runs */
+	for (; in->frames_len < s->concurrency && in->next < len; in->next++) {
 		if (in->done[in->next])
 			continue; /* of an attempt before */
 		if (mr_frame_open(run, &run->g->blocks[s->body], st, (unsigned)in->next,
 		        &in->items.list->items[in->next], &f) < 0)
 			return MR_E_NOMEM;
-		live++;
 	}
 	/* it may have been due because of an item that is gone now */
 	if (mr_step_is_due(run, st))

@@ -3,26 +3,44 @@
 
 #include <string.h>
 
-/* ---- ready: first come, first served ---- */
+/* ---- ready: first come, first served, but blocks whose inside calls for a decision before steps
+ * that would begin: it may be that nothing more begins ---- */
+
+static void link_after(struct mr_run *run, struct mr_step_state *st, struct mr_step_state *before)
+{
+	struct mr_step_state *after = before != NULL ? before->ready_next : run->ready;
+
+	st->ready_prev = before;
+	st->ready_next = after;
+	if (before != NULL)
+		before->ready_next = st;
+	else
+		run->ready = st;
+	if (after != NULL)
+		after->ready_prev = st;
+	else
+		run->ready_last = st;
+}
 
 void mr_ready_add(struct mr_run *run, struct mr_step_state *st)
 {
 	if (st->is_ready)
 		return;
 	st->is_ready = true;
-	st->ready_next = NULL;
-	st->ready_prev = run->ready_last;
-	if (run->ready_last != NULL)
-		run->ready_last->ready_next = st;
-	else
-		run->ready = st;
-	run->ready_last = st;
+	if (!mr_step_is_active(st->status)) {
+		link_after(run, st, run->ready_last);
+		return;
+	}
+	link_after(run, st, run->ready_due);
+	run->ready_due = st;
 }
 
 void mr_ready_remove(struct mr_run *run, struct mr_step_state *st)
 {
 	if (!st->is_ready)
 		return;
+	if (run->ready_due == st)
+		run->ready_due = st->ready_prev;
 	if (st->ready_prev != NULL)
 		st->ready_prev->ready_next = st->ready_next;
 	else

@@ -58,6 +58,7 @@ struct mr_frame;
 /* What a step has while it holds frames or waits for something from outside. */
 struct mr_inner {
 	struct mr_frame *first, *last; /* its frames, in order of opening */
+	size_t frames_len;             /* of these */
 	uint64_t ways;                 /* branches that were chosen */
 	unsigned catch_entry;          /* of a catching step */
 	/* foreach */
@@ -195,6 +196,7 @@ struct mr_run {
 	struct mr_pooled *dead; /* of frames just forgotten: readable until they are buried */
 	/* derived */
 	struct mr_step_state *ready, *ready_last;
+	struct mr_step_state *ready_due; /* the last of those in front that are under way already */
 	/* steps that wait for an event or a child */
 	struct mr_step_state *awaiting, *awaiting_last;
 	size_t awaiting_len;
@@ -242,7 +244,7 @@ enum mr_join_verdict { MR_JOIN_WAIT, MR_JOIN_RUN, MR_JOIN_UNMET };
 enum mr_join_verdict mr_join_judge(
     const struct mr_join *j, size_t len, size_t left, size_t done, size_t completed);
 enum mr_join_verdict mr_step_verdict(const struct mr_run *run, const struct mr_step_state *st);
-struct mr_inner *mr_inner_need(struct mr_run *run, struct mr_step_state *st) MR_MUST_CHECK;
+struct mr_inner *mr_inner_need(struct mr_step_state *st) MR_MUST_CHECK;
 /* BOUND is copied into the frame. */
 int mr_frame_open(struct mr_run *run, const struct mr_block *block, struct mr_step_state *holder,
     unsigned iteration, const struct mr_value *bound, struct mr_frame **ret) MR_MUST_CHECK;

@@ -112,14 +112,14 @@ static int read_items(struct mr_step_state *st, const struct mr_value *v)
 	return in->next <= len ? 0 : MR_E_INVALID;
 }
 
-static int read_inner(struct mr_run *run, struct mr_step_state *st, const struct mr_value *v)
+static int read_inner(struct mr_step_state *st, const struct mr_value *v)
 {
 	struct mr_arena *a = st->frame->arena;
 	struct mr_inner *in;
 
 	if (v == NULL)
 		return 0;
-	in = mr_inner_need(run, st);
+	in = mr_inner_need(st);
 	if (in == NULL)
 		return MR_E_NOMEM;
 	in->ways = (uint64_t)read_int(v, "ways");
@@ -166,7 +166,7 @@ static int read_step(struct mr_run *run, struct mr_step_state *st, const struct 
 	mr_link_json(mr_step_of(run, st), &st->output);
 	if (begun != NULL && mr_begun_keep(run, st, begun) < 0)
 		return MR_E_NOMEM;
-	return read_inner(run, st, mr_value_get_kind(v, "inner", MR_VALUE_MAP));
+	return read_inner(st, mr_value_get_kind(v, "inner", MR_VALUE_MAP));
 }
 
 /* ---- frames ---- */

@@ -56,7 +56,7 @@ static int go_through(struct piece *p, bool *ret_ok)
 static int push_program(struct piece *p)
 {
 	struct mr_attempt *a = p->a;
-	struct mr_inner *in = mr_inner_need(a->t->run, a->st);
+	struct mr_inner *in = mr_inner_need(a->st);
 	struct mr_fields f = { .len = 0 };
 	struct mr_expr_error err = { .message = "" };
 	struct mr_value plain, config;

@@ -165,17 +165,35 @@ static int64_t until_of(const struct mr_value *wait)
 	return mr_time_parse(mr_value_get_str(wait, "until"), &us) == 0 ? us : 0;
 }
 
-static int matches(struct judged *j, const struct mr_wait_item *w, const struct mr_value *event,
-    bool *ret, struct mr_expr_error *err)
+/* ENV is the waiting step's; it is used for one event after the other. */
+static int matches(struct judged *j, struct mr_run_env *env, const struct mr_wait_item *w,
+    const struct mr_value *event, bool *ret, struct mr_expr_error *err)
 {
-	struct mr_run_env env;
-
 	*ret = true;
 	if (w->match == NULL)
 		return 0;
-	mr_run_env_init(&env, j->t->run, j->st, MR_SECRETS_REFUSED, j->t->now);
-	mr_run_env_bind(&env, MR_STR("event"), *event);
-	return mr_condition_eval(w->match, &env.expr, j->t->out->arena, ret, err);
+	env->binds_len = 0;
+	mr_run_env_bind(env, MR_STR("event"), *event);
+	return mr_condition_eval(w->match, &env->expr, j->t->out->arena, ret, err);
+}
+
+static size_t needed(const struct mr_value *wait)
+{
+	const struct mr_value *count = mr_value_get_kind(wait, "count", MR_VALUE_INT);
+
+	return count != NULL ? (size_t)count->i : 1;
+}
+
+/* As many events of its type have come as WAIT needs: else it need not be asked which of them match
+ * it. */
+static bool may_be_met(const struct mr_run *run, const struct mr_value *wait)
+{
+	struct mr_str type = mr_value_get_str(wait, "event");
+	size_t need = needed(wait), found = 0;
+
+	for (const struct mr_inbox_item *in = run->inbox; in != NULL && found < need; in = in->next)
+		found += mr_str_eq(mr_value_get_str(&in->event, "type"), type);
+	return found >= need;
 }
 
 static bool is_taken(const struct judged *j, unsigned seq)
@@ -190,11 +208,15 @@ static bool is_taken(const struct judged *j, unsigned seq)
 static int gather_events(struct judged *j, size_t i, bool *ret_met, struct mr_expr_error *err)
 {
 	const struct mr_value *wait = &j->waits->list->items[i];
-	const struct mr_value *count = mr_value_get_kind(wait, "count", MR_VALUE_INT);
 	struct mr_str type = mr_value_get_str(wait, "event");
-	size_t need = count != NULL ? (size_t)count->i : 1, found = 0, seqs = j->seqs->len;
+	size_t need = needed(wait), found = 0, seqs = j->seqs->len;
+	struct mr_run_env env;
 
 	j->events->len = 0;
+	*ret_met = false;
+	if (!may_be_met(j->t->run, wait))
+		return 0;
+	mr_run_env_init(&env, j->t->run, j->st, MR_SECRETS_REFUSED, j->t->now);
 	for (struct mr_inbox_item *in = j->t->run->inbox; in != NULL && found < need;
 	     in = in->next) {
 		bool holds;
@@ -202,7 +224,8 @@ static int gather_events(struct judged *j, size_t i, bool *ret_met, struct mr_ex
 
 		if (!mr_str_eq(mr_value_get_str(&in->event, "type"), type))
 			continue;
-		r = matches(j, &mr_step_of(j->t->run, j->st)->waits[i], &in->event, &holds, err);
+		r = matches(
+		    j, &env, &mr_step_of(j->t->run, j->st)->waits[i], &in->event, &holds, err);
 		if (r < 0)
 			return r;
 		if (!holds)
@@ -389,16 +412,30 @@ static int judge_again(struct mr_turn *t, struct mr_step_state *st)
 
 /* ---- a time has come ---- */
 
+/* Which of its two timeouts it was. */
+static struct mr_str timeout_text(const struct mr_turn *t, const struct mr_step_state *st)
+{
+	const struct mr_step *s = mr_step_of(t->run, st);
+
+	if (s->run_timeout_us > 0 &&
+	    st->began_at + s->run_timeout_us == mr_step_deadline(t->run, st))
+		return mr_arena_printf(t->out->arena,
+		    "the step did not end within its timeout (%g s)",
+		    (double)s->run_timeout_us / 1e6);
+	return mr_arena_printf(t->out->arena,
+	    "the step did not end within the timeout of all its attempts (%g s)",
+	    (double)s->total_timeout_us / 1e6);
+}
+
 static int over_time(struct mr_turn *t, struct mr_step_state *st)
 {
 	struct mr_failure f = {
 		.type = "timeout", .retryable = true, .duration_us = mr_turn_took(t, st)
 	};
 
+	f.message = timeout_text(t, st);
 	if (mr_turn_cancel_inner(t, st, MR_CANCEL_TIMED_OUT) < 0 || mr_turn_stop(t, st) < 0)
 		return MR_E_NOMEM;
-	f.message = mr_arena_printf(t->out->arena, "the step did not end within its timeout (%g s)",
-	    (double)(mr_step_deadline(t->run, st) - st->began_at) / 1e6);
 	return f.message.p != NULL ? mr_turn_fail(t, st, &f) : MR_E_NOMEM;
 }
 
@@ -448,17 +485,21 @@ static bool wants(struct mr_turn *t, struct mr_step_state *st, struct mr_str typ
 	const struct mr_step *s = mr_step_of(t->run, st);
 	struct judged j = { .t = t, .st = st };
 	const struct mr_value *waits;
+	struct mr_run_env env;
 
 	if (s->type != MR_STEP_WAIT || st->status != MR_STEP_WAITING)
 		return false;
+	mr_run_spend(t->run, 1);
+	mr_run_env_init(&env, t->run, st, MR_SECRETS_REFUSED, t->now);
 	waits = mr_value_get_kind(&st->inner->spec, "waits", MR_VALUE_LIST);
 	for (size_t i = 0; waits != NULL && i < waits->list->len && i < s->waits_len; i++) {
+		const struct mr_value *wait = &waits->list->items[i];
 		struct mr_expr_error err;
 		bool holds;
 
-		if (!mr_str_eq(mr_value_get_str(&waits->list->items[i], "event"), type))
+		if (!mr_str_eq(mr_value_get_str(wait, "event"), type) || !may_be_met(t->run, wait))
 			continue;
-		if (matches(&j, &s->waits[i], &t->run->inbox_last->event, &holds, &err) < 0 ||
+		if (matches(&j, &env, &s->waits[i], &t->run->inbox_last->event, &holds, &err) < 0 ||
 		    holds)
 			return true;
 	}

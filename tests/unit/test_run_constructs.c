@@ -46,13 +46,19 @@ static const struct {
 	    "mpleted p/l/b; step.completed p; completed",
 	    "completed", "{'p':{'l':{},'r':{'message':'r','level':'info'}}}" },
 	{ "a branch that fails ends the others",
+	    "{'steps':[{'name':'p','type':'parallel','config':{'branches':{'r':[{'name':'"
+	    "d','type':'delay','config':{'seconds':9}}],'l':[{'name':'a','type':'raise','"
+	    "config':{'type':'mine','message':'no'}}]}}}]}",
+	    "{}",
+	    "started; step.started p; step.waiting p/r/d; step.failed p/l/a; step.cancell"
+	    "ed p/r/d; step.failed p; failed",
+	    "failed", "{'type':'mine','message':'no','step':'p/l/a','attempt':1}" },
+	{ "after a branch has failed nothing of the others begins",
 	    "{'steps':[{'name':'p','type':'parallel','config':{'branches':{'l':[{'name':'"
 	    "a','type':'raise','config':{'type':'mine','message':'no'}}],'r':[{'name':'d'"
 	    ",'type':'delay','config':{'seconds':9}}]}}}]}",
-	    "{}",
-	    "started; step.started p; step.failed p/l/a; step.waiting p/r/d; step.cancell"
-	    "ed p/r/d; step.failed p; failed",
-	    "failed", "{'type':'mine','message':'no','step':'p/l/a','attempt':1}" },
+	    "{}", "started; step.started p; step.failed p/l/a; step.failed p; failed", "failed",
+	    "{'type':'mine','message':'no','step':'p/l/a','attempt':1}" },
 	{ "the first branch wins a race",
 	    "{'steps':[{'name':'p','type':'parallel','config':{'join':'any','cancel_rest'"
 	    ":true,'branches':{'l':[{'name':'d','type':'delay','config':{'seconds':9}}],'"

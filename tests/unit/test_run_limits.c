@@ -163,11 +163,13 @@ static int store(void *ctx, struct mr_arena *a, const struct mr_value *v, struct
 }
 
 static int load_fails_with;
+static unsigned loads;
 
 static int load(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret)
 {
 	(void)ctx;
 	(void)a;
+	loads++;
 	if (load_fails_with < 0)
 		return load_fails_with;
 	assert_true(mr_str_eqz(ref, "there"));
@@ -197,6 +199,100 @@ static void stored_results_count_against_a_call(void **state)
 	    "'max_iterations':500,'steps':[{'name':'n','type':'noop'}]}}],'output':'{{1}}'}");
 	calls = calls_of(&w, 100);
 	assert_true(calls > 5 && calls < 50);
+	world_end(&w);
+}
+
+static void timeouts_say_which_they_were(void **state)
+{
+	static const struct {
+		const char *timeouts, *message;
+	} cases[] = {
+		{ "'run':2,'total':9", "the step did not end within its timeout (2 s)" },
+		{ "'total':3",
+		    "the step did not end within the timeout of all its attempts (3 s)" },
+		{ "'run':2,'total':3",
+		    "the step did not end within the timeout of all its attempts (3 s)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct mr_value error;
+		char text[300];
+		struct world w;
+
+		(void)snprintf(text, sizeof(text),
+		    "{'steps':[{'name':'w','type':'wait','timeouts':{%s},'retry':{'max_attempts':%"
+		    "d,"
+		    "'delay':0},'config':{'event':{'type':'e'}}}]}",
+		    cases[i].timeouts, i == 2 ? 2 : 1);
+		world_begin(&w, text, "{}");
+		for (int k = 0; k < 4; k++) {
+			wake(&w);
+			w.now += 2 * SECOND;
+		}
+		assert_status(&w, "failed");
+		error = mr_run_error(w.run);
+		assert_string_equal(mr_value_get_str(&error, "message").p, cases[i].message);
+		world_end(&w);
+	}
+}
+
+/* Children that are to outlive a cancel: their start may be under way, or known. */
+static void abandoned_children_are_left_alone(void **state)
+{
+	static const struct {
+		const char *config;
+		size_t cancels;
+	} cases[] = {
+		{ "'workflow':'w','cancel':'abandon'", 0 },
+		{ "'workflow':'w','cancel':'abandon','input':{'x':'{{trigger.x}}'}", 0 },
+		{ "'workflow':'w','cancel':'{{trigger.x}}'", 0 },
+		{ "'workflow':'w','cancel':'cascade'", 1 },
+		{ "'workflow':'w'", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * MR_ARRAY_LEN(cases); i++) {
+		char text[300];
+		struct world w;
+
+		(void)snprintf(text, sizeof(text),
+		    "{'steps':[{'name':'s','type':'subworkflow','config':{%s}}]}",
+		    cases[i / 2].config);
+		world_begin(&w, text, "{'x':'abandon'}");
+		wake(&w);
+		if (i % 2 == 1)
+			tell(&w, MR_RUN_EVENT_CHILD_STARTED, w.out.effects[0].step_execution_id,
+			    "{'child_run_id':6}");
+		tell(&w, MR_RUN_EVENT_CANCEL, 0, "{'by':'ann'}");
+		assert_status(&w, "cancelled");
+		assert_int_equal(w.out.cancels_len, cases[i / 2].cancels);
+		world_end(&w);
+	}
+}
+
+/* What has come is looked at only when it may do: enough of the type, and the last one fits. */
+static void a_signal_is_asked_about_first(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin_stored(&w,
+	    "{'steps':[{'name':'big','type':'log','config':{'message':'large'}},"
+	    "{'name':'w','type':'wait','config':{'event':{'type':'e','count':3,'match':"
+	    "'has(steps.big) && event.data.n > 0'}}}]}");
+	wake(&w);
+	loads = 0;
+	for (int i = 0; i < 2; i++)
+		tell(&w, MR_RUN_EVENT_SIGNAL, 0, "{'id':1,'type':'e','data':{'n':1}}");
+	tell(&w, MR_RUN_EVENT_SIGNAL, 0, "{'id':1,'type':'f','data':{'n':1}}");
+	assert_int_equal(loads, 0);
+	tell(&w, MR_RUN_EVENT_SIGNAL, 0, "{'id':1,'type':'e','data':{'n':0}}");
+	assert_int_equal(loads, 1); /* this one doesn't fit */
+	assert_status(&w, "running");
+	tell(&w, MR_RUN_EVENT_SIGNAL, 0, "{'id':1,'type':'e','data':{'n':2}}");
+	assert_int_equal(loads, 3); /* it does, and then all of them */
+	assert_status(&w, "completed");
 	world_end(&w);
 }
 
@@ -375,6 +471,9 @@ int main(void)
 		cmocka_unit_test(frames_count_against_the_run),
 		cmocka_unit_test(evaluations_count_against_a_call),
 		cmocka_unit_test(stored_results_count_against_a_call),
+		cmocka_unit_test(timeouts_say_which_they_were),
+		cmocka_unit_test(abandoned_children_are_left_alone),
+		cmocka_unit_test(a_signal_is_asked_about_first),
 		cmocka_unit_test(a_store_that_is_away_is_waited_for),
 		cmocka_unit_test(a_stored_result_that_is_gone_fails),
 		cmocka_unit_test(the_end_of_an_earlier_child_is_not_this_one_s),
