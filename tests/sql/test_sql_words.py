@@ -46,7 +46,7 @@ RUN_STATUSES = names("engine/core/run.c", "status_names")
 STATUSES = {"runs": RUN_STATUSES, "workflows": names("handlers/routes.c", "workflow_statuses"),
             "api_keys": names("handlers/routes.c", "key_statuses")}
 STEP_STATUSES = names("engine/core/run.c", "mr_step_status_names")
-SPAWN = table("engine/spawn.c", r'"((?:SUBWORKFLOW|PARENT)_\w+)"')
+SPAWN = table("engine/spawn.c", r'mr_str_eqz\(job->code, "(\w+)"\)')
 KINDS = {"journal": FACTS, "run_commands": COMMANDS, "run_waits": {"event", "child"}, "principals": {"user", "service"}}
 CODES = words_of_schema("run_explanation") | words_of_schema("step_explanation")
 ANY = {"kind": set.union(*KINDS.values()), "status": set.union(*STATUSES.values(), STEP_STATUSES)}
