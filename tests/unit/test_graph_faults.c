@@ -184,6 +184,40 @@ static const struct {
 	                           "{'type':'foreach','config':{'items':[],'steps':" SET("z") "}}"),
 	    "steps[1].config.steps[0].config.steps.config.v variable_conflict\n"
 	    "steps[0].config.branches.b[0].config.true_action.config.v variable_conflict" },
+	{ "variables written by cases that may all match",
+	    STEPS("{'type':'switch','config':{'match':'all','value':'{{trigger.x}}','cases':["
+	          "{'when':'true','steps':" SET("a") "},{'when':'true','steps':" SET(
+	              "b") "}],"
+	                   "'default':{'steps':" SET(
+	                       "c") "}}},"
+	                            "{'type':'switch','config':{'match':'all','value':'{{trigger.x}"
+	                            "}','cases':["
+	                            "{'equals':1,'steps':" SET("d") "},{'equals':2,'steps':" SET(
+	                                "e") "}]}},"
+	                                     "{'type':'switch','config':{'value':'{{trigger.x}}','"
+	                                     "cases':["
+	                                     "{'equals':1,'steps':" SET(
+	                                         "f") "},{'when':'true','steps':" SET("g") "}]}}"),
+	    "steps[0].config.cases[1].steps.config.v variable_conflict" },
+	{ "variables written by steps that do not wait for each other",
+	    STEPS(
+	        "{'name':'a','type':'set','config':{'v':1}},"
+	        "{'name':'b','type':'set','config':{'v':2}},"
+	        "{'name':'c','type':'conditional','depends_on':['a'],'config':{'condition':"
+	        "'true','true_action':" SET(
+	            "in") "}},"
+	                  "{'name':'d','type':'set','depends_on':['a'],'when':'trigger.x','config':"
+	                  "{'v':3}},"
+	                  "{'name':'e','type':'set','depends_on':['b','c'],'config':{'v':4,'w':1}},"
+	                  "{'name':'f','type':'set','depends_on':['a'],'config':{'w':1}},"
+	                  "{'name':'k','type':'conditional','depends_on':['e','f'],'config':{'"
+	                  "condition':"
+	                  "'true','true_action':'x','false_action':'y'}},"
+	                  "{'name':'x','type':'set','config':{'v':5}},"
+	                  "{'name':'y','type':'set','config':{'v':6}},"
+	                  "{'name':'z','type':'set','depends_on':['x','y'],'config':{'v':7}}"),
+	    "steps[2].config.true_action.config.v variable_conflict\n"
+	    "steps[4].config.w variable_conflict" },
 	{ "secrets that would be recorded",
 	    STEPS("{'type':'set','config':{'a':'{{secrets.K}}'}},"
 	          "{'type':'emit','config':{'type':'x','data':'{{env.K}}'}},"
