@@ -318,14 +318,21 @@ bool mr_step_is_due(const struct mr_run *run, const struct mr_step_state *st);
 /* As mr_run_apply, for a fact decided here: ST is its step, or NULL. */
 int mr_run_apply_own(
     struct mr_run *run, const struct mr_fact *fact, struct mr_step_state *st) MR_MUST_CHECK;
+
+/* ---- run_apply_step.c ---- */
+
 /* A field that an http_request's result V lacks is looked up in its json. */
 void mr_link_json(const struct mr_step *s, struct mr_value *v);
 /* The mask of the branches that DATA names ("branch", "branches"). */
 uint64_t mr_read_ways(const struct mr_step *s, const struct mr_value *data);
-int mr_run_merge_vars(struct mr_run *run, const struct mr_value *more) MR_MUST_CHECK;
 /* When the attempt under way, or the step as a whole, has been going on for too long; 0: never. */
 int64_t mr_step_deadline(const struct mr_run *run, const struct mr_step_state *st);
 int mr_step_arm(struct mr_run *run, struct mr_step_state *st) MR_MUST_CHECK;
+
+/* ---- run_vars.c ---- */
+
+/* Writes MORE, a map or nothing, over the variables. */
+int mr_run_merge_vars(struct mr_run *run, const struct mr_value *more) MR_MUST_CHECK;
 
 /* ---- run_phase.c: after the main part, as the facts say ---- */
 
