@@ -5,7 +5,8 @@
 -- flags:   read
 -- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
 -- index:   runs_tenant_idx
--- With statuses each of them is read in order from runs_status_idx, and the pages are merged.
+-- With statuses each of them is read in order from runs_status_idx, and the pages are merged. Another tenant's
+-- workflow is not there: its runs would all be read and none shown.
 with page as materialized (
 	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.error, r.retry_count,
 		r.completed_at, r.started_at, r.created_at, r.cancelled_at, r.cancelled_by, r.progress, r.priority, r.wake_at,
@@ -18,6 +19,7 @@ with page as materialized (
 		where true -- ?!status
 		where r.status = s.status -- ?status
 			and r.workflow_id = :workflow_id -- ?workflow_id
+			and exists (select 1 from workflows w where w.id = :workflow_id) -- ?workflow_id
 			and r.triggered_by = :triggered_by -- ?triggered_by
 			and r.created_at >= :from -- ?from
 			and r.created_at < :to -- ?to
@@ -41,6 +43,7 @@ with page as materialized (
 		where true
 			and r.status = any (:status) -- ?status
 			and r.workflow_id = :workflow_id -- ?workflow_id
+			and exists (select 1 from workflows w where w.id = :workflow_id) -- ?workflow_id
 			and r.triggered_by = :triggered_by -- ?triggered_by
 			and r.created_at >= :from -- ?from
 			and r.created_at < :to -- ?to

@@ -5,18 +5,45 @@
 -- flags:   read
 -- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
 -- index:   runs_workflow_idx
+-- With statuses each of them is read from the index that holds those alone: of a million that completed none is
+-- looked at to find one that runs or has failed.
 with page as materialized (
 	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.input, r.result, r.error, r.retry_count,
 		r.completed_at, r.started_at, r.created_at, r.cancelled_at, r.cancelled_by, r.progress, r.priority, r.wake_at,
 		r.correlation_id, r.parent_run_id, r.rerun_of, r.mode, r.awaits, ({key})::text as key
-	from (
-		select r.*
-		from runs r
-		where r.workflow_id = :id
-			and r.status = any (:status) -- ?status
-			and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
-		order by {key} {dir}, r.id {dir}
-		limit :page_limit + 1 + :page_offset
+	from unnest(:status) as s (status) -- ?status
+	from (values (null::text)) as s (status) -- ?!status
+	cross join lateral (
+		(
+			select r.*
+			from runs r
+			where r.workflow_id = :id
+				and r.status = s.status -- ?status
+				and s.status = 'completed' -- ?status
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit :page_limit + 1 + :page_offset
+		) union all (
+			select r.*
+			from runs r
+			where r.workflow_id = :id
+				and r.status = s.status
+				and r.status in ('pending', 'running', 'paused', 'compensating')
+				and s.status in ('pending', 'running', 'paused', 'compensating')
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit :page_limit + 1 + :page_offset
+		) union all (
+			select r.*
+			from runs r
+			where r.workflow_id = :id
+				and r.status = s.status
+				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated')
+				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated')
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit :page_limit + 1 + :page_offset
+		)
 	) r
 	order by {key} {dir}, r.id {dir}
 	limit :page_limit + 1
@@ -30,7 +57,22 @@ with page as materialized (
 		select 1
 		from runs r
 		where r.workflow_id = :id
+			and r.status = 'completed' -- ?status
+			and 'completed' = any (:status) -- ?status
+		union all -- ?status
+		select 1 -- ?status
+		from runs r -- ?status
+		where r.workflow_id = :id -- ?status
 			and r.status = any (:status) -- ?status
+			and r.status in ('pending', 'running', 'paused', 'compensating') -- ?status
+			and :status && '{pending,running,paused,compensating}' -- ?status
+		union all -- ?status
+		select 1 -- ?status
+		from runs r -- ?status
+		where r.workflow_id = :id -- ?status
+			and r.status = any (:status) -- ?status
+			and r.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status
+			and :status && '{failed,cancelled,timed_out,compensated}' -- ?status
 		limit 10001
 	) c
 ), listed as (

@@ -11,6 +11,7 @@ from libpq import array
 from statements import HEADERS, OIDS, role_of
 
 RUNS = 200000
+HUGE = 8 # a workflow of tenant 1
 DATA = f"""
 insert into tenants (name) select 'tenant ' || g from generate_series(1, 4) g;
 insert into principals (tenant_id, name, roles) select id, 'root', '{{admin}}' from tenants;
@@ -33,6 +34,8 @@ insert into runs (id, tenant_id, workflow_id, version, seq, trigger_type, trigge
 	join workflows w on w.id = case when g <= 200 then (g % 100) * 4 + 3 else (g % 500) * 4 + g % 3 + 1 - case g % 3 when 2 then 1 else 0 end end
 	cross join lateral (select case when g % 1000 = 0 then 'failed' when g > {RUNS} - 3000 and g % 3 = 0 then 'pending'
 		when g > {RUNS} - 10000 and g % 10 = 1 then 'running' else 'completed' end as status) s;
+-- one of the tenant's workflows has most of the runs
+update runs set workflow_id = {HUGE} where tenant_id = 1 and id % 2 = 0;
 insert into journal (id, tenant_id, run_id, seq, kind, step, step_execution_id, at, data)
 	select r.id * 10 + k, r.tenant_id, r.id, k, (array['created', 'started', 'step.completed', 'completed'])[k],
 		case when k = 3 then 'a' end, case when k = 3 then r.id * 10 + k end, now(), '{{"type": "log", "order": 1}}'
@@ -158,6 +161,51 @@ def test_a_page_of_runs_costs_a_page(db, parents, status, after, tenant):
     assert read <= 51 * (len(status) if status else 1) + 10
     if after:
         assert any("ROW" in n.get("Index Cond", "") for n in plan)
+
+
+def rows_read(plan, parents):
+    return sum((n["Actual Rows"] + n.get("Rows Removed by Filter", 0)) * n["Actual Loops"]
+               for n in plan if parents.get(n.get("Relation Name")) == "runs")
+
+
+@pytest.mark.parametrize("status,index", [("failed", "runs_workflow_ended_idx"), ("running", "runs_active_idx"),
+                                          ("completed", "runs_workflow_idx")])
+@pytest.mark.parametrize("after", [{}, AFTER], ids=["first", "next"])
+def test_runs_of_a_workflow_by_status(db, parents, status, index, after):
+    """One workflow has most of the runs, and few of them are active or have failed."""
+    values = {"id": HUGE, **PAGE, **after, "status": [status], "page_limit": 10}
+    plan = explain(db, "workflow_executions", run=True, **values)
+    read = [n for n in plan if parents.get(n.get("Relation Name")) == "runs" and n["Actual Loops"] and n["Actual Rows"]]
+    assert {parents[n["Index Name"]] for n in read} <= {index}
+    assert rows_read(plan, parents) <= (11 if after else 11 + 10001)
+    if status != "completed":
+        assert rows_read(plan, parents) <= 100
+
+
+def test_runs_of_a_workflow_are_found_beside_a_large_one(db, parents):
+    plan = explain(db, "run_list", run=True, workflow_id=4, **{**PAGE, "want_total": False})
+    assert "runs_workflow_idx" in used(plan, parents)
+    assert rows_read(plan, parents) <= 210
+    # another tenant's
+    plan = explain(db, "run_list", tenant=4, run=True, workflow_id=HUGE, **PAGE)
+    assert rows_read(plan, parents) == 0
+
+
+@pytest.mark.parametrize("name,values", [
+    ("run_get", {"id": 1000}), ("engine_owned", {"engine_id": 1, "run_ids": [1, 2, 3]}), ("engine_runs_gone", {"run_ids": [1]}),
+    ("engine_claim", VALUES["engine_claim"]), ("run_cancel", VALUES["run_cancel"])])
+def test_ids_are_looked_up_in_the_primary_key(db, parents, name, values):
+    """Also in the next partition, whose statistics say that it is empty when plans are made for it."""
+    db.admin("vacuum (analyze) runs_p1")
+    plan = explain(db, name, **values)
+    looked = [n for n in plan if re.match(r"\(+id = ", n.get("Index Cond", "")) and parents.get(n.get("Relation Name")) == "runs"]
+    assert looked and {parents[n["Index Name"]] for n in looked} == {"runs_pkey"}
+
+
+def test_queue_is_vacuumed_however_large_the_table_is(db):
+    for p in (0, 1):
+        options = db.admin(f"select reloptions::text as o from pg_class where oid = 'millrace.runs_p{p}'::regclass")[0]["o"]
+        assert "autovacuum_vacuum_scale_factor=0," in options + "," and "vacuum_index_cleanup=on" in options
 
 
 @pytest.mark.parametrize("name,values,most", [
