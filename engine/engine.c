@@ -284,7 +284,10 @@ int mr_engine_open(struct mr_engine *e, uv_loop_t *loop, const struct mr_setting
 	e->bus = mr_bus_create(loop, settings->redis_url, e->pg);
 	if (e->bus == NULL || open_outside(e) < 0)
 		return MR_E_INVALID;
-	if (open_parts(e) < 0 || mr_bus_subscribe(e->bus, MR_BUS_WAKE, on_wake, e) < 0)
+	if (open_parts(e) < 0)
+		return MR_E_NOMEM;
+	mr_jq_pool_measure(e->host.jq, e->metrics);
+	if (mr_bus_subscribe(e->bus, MR_BUS_WAKE, on_wake, e) < 0)
 		return MR_E_NOMEM;
 	e->tick.data = e;
 	(void)uv_timer_init(loop, &e->tick); /* these always succeed */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/jq/jq_frame.h"
+#include "engine/metrics.h"
 #include "engine/sandbox_private.h"
 #include "lib/buf.h"
 
@@ -33,8 +34,8 @@ struct mr_jq_request {
 	struct mr_jq_ask ask; /* what is written, before the texts */
 	char *text;           /* program and input, one after the other */
 	int64_t timeout_us;
-	uint64_t submitted_ns;
-	mr_jq_done_fn *done; /* NULL: nobody listens any more */
+	uint64_t submitted_ns, given_ns; /* given: 0 until a helper has it */
+	mr_jq_done_fn *done;             /* NULL: nobody listens any more */
 	void *ctx;
 };
 
@@ -57,6 +58,7 @@ struct worker {
 struct mr_jq_pool {
 	uv_loop_t *loop;
 	const struct mr_settings *settings;
+	struct mr_metrics *metrics; /* may be NULL */
 	struct worker workers[WORKERS_MAX];
 	unsigned workers_len, queued, started, timers;
 	size_t queued_bytes;
@@ -86,6 +88,31 @@ static size_t request_len(const struct mr_jq_request *r)
 	return (size_t)r->ask.program_len + r->ask.input_len;
 }
 
+static const char *const outcome_names[] = {
+	[MR_JQ_OK] = "ok",
+	[MR_JQ_ERROR] = "error",
+	[MR_JQ_TIMEOUT] = "timeout",
+	[MR_JQ_LIMIT] = "limit",
+	[MR_JQ_CRASHED] = "crashed",
+	[MR_JQ_UNAVAILABLE] = "unavailable",
+};
+
+static void count_one(struct mr_jq_pool *p, enum mr_metric id, const char *label, const char *value)
+{
+	if (p->metrics != NULL)
+		mr_metric_add(p->metrics, id, MR_LABELS({ label, mr_str(value) }), 1);
+}
+
+static void measure(const struct mr_jq_request *r, enum mr_jq_outcome outcome)
+{
+	struct mr_jq_pool *p = r->pool;
+
+	count_one(p, MR_METRIC_JQ_EVALUATIONS, "outcome", outcome_names[outcome]);
+	if (p->metrics != NULL && r->given_ns != 0)
+		mr_metric_observe(p->metrics, MR_METRIC_JQ_DURATION, NULL,
+		    (double)(uv_hrtime() - r->given_ns) / 1e9);
+}
+
 static void tell(struct mr_jq_request *r, enum mr_jq_outcome outcome, struct mr_str text)
 {
 	struct mr_jq_result result = { outcome, MR_STR_NONE, MR_STR_NONE };
@@ -94,6 +121,7 @@ static void tell(struct mr_jq_request *r, enum mr_jq_outcome outcome, struct mr_
 		result.outputs = text;
 	else
 		result.message = mr_str_is_utf8(text) ? text : MR_STR("jq failed");
+	measure(r, outcome);
 	if (r->done != NULL)
 		r->done(r->ctx, &result);
 	(void)request_free(r); /* NULL */
@@ -191,6 +219,12 @@ static void end_if_over(struct worker *w)
 {
 	if (w->state == WORKER_ENDING || !w->exited || !(w->ended || w->pool->closing))
 		return;
+	if (!w->pool->closing)
+		count_one(w->pool, MR_METRIC_JQ_ENDED, "reason",
+		    w->state == WORKER_STARTING ? "start"
+		    : w->timed_out              ? "timeout"
+		    : w->last                   ? "worn"
+		                                : "crashed");
 	if (w->state == WORKER_STARTING && !w->pool->closing)
 		note_failure(w, "millrace-jq ended at its start");
 	close_life(w);
@@ -263,6 +297,9 @@ static void answered(struct worker *w, const struct mr_jq_answer *a, struct mr_s
 	} else if (w->state == WORKER_BUSY && a->word != MR_JQ_HELLO) {
 		w->request = NULL;
 		w->state = WORKER_IDLE;
+		if (a->source != MR_JQ_NO_PROGRAM)
+			count_one(w->pool, MR_METRIC_JQ_PROGRAMS, "source",
+			    a->source == MR_JQ_KEPT ? "kept" : "compiled");
 		tell_answer(r, a, text);
 	} else {
 		w->last = true; /* nothing that it could say now */
@@ -386,6 +423,8 @@ static void start(struct worker *w)
 	if (r == 0)
 		r = uv_read_start((uv_stream_t *)&w->out, give_buffer, on_output);
 	w->pool->started++;
+	if (w->pool->metrics != NULL)
+		mr_metric_add(w->pool->metrics, MR_METRIC_JQ_STARTED, NULL, 1);
 	if (r == 0) {
 		(void)uv_timer_start(&w->timer, on_time, START_MS, 0); /* always 0 */
 		return;
@@ -416,6 +455,7 @@ static void give(struct worker *w, struct mr_jq_request *r)
 	uv_buf_t bufs[2];
 
 	w->request = r;
+	r->given_ns = uv_hrtime();
 	w->state = WORKER_BUSY;
 	bufs[0] = uv_buf_init((char *)&r->ask, sizeof(r->ask));
 	bufs[1] = uv_buf_init(r->text, (unsigned)request_len(r));
@@ -518,6 +558,11 @@ int mr_jq_pool_create(uv_loop_t *loop, const struct mr_settings *settings, struc
 	}
 	*ret = p;
 	return 0;
+}
+
+void mr_jq_pool_measure(struct mr_jq_pool *p, struct mr_metrics *m)
+{
+	p->metrics = m;
 }
 
 static void on_worker_timer_closed(uv_handle_t *h)

@@ -18,6 +18,7 @@
 
 struct mr_jq_pool;
 struct mr_jq_request;
+struct mr_metrics;
 
 enum mr_jq_outcome {
 	MR_JQ_OK,          /* outputs */
@@ -40,6 +41,8 @@ typedef void mr_jq_done_fn(void *ctx, const struct mr_jq_result *result);
 /* Starts nothing yet. MR_E_NOMEM. */
 int mr_jq_pool_create(uv_loop_t *loop, const struct mr_settings *settings, struct mr_jq_pool **ret,
     struct mr_error *err) MR_MUST_CHECK;
+/* From now on what happens is counted there; M must live as long as P. */
+void mr_jq_pool_measure(struct mr_jq_pool *p, struct mr_metrics *m);
 /* Kills the helpers (no done is called), calls CLOSED (may be NULL) and frees P once the loop has
  * let go of everything. Takes NULL: then CLOSED is called at once. */
 void mr_jq_pool_close(struct mr_jq_pool *p, void (*closed)(void *ctx), void *ctx);

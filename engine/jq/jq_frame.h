@@ -25,10 +25,18 @@ enum mr_jq_word {
 	MR_JQ_TOO_LARGE, /* the outputs */
 };
 
+/* Where the program was had from. */
+enum mr_jq_source {
+	MR_JQ_NO_PROGRAM, /* it is wrong, or none was looked at */
+	MR_JQ_COMPILED,
+	MR_JQ_KEPT, /* from a request before */
+};
+
 /* Followed by the text. */
 struct mr_jq_answer {
 	uint16_t word;
-	uint16_t last; /* not 0: the helper ends after this */
+	uint8_t last; /* not 0: the helper ends after this */
+	uint8_t source;
 	uint32_t len;
 };
 

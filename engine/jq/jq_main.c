@@ -42,6 +42,7 @@ struct helper {
 	char *text, *out; /* of the request, of the answer */
 	size_t out_len, out_max;
 	char message[512];
+	enum mr_jq_source source; /* of the program at hand */
 };
 
 static struct helper helper;
@@ -140,7 +141,8 @@ static void write_all(const void *from, size_t len)
 
 static void answer(enum mr_jq_word word, bool last, const char *text, size_t len)
 {
-	const struct mr_jq_answer a = { (uint16_t)word, last, (uint32_t)len };
+	const struct mr_jq_answer a = { (uint16_t)word, last, (uint8_t)helper.source,
+		(uint32_t)len };
 
 	write_all(&a, sizeof(a));
 	write_all(text, len);
@@ -255,7 +257,9 @@ static jq_state *program(struct helper *h, const char *text, size_t len)
 {
 	struct program *p = find(h, text, len);
 
+	h->source = MR_JQ_KEPT;
 	if (p->jq == NULL || p->len != len || memcmp(p->text, text, len) != 0) {
+		h->source = MR_JQ_NO_PROGRAM;
 		if (!allowed(h, text, len))
 			return NULL;
 		forget(p);
@@ -265,6 +269,7 @@ static jq_state *program(struct helper *h, const char *text, size_t len)
 		p->text = memory_for(len);
 		memcpy(p->text, text, len);
 		p->len = len;
+		h->source = MR_JQ_COMPILED;
 	}
 	p->used = ++h->uses;
 	return p->jq;
@@ -356,6 +361,7 @@ static void serve(struct helper *h)
 	h->out_max = (size_t)ask.max_output + 2; /* the brackets don't count */
 	h->out = memory_for(h->out_max);
 	h->message[0] = '\0';
+	h->source = MR_JQ_NO_PROGRAM;
 	read_all(h->text, ask.program_len);
 	h->text[ask.program_len] = '\0';
 	read_all(h->text + ask.program_len + 1, ask.input_len);

@@ -9,6 +9,8 @@
 
 #include "engine/jq/jq_frame.h"
 #include "engine/jq/jq_words.h"
+#include "engine/metrics.h"
+#include "lib/value.h"
 #include "tests/unit/test.h"
 
 struct fixture {
@@ -408,6 +410,62 @@ static void words(void **state)
 	assert_false(mr_jq_words_allowed((struct mr_str){ deep, sizeof(deep) }, &word));
 }
 
+static double sample(const struct mr_metrics *m, const char *key)
+{
+	struct mr_arena *a = mr_arena_create(1 << 20);
+	const struct mr_value *v;
+	struct mr_value root;
+	struct mr_buf b;
+	double n = 0;
+
+	mr_buf_init(&b, 1 << 20);
+	mr_metrics_write(m, &b);
+	assert_int_equal(mr_json_parse(a, mr_buf_str(&b), &mr_json_limits_default, NULL, &root), 0);
+	v = mr_value_get(mr_value_get(&root, "samples"), key);
+	if (v != NULL)
+		n = v->kind == MR_VALUE_INT ? (double)v->i : v->d;
+	mr_buf_done(&b);
+	a = mr_arena_free(a);
+	return n;
+}
+
+static void it_is_measured(void **state)
+{
+	static const struct {
+		const char *key;
+		int want;
+	} cases[] = {
+		{ "millrace_jq_evaluations_total{outcome=\"ok\"}", 3 },
+		{ "millrace_jq_evaluations_total{outcome=\"error\"}", 2 },
+		{ "millrace_jq_evaluations_total{outcome=\"timeout\"}", 1 },
+		{ "millrace_jq_evaluation_duration_seconds_count", 6 },
+		{ "millrace_jq_programs_total{source=\"compiled\"}", 3 },
+		{ "millrace_jq_programs_total{source=\"kept\"}", 1 },
+		{ "millrace_jq_helpers_started_total", 2 },
+		{ "millrace_jq_helpers_ended_total{reason=\"timeout\"}", 1 },
+		{ "millrace_jq_helpers_ended_total{reason=\"crashed\"}", 0 },
+	};
+	struct fixture *f = *state;
+	struct mr_metrics *m = mr_metrics_create();
+
+	mr_jq_pool_measure(f->pool, m);
+	check(f, ". + 1", "1", MR_JQ_OK, "[2]");
+	check(f, ". + 1", "2", MR_JQ_OK, "[3]");           /* kept */
+	check(f, ".a.b", "1", MR_JQ_ERROR, "");            /* compiled, fails with this input */
+	check(f, "no such program", "1", MR_JQ_ERROR, ""); /* no program at all */
+	f->settings.jq_timeout_ms = 200;
+	check(f, "def f: f; f", "1", MR_JQ_TIMEOUT, "");
+	f->settings.jq_timeout_ms = 20000;
+	check(f, ". + 1", "1", MR_JQ_OK, "[2]"); /* compiled anew, by another helper */
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		if ((int)sample(m, cases[i].key) != cases[i].want)
+			fail_msg(
+			    "%s: %g, not %d", cases[i].key, sample(m, cases[i].key), cases[i].want);
+	}
+	mr_jq_pool_measure(f->pool, NULL);
+	m = mr_metrics_free(m);
+}
+
 #define WITH_POOL(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -424,6 +482,7 @@ int main(void)
 		WITH_POOL(many_at_a_time),
 		WITH_POOL(sizes),
 		WITH_POOL(without_a_helper),
+		WITH_POOL(it_is_measured),
 		WITH_POOL(closing_with_work_in_hand),
 	};
 
