@@ -173,6 +173,7 @@ static int open_items(struct mr_apply *a)
 	if (mr_value_copy(arena, &items, &in->items) < 0)
 		return MR_E_NOMEM;
 	len = items.list->len;
+	in->parts = NULL;
 	in->results = mr_arena_array(arena, len + 1, sizeof(*in->results));
 	in->done = mr_arena_array(arena, len + 1, 1);
 	in->succeeded = 0;
@@ -310,6 +311,7 @@ static int keep_output(struct mr_apply *a)
 	const struct mr_value *ref = mr_value_get(&a->fact->data, "output_ref");
 
 	if (mr_apply_keep(a, "output", &a->st->output) < 0 ||
+	    mr_apply_keep(a, "parts", &a->st->parts) < 0 ||
 	    mr_apply_keep(a, "error", &a->st->error) < 0)
 		return MR_E_NOMEM;
 	if (ref == NULL)

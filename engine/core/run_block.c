@@ -414,12 +414,33 @@ int mr_do_foreach(struct mr_attempt *a)
 	return mr_turn_fact(a->t, MR_FACT_STEP_STARTED, a->st, &f, -1);
 }
 
+/* What is left out of the list stays so, unless its template wants to look at it. */
+static int put_parts(
+    struct mr_turn *t, struct mr_step_state *st, struct mr_value *result, struct mr_fields *more)
+{
+	struct mr_arena *a = st->frame->pooled != NULL ? t->out->arena : t->run->arena;
+	struct mr_value parts, copy;
+	int r = mr_foreach_parts(st->inner, a, &parts);
+
+	if (r < 0 || parts.kind == MR_VALUE_NULL)
+		return r;
+	if (mr_step_of(t->run, st)->output == NULL) {
+		mr_fields_put(more, "parts", parts);
+		return 0;
+	}
+	if (mr_value_copy(t->out->arena, result, &copy) < 0)
+		return MR_E_NOMEM;
+	*result = copy;
+	return mr_parts_load(t->run, t->out->arena, &parts, result);
+}
+
 static int complete_foreach(struct mr_turn *t, struct mr_step_state *st)
 {
 	const struct mr_inner *in = st->inner;
-	struct mr_fields f = { .len = 0 };
+	struct mr_fields f = { .len = 0 }, more = { .len = 0 };
 	struct mr_list *l = mr_list_create(t->out->arena, in->items.list->len);
 	struct mr_value result;
+	int r;
 
 	if (l == NULL)
 		return MR_E_NOMEM;
@@ -429,7 +450,8 @@ static int complete_foreach(struct mr_turn *t, struct mr_step_state *st)
 	mr_fields_put(&f, "failed", mr_value_int((int64_t)in->failed));
 	if (mr_fields_map(t->out->arena, &f, &result) < 0)
 		return MR_E_NOMEM;
-	return mr_turn_complete(t, st, &result, NULL, mr_turn_took(t, st));
+	r = put_parts(t, st, &result, &more);
+	return r < 0 ? r : mr_turn_complete_with(t, st, &result, NULL, mr_turn_took(t, st), &more);
 }
 
 static int settle_foreach(struct mr_turn *t, struct mr_step_state *st)

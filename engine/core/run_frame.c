@@ -401,31 +401,47 @@ int mr_frame_count(struct mr_run *run, struct mr_frame *f)
 int mr_step_output(const struct mr_run *run, const struct mr_step_state *st, struct mr_arena *a,
     struct mr_value *ret)
 {
-	size_t used;
-	int r;
+	int r = 0;
 
 	*ret = st->output;
-	if (st->ref.p == NULL)
+	if (st->ref.p == NULL && st->parts.kind == MR_VALUE_NULL)
 		return 0;
-	if (run->info.payload_load == NULL)
-		return MR_E_CONFLICT;
-	used = mr_arena_used(a);
-	r = run->info.payload_load(run->info.payload_ctx, a, st->ref, ret);
-	mr_run_spend(run, MR_COST_PAYLOAD + (mr_arena_used(a) - used) / MR_COST_BYTES);
-	if (r < 0) /* gone is another thing than a name that is missing in an expression */
-		return r == MR_E_NOMEM || r == MR_E_IO ? r : MR_E_CONFLICT;
-	mr_link_json(mr_step_of(run, st), ret);
-	return 0;
+	if (st->ref.p != NULL)
+		r = mr_stored_value(run, a, st->ref, ret);
+	else if (mr_value_copy(a, &st->output, ret) < 0)
+		return MR_E_NOMEM;
+	if (r == 0)
+		r = mr_parts_load(run, a, &st->parts, ret);
+	if (r == 0)
+		mr_link_json(mr_step_of(run, st), ret);
+	return r;
+}
+
+/* The last step that has a result, or NULL. */
+static const struct mr_step_state *last_completed(const struct mr_frame *f)
+{
+	for (unsigned k = f->block->len; k > 0; k--)
+		if (is_completed(&f->steps[k - 1]))
+			return &f->steps[k - 1];
+	return NULL;
 }
 
 int mr_frame_result(
     const struct mr_run *run, const struct mr_frame *f, struct mr_arena *a, struct mr_value *ret)
 {
+	const struct mr_step_state *st = last_completed(f);
+
 	*ret = MR_NULL_VALUE;
-	for (unsigned k = f->block->len; k > 0; k--)
-		if (is_completed(&f->steps[k - 1]))
-			return mr_step_output(run, &f->steps[k - 1], a, ret);
-	return 0;
+	return st != NULL ? mr_step_output(run, st, a, ret) : 0;
+}
+
+int mr_frame_parts(
+    const struct mr_frame *f, struct mr_arena *a, struct mr_value *ret, struct mr_value *ret_parts)
+{
+	const struct mr_step_state *st = last_completed(f);
+
+	*ret = *ret_parts = MR_NULL_VALUE;
+	return st != NULL ? mr_step_parts(st, a, ret, ret_parts) : 0;
 }
 
 size_t mr_foreach_tolerance(const struct mr_step *s, size_t items)
@@ -475,7 +491,7 @@ static int close_item(struct mr_run *run, struct mr_frame *f)
 {
 	struct mr_step_state *st = f->holder;
 	struct mr_inner *in = st->inner;
-	struct mr_value result = MR_NULL_VALUE;
+	struct mr_value parts;
 	int r = 0;
 
 	if (f->failed == NULL && f->is_cancelled) {
@@ -484,9 +500,9 @@ static int close_item(struct mr_run *run, struct mr_frame *f)
 		return 0;
 	}
 	if (f->failed == NULL) {
-		r = mr_frame_result(run, f, f->arena, &result);
+		r = mr_frame_parts(f, st->frame->arena, &in->results[f->iteration], &parts);
 		if (r == 0)
-			r = mr_value_copy(st->frame->arena, &result, &in->results[f->iteration]);
+			r = mr_inner_set_parts(st, f->iteration, &parts);
 		in->done[f->iteration] = 1;
 		in->succeeded++;
 	} else {

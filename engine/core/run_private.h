@@ -64,6 +64,7 @@ struct mr_inner {
 	/* foreach */
 	struct mr_value items;    /* a list */
 	struct mr_value *results; /* one an item; kept in the holder's frame */
+	struct mr_value *parts;   /* one an item, or NULL: paths in its result; see run_parts.c */
 	uint8_t *done;            /* one an item: 1 succeeded */
 	size_t next;              /* the first item that was not opened yet */
 	size_t succeeded, failed;
@@ -102,6 +103,7 @@ struct mr_step_state {
 	int64_t wake_at;        /* waiting, retrying: until when; 0: for no time */
 	struct mr_value output; /* once completed */
 	struct mr_str ref;      /* the output is kept elsewhere, under this name */
+	struct mr_value parts;  /* paths of what is left out in the output; see run_parts.c */
 	struct mr_value error;  /* once failed, or caught */
 	struct mr_inner *inner; /* or NULL */
 	struct mr_begun *begun; /* or NULL */
@@ -272,6 +274,9 @@ void mr_step_make_fresh(struct mr_run *run, struct mr_step_state *st, bool keep_
 /* The result of the last step, as written, that has one; loaded into A when it is elsewhere. */
 int mr_frame_result(const struct mr_run *run, const struct mr_frame *f, struct mr_arena *a,
     struct mr_value *ret) MR_MUST_CHECK;
+/* The same without what lies elsewhere: *RET_PARTS says where that is missing. All in A. */
+int mr_frame_parts(const struct mr_frame *f, struct mr_arena *a, struct mr_value *ret,
+    struct mr_value *ret_parts) MR_MUST_CHECK;
 /* What a completed step gave. MR_E_IO, or MR_E_CONFLICT when it was stored and is gone. */
 int mr_step_output(const struct mr_run *run, const struct mr_step_state *st, struct mr_arena *a,
     struct mr_value *ret) MR_MUST_CHECK;
@@ -577,6 +582,24 @@ int mr_turn_fail_run(struct mr_turn *t, struct mr_value error) MR_MUST_CHECK;
 int mr_turn_cancel_run(struct mr_turn *t, const struct mr_run_event *ev) MR_MUST_CHECK;
 /* What comes next in the phases after the main one; *RET_MOVED false: nothing can. */
 int mr_turn_close(struct mr_turn *t, bool *ret_moved) MR_MUST_CHECK;
+
+/* ---- run_parts.c ---- */
+
+/* What the payload store has under REF, in A. MR_E_IO, or MR_E_CONFLICT when it is gone. */
+int mr_stored_value(const struct mr_run *run, struct mr_arena *a, struct mr_str ref,
+    struct mr_value *ret) MR_MUST_CHECK;
+/* Puts the PARTS (may be null) into V, whose lists and maps are the caller's own. */
+int mr_parts_load(const struct mr_run *run, struct mr_arena *a, const struct mr_value *parts,
+    struct mr_value *v) MR_MUST_CHECK;
+/* What a completed step gave, without what lies elsewhere; both in A. */
+int mr_step_parts(const struct mr_step_state *st, struct mr_arena *a, struct mr_value *ret,
+    struct mr_value *ret_parts) MR_MUST_CHECK;
+/* The parts of the list that a foreach gives; null when it has none. */
+int mr_foreach_parts(
+    const struct mr_inner *in, struct mr_arena *a, struct mr_value *ret) MR_MUST_CHECK;
+/* Those of item I's result, in the arena of the holder's frame. */
+int mr_inner_set_parts(
+    const struct mr_step_state *st, size_t i, const struct mr_value *parts) MR_MUST_CHECK;
 
 /* ---- run_result.c ---- */
 

@@ -76,6 +76,26 @@ static struct mr_step_state *read_place(const struct restore *x, const struct mr
 
 /* ---- a step ---- */
 
+static int read_parts(struct mr_step_state *st, const struct mr_value *v)
+{
+	const struct mr_value *list = mr_value_get_kind(v, "parts", MR_VALUE_LIST);
+	size_t len = st->inner->items.list->len;
+	int r = 0;
+
+	for (size_t i = 0; list != NULL && i < list->list->len && r == 0; i++) {
+		const struct mr_value *part = &list->list->items[i];
+		int64_t at = read_int(part, "item");
+		struct mr_value paths;
+
+		if (at < 0 || (size_t)at >= len || st->inner->done[at] == 0)
+			return MR_E_INVALID;
+		r = read_value(st->frame->arena, part, "paths", &paths);
+		if (r == 0)
+			r = mr_inner_set_parts(st, (size_t)at, &paths);
+	}
+	return r;
+}
+
 static int read_items(struct mr_step_state *st, const struct mr_value *v)
 {
 	struct mr_arena *a = st->frame->arena;
@@ -109,7 +129,7 @@ static int read_items(struct mr_step_state *st, const struct mr_value *v)
 	in->succeeded = done->list->len;
 	in->next = (size_t)read_int(v, "next");
 	in->failed = (size_t)read_int(v, "failed");
-	return in->next <= len ? 0 : MR_E_INVALID;
+	return in->next <= len ? read_parts(st, v) : MR_E_INVALID;
 }
 
 static int read_inner(struct mr_step_state *st, const struct mr_value *v)
@@ -161,7 +181,7 @@ static int read_step(struct mr_run *run, struct mr_step_state *st, const struct 
 		st->key = mr_arena_str(a, key);
 	if ((ref.p != NULL && st->ref.p == NULL) || (key.p != NULL && st->key.p == NULL) ||
 	    read_value(a, v, "output", &st->output) < 0 ||
-	    read_value(a, v, "error", &st->error) < 0)
+	    read_value(a, v, "parts", &st->parts) < 0 || read_value(a, v, "error", &st->error) < 0)
 		return MR_E_NOMEM;
 	mr_link_json(mr_step_of(run, st), &st->output);
 	if (begun != NULL && mr_begun_keep(run, st, begun) < 0)
@@ -328,7 +348,8 @@ static int read_head(struct mr_run *run, const struct mr_value *snapshot)
 	unsigned phase;
 
 	if (run->seq != 0 || seq < 0 || seq > INT32_MAX ||
-	    read_int(snapshot, "v") != MR_SNAPSHOT_FORMAT ||
+	    read_int(snapshot, "v") < MR_SNAPSHOT_OLDEST ||
+	    read_int(snapshot, "v") > MR_SNAPSHOT_FORMAT ||
 	    read_word(snapshot, "phase", mr_run_phase_names, MR_PHASE_COUNT, &phase) < 0)
 		return MR_E_INVALID;
 	run->seq = (unsigned)seq;

@@ -45,6 +45,33 @@ static int put_place(const struct mr_run *run, struct mr_arena *a, struct mr_fie
 
 /* ---- a step ---- */
 
+static int put_parts(const struct mr_inner *in, struct mr_arena *a, struct mr_fields *f)
+{
+	size_t len = in->items.list->len, n = 0;
+	struct mr_list *l;
+
+	for (size_t i = 0; in->parts != NULL && i < len; i++)
+		n += in->parts[i].kind != MR_VALUE_NULL;
+	if (n == 0)
+		return 0;
+	l = mr_list_create(a, n);
+	if (l == NULL)
+		return MR_E_NOMEM;
+	n = 0;
+	for (size_t i = 0; i < len; i++) {
+		struct mr_fields part = { .len = 0 };
+
+		if (in->parts[i].kind == MR_VALUE_NULL)
+			continue;
+		mr_fields_put(&part, "item", mr_value_int((int64_t)i));
+		mr_fields_put(&part, "paths", in->parts[i]);
+		if (mr_fields_map(a, &part, &l->items[n++]) < 0)
+			return MR_E_NOMEM;
+	}
+	mr_fields_put(f, "parts", mr_value_list(l));
+	return 0;
+}
+
 static int put_items(const struct mr_inner *in, struct mr_arena *a, struct mr_fields *f)
 {
 	size_t len = in->items.kind == MR_VALUE_LIST ? in->items.list->len : 0;
@@ -68,7 +95,7 @@ static int put_items(const struct mr_inner *in, struct mr_arena *a, struct mr_fi
 	mr_fields_put(f, "results", mr_value_list(results));
 	put_int(f, "next", (int64_t)in->next);
 	put_int(f, "failed", (int64_t)in->failed);
-	return 0;
+	return put_parts(in, a, f);
 }
 
 static int write_inner(const struct mr_inner *in, struct mr_arena *a, struct mr_value *ret)
@@ -115,6 +142,7 @@ static int write_step(const struct mr_run *run, const struct mr_step_state *st, 
 	if (times.len > 0)
 		mr_fields_put(&f, "at", v);
 	put_value(&f, "output", st->output);
+	put_value(&f, "parts", st->parts);
 	if (st->ref.p != NULL)
 		mr_fields_put(&f, "ref", mr_value_str(st->ref));
 	put_value(&f, "error", st->error);
