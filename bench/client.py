@@ -62,8 +62,10 @@ class Database:
         self.psql = subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", env["DATABASE_URL"]],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, sql):
+    def ask(self, sql, separator="|"):
         """The first row, its columns as text."""
+        if separator != "|":
+            self.psql.stdin.write(f"\\f '{separator}'\n")
         self.psql.stdin.write(sql + "\n;\n\\echo .\n")
         self.psql.stdin.flush()
         lines = []
@@ -71,7 +73,9 @@ class Database:
             if line == "":
                 raise SystemExit(f"psql ended at: {sql}")
             lines.append(line.rstrip("\n"))
-        return lines[0].split("|") if lines else []
+        if separator != "|":
+            self.psql.stdin.write("\\f '|'\n")
+        return lines[0].split(separator) if lines else []
 
     def wait_for_end(self, workflow, deadline_s):
         """Until no run of the workflow is active; then all must have completed. Seconds from the

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench: measures on a stack of its own. A suite that was measured whole goes to RESULTS.md.
-#   run.sh [NAME…]                  api latency bulk memory
+#   run.sh [NAME…]                  api latency bulk create list conditional memory
 #   run.sh engine [--big] [NAME…]   bulk bulk100k submit latency http sleepers foreach expr pipeline; big with --big
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,7 +13,7 @@ OUT=$DEV/log/bench
 BUILD=$DEV/build
 
 suite=api
-all=(api latency bulk memory)
+all=(api latency bulk create list conditional memory)
 if [ "${1:-}" = engine ]; then
   shift
   suite=engine
@@ -41,7 +41,8 @@ stack admin issuer create --tenant bench --issuer https://bench.test --audience 
   --key-name dev.key --provision >/dev/null
 TOKEN=$(stack admin token --issuer https://bench.test --audience millrace --subject bench \
   --key-file "$STATE/keys/dev.key" --scope admin --roles admin --expires 86400 | tail -n 1)
-export MILLRACE_TOKEN=$TOKEN OUT BUILD PYTHONPATH=$ROOT/bench:$ROOT/tools/dev PYTHONDONTWRITEBYTECODE=1
+PGBENCH=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)/pgbench
+export MILLRACE_TOKEN=$TOKEN OUT BUILD PGBENCH PYTHONPATH=$ROOT/bench:$ROOT/tools/dev PYTHONDONTWRITEBYTECODE=1
 for _ in $(seq 100); do # workers learn of a new issuer within a second
   if curl -sf --cacert "$MILLRACE_CA" -H "Authorization: Bearer $TOKEN" -o /dev/null "$MILLRACE_URL/api/v1/workflows"; then break; fi
   sleep 0.1
@@ -51,6 +52,7 @@ measure() { # SUITE NAME
   case $1-$2 in
   api-api | api-memory) bash "bench/$2.sh" ;;
   api-latency) python3 bench/latency.py 2-latency "p50 ≤ 6 ms, p99 ≤ 25 ms" ;;
+  api-create | api-list | api-conditional) python3 bench/api/beside.py "$2" ;;
   api-bulk) python3 bench/bulk.py 3-bulk 10000 5 "≥ 2,000/s" ;;
   engine-bulk) python3 bench/bulk.py 11-bulk 10000 5 "≥ 10,000/s, ≥ 0.5" ;;
   engine-bulk100k) python3 bench/bulk.py 12-bulk 100000 1 "≥ 10,000/s, ≥ 0.5" ;;
