@@ -10,7 +10,6 @@
 #include "engine/effects.h"
 #include "engine/flush.h"
 #include "engine/housekeeping.h"
-#include "engine/http_client.h"
 #include "engine/ids.h"
 #include "engine/jq.h"
 #include "engine/lease.h"
@@ -24,6 +23,7 @@
 #include "engine/timers.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "net/http_client.h"
 #include "sql/sql_ids.h"
 
 #define TICK_MS           50
@@ -225,6 +225,18 @@ static struct mr_pg *open_pg(struct mr_engine *e)
 	return mr_pg_create(e->loop, &pg);
 }
 
+static struct mr_http_options http_options(const struct mr_settings *s)
+{
+	return (struct mr_http_options){
+		.prefix = "engine",
+		.allowed_addresses = s->engine_allowed_addresses,
+		.resolve = s->engine_resolve,
+		.ca_file = s->engine_ca_file,
+		.max_connections = s->engine_http_max_connections,
+		.max_body_bytes = s->engine_http_max_body_bytes,
+	};
+}
+
 static int open_outside(struct mr_engine *e)
 {
 	struct mr_error err = { .detail = "" };
@@ -232,7 +244,7 @@ static int open_outside(struct mr_engine *e)
 	e->host.loop = e->loop;
 	e->host.settings = e->settings;
 	e->host.pg = e->pg;
-	if (mr_http_client_create(e->loop, e->settings, &e->host.http, &err) < 0 ||
+	if (mr_http_client_create(e->loop, http_options(e->settings), &e->host.http, &err) < 0 ||
 	    mr_sandbox_pool_create(e->loop, e->settings, &e->host.sandbox, &err) < 0 ||
 	    mr_jq_pool_create(e->loop, e->settings, &e->host.jq, &err) < 0) {
 		mr_log(MR_LOG_ERROR, "settings refused", MR_F_Z("detail", err.detail));
@@ -301,7 +313,7 @@ int mr_engine_reload(struct mr_engine *e, const struct mr_settings *settings)
 
 	if (e->state >= MR_ENGINE_CLOSING)
 		return MR_E_CANCELLED;
-	if (mr_http_client_reload(e->host.http, settings, &err) < 0) {
+	if (mr_http_client_reload(e->host.http, http_options(settings), &err) < 0) {
 		mr_log(MR_LOG_ERROR, "settings refused", MR_F_Z("detail", err.detail));
 		return MR_E_INVALID;
 	}

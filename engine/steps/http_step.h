@@ -6,8 +6,8 @@
 #ifndef MR_ENGINE_STEPS_HTTP_STEP_H
 #define MR_ENGINE_STEPS_HTTP_STEP_H
 
-#include "engine/http_client.h"
 #include "engine/steps/step.h"
+#include "net/http_client.h"
 
 #define MR_HTTP_STEP_HEADERS    96
 #define MR_HTTP_STEP_TIMEOUT_US 30000000

@@ -13,7 +13,7 @@
 #include "lib/pg.h"
 #include "lib/settings.h"
 
-struct mr_http_client;  /* engine/http_client.h: curl multi on the loop, with the address guard */
+struct mr_http_client;  /* net/http_client.h: curl multi on the loop, with the address guard */
 struct mr_sandbox_pool; /* engine/sandbox.h: fenced helper processes with limits */
 struct mr_spawn;        /* engine/spawn.h: child runs */
 struct mr_jq_pool;      /* engine/jq.h: jq programs in helper processes */

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/address_guard.h"
 #include "engine/steps/file_process_private.h"
 #include "engine/steps/step_config.h"
+#include "net/address_guard.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,7 +51,7 @@ static void check_small(struct mr_str in)
 		return;
 	memcpy(list, in.p, in.len);
 	list[in.len] = '\0';
-	if (mr_address_guard_create(list, &g, NULL) == 0)
+	if (mr_address_guard_create("engine", list, &g, NULL) == 0)
 		g = mr_address_guard_free(g);
 }
 

@@ -1,5 +1,5 @@
 /* Which addresses pass, in many forms; and the operator's list. */
-#include "engine/address_guard.h"
+#include "net/address_guard.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -128,7 +128,7 @@ static void test_without_list(void **state)
 	struct mr_address_guard *g = NULL;
 
 	(void)state;
-	assert_int_equal(mr_address_guard_create("", &g, NULL), 0);
+	assert_int_equal(mr_address_guard_create("engine", "", &g, NULL), 0);
 	for (size_t i = 0; i < MR_ARRAY_LEN(no_list); i++) {
 		if (ask(g, no_list[i].address, 80) != no_list[i].allowed)
 			fail_msg("%s", no_list[i].address);
@@ -169,7 +169,7 @@ static void test_lists(void **state)
 	for (size_t i = 0; i < MR_ARRAY_LEN(lists); i++) {
 		struct mr_address_guard *g = NULL;
 
-		assert_int_equal(mr_address_guard_create(lists[i].list, &g, NULL), 0);
+		assert_int_equal(mr_address_guard_create("engine", lists[i].list, &g, NULL), 0);
 		if (ask(g, lists[i].address, lists[i].port) != lists[i].allowed)
 			fail_msg("%s: %s port %u", lists[i].list, lists[i].address, lists[i].port);
 		g = mr_address_guard_free(g);
@@ -188,7 +188,7 @@ static void test_bad_lists(void **state)
 		struct mr_address_guard *g = NULL;
 		struct mr_error err = { .detail = "" };
 
-		if (mr_address_guard_create(bad_lists[i], &g, &err) != MR_E_INVALID)
+		if (mr_address_guard_create("engine", bad_lists[i], &g, &err) != MR_E_INVALID)
 			fail_msg("%s was taken", bad_lists[i]);
 		assert_null(g);
 		assert_non_null(strstr(err.detail, "engine_allowed_addresses"));
@@ -203,7 +203,7 @@ static void test_too_many(void **state)
 	(void)state;
 	for (size_t i = 0; i < 257; i++)
 		memcpy(list + 8 * i, "1.1.1.1 ", 8);
-	assert_int_equal(mr_address_guard_create(list, &g, NULL), MR_E_INVALID);
+	assert_int_equal(mr_address_guard_create("engine", list, &g, NULL), MR_E_INVALID);
 }
 
 static void test_other_families(void **state)
@@ -213,7 +213,7 @@ static void test_other_families(void **state)
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x08080808) };
 
 	(void)state;
-	assert_int_equal(mr_address_guard_create("0.0.0.0/0 ::/0", &g, NULL), 0);
+	assert_int_equal(mr_address_guard_create("engine", "0.0.0.0/0 ::/0", &g, NULL), 0);
 	assert_false(mr_address_guard_allows(g, (struct sockaddr *)&un, sizeof(un)));
 	assert_true(mr_address_guard_allows(g, (struct sockaddr *)&in, sizeof(in)));
 	assert_false(mr_address_guard_allows(g, (struct sockaddr *)&in, sizeof(in) - 1));

@@ -1,5 +1,5 @@
 /* The client against a real server on loopback: answers, limits, redirects, TLS, the guard. */
-#include "engine/http_client.h"
+#include "net/http_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 struct fixture {
 	uv_loop_t loop;
 	struct http_server *plain, *tls;
-	struct mr_settings settings;
+	struct mr_http_options options;
 	struct mr_http_client *client;
 	char allowed[128], resolve[256];
 };
@@ -36,13 +36,14 @@ static int setup(void **state)
 	(void)snprintf(f->resolve, sizeof(f->resolve),
 	    "api.example:80:127.0.0.1:%u other.example:80:127.0.0.1:%u localhost:443:127.0.0.1:%u",
 	    http_server_port(f->plain), http_server_port(f->plain), http_server_port(f->tls));
-	f->settings.engine_allowed_addresses = f->allowed;
-	f->settings.engine_resolve = f->resolve;
-	f->settings.engine_ca_file = http_server_ca_file(f->tls);
-	f->settings.engine_http_max_connections = 8;
-	f->settings.engine_http_max_body_bytes = 65536;
+	f->options.prefix = "engine";
+	f->options.allowed_addresses = f->allowed;
+	f->options.resolve = f->resolve;
+	f->options.ca_file = http_server_ca_file(f->tls);
+	f->options.max_connections = 8;
+	f->options.max_body_bytes = 65536;
 	*state = f;
-	return mr_http_client_create(&f->loop, &f->settings, &f->client, NULL);
+	return mr_http_client_create(&f->loop, f->options, &f->client, NULL);
 }
 
 static void on_closed(void *ctx)
@@ -336,14 +337,14 @@ static void test_guard_after_redirect(void **state)
 static void test_guard_after_reload(void **state)
 {
 	struct fixture *f = *state;
-	struct mr_settings s = f->settings;
+	struct mr_http_options s = f->options;
 	struct call c;
 
 	get(f, &c, "/json");
 	assert_int_equal(c.r.status, 200);
 	mr_http_request_done(&c.r);
-	s.engine_allowed_addresses = "";
-	assert_int_equal(mr_http_client_reload(f->client, &s, NULL), 0);
+	s.allowed_addresses = "";
+	assert_int_equal(mr_http_client_reload(f->client, s, NULL), 0);
 	get(f, &c, "/json");
 	assert_int_equal(c.r.outcome, MR_HTTP_REFUSED);
 	mr_http_request_done(&c.r);
@@ -457,7 +458,7 @@ static void test_redirect_secrets(void **state)
 static void test_tls(void **state)
 {
 	struct fixture *f = *state;
-	struct mr_settings s = f->settings;
+	struct mr_http_options s = f->options;
 	struct call c;
 
 	prepare(&c, "GET", "https://localhost/json", 0, "");
@@ -473,9 +474,9 @@ static void test_tls(void **state)
 	assert_int_equal(c.r.outcome, MR_HTTP_TLS);
 	mr_http_request_done(&c.r);
 	/* an authority that nobody knows */
-	s.engine_ca_file = "";
-	s.engine_resolve = "";
-	assert_int_equal(mr_http_client_reload(f->client, &s, NULL), 0);
+	s.ca_file = "";
+	s.resolve = "";
+	assert_int_equal(mr_http_client_reload(f->client, s, NULL), 0);
 	prepare(&c, "GET", "https://localhost", http_server_port(f->tls), "/json");
 	assert_int_equal(mr_http_start(f->client, &c.r), 0);
 	finish(f, &c);
@@ -493,11 +494,11 @@ static void test_tls(void **state)
 static void test_connect(void **state)
 {
 	struct fixture *f = *state;
-	struct mr_settings s = f->settings;
+	struct mr_http_options s = f->options;
 	struct call c;
 
-	s.engine_allowed_addresses = "127.0.0.1";
-	assert_int_equal(mr_http_client_reload(f->client, &s, NULL), 0);
+	s.allowed_addresses = "127.0.0.1";
+	assert_int_equal(mr_http_client_reload(f->client, s, NULL), 0);
 	prepare(&c, "GET", "http://127.0.0.1:1/", 0, "");
 	assert_int_equal(mr_http_start(f->client, &c.r), 0);
 	finish(f, &c);
@@ -587,23 +588,23 @@ static void test_bad_settings(void **state)
 	static const char *const bad[] = { "x", "a:b:c", "a:80:", "a:0:1.2.3.4", ":80:1.2.3.4",
 		"a:80:1.2.3.4:x", "a:80:[::1" };
 	struct fixture *f = *state;
-	struct mr_settings s = f->settings;
+	struct mr_http_options s = f->options;
 	struct mr_error err;
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(bad); i++) {
-		s.engine_resolve = bad[i];
-		if (mr_http_client_reload(f->client, &s, &err) != MR_E_INVALID)
+		s.resolve = bad[i];
+		if (mr_http_client_reload(f->client, s, &err) != MR_E_INVALID)
 			fail_msg("%s", bad[i]);
 	}
-	s = f->settings;
-	s.engine_ca_file = "/nowhere";
-	assert_int_equal(mr_http_client_reload(f->client, &s, &err), MR_E_INVALID);
-	s = f->settings;
-	s.engine_allowed_addresses = "what";
-	assert_int_equal(mr_http_client_reload(f->client, &s, &err), MR_E_INVALID);
-	s.engine_allowed_addresses = "";
-	s.engine_resolve = "a:80:[::1] b:443:[2001:4860::1]:8443  c:1:1.2.3.4";
-	assert_int_equal(mr_http_client_reload(f->client, &s, &err), 0);
+	s = f->options;
+	s.ca_file = "/nowhere";
+	assert_int_equal(mr_http_client_reload(f->client, s, &err), MR_E_INVALID);
+	s = f->options;
+	s.allowed_addresses = "what";
+	assert_int_equal(mr_http_client_reload(f->client, s, &err), MR_E_INVALID);
+	s.allowed_addresses = "";
+	s.resolve = "a:80:[::1] b:443:[2001:4860::1]:8443  c:1:1.2.3.4";
+	assert_int_equal(mr_http_client_reload(f->client, s, &err), 0);
 }
 
 #define UNIT(t) cmocka_unit_test_setup_teardown(t, setup, teardown)

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/http_client.h"
 #include "engine/steps/step.h"
 #include "engine/steps/step_config.h"
+#include "net/http_client.h"
 #include "tests/support/http_server.h"
 #include "tests/unit/test.h"
 
@@ -36,7 +36,12 @@ static int setup(void **state)
 	fx->settings.engine_http_max_body_bytes = 100000;
 	fx->host.loop = &fx->loop;
 	fx->host.settings = &fx->settings;
-	return mr_http_client_create(&fx->loop, &fx->settings, &fx->host.http, NULL);
+	return mr_http_client_create(&fx->loop,
+	    (struct mr_http_options){ .prefix = "engine",
+	        .allowed_addresses = fx->allowed,
+	        .max_connections = fx->settings.engine_http_max_connections,
+	        .max_body_bytes = fx->settings.engine_http_max_body_bytes },
+	    &fx->host.http, NULL);
 }
 
 static int teardown(void **state)

@@ -33,7 +33,7 @@ check() { # NAME FUNCTION
 
 # Who may include whom: the picture of docs/architecture.md, kept true.
 includes() {
-  code | grep -E '^(lib|sql|auth|engine|fcgi|handlers|relay|admin)/' | xargs grep -nE '^[[:space:]]*#[[:space:]]*include "' |
+  code | grep -E '^(lib|sql|net|auth|engine|fcgi|handlers|relay|admin)/' | xargs grep -nE '^[[:space:]]*#[[:space:]]*include "' |
     awk -F: '
     function folder(path) {
       if (path ~ /^engine\/core\//) return "core"
@@ -44,11 +44,12 @@ includes() {
       may["lib"] = " lib "
       may["sql"] = " lib sql "
       may["core"] = " lib core "
-      may["auth"] = " lib sql auth "
-      may["fcgi"] = " lib sql auth fcgi "
+      may["net"] = " lib net "
+      may["auth"] = " lib sql net auth "
+      may["fcgi"] = " lib sql net auth fcgi "
       may["relay"] = " lib sql auth relay "
-      may["engine"] = " lib sql core engine "
-      may["handlers"] = " lib sql auth fcgi core handlers "
+      may["engine"] = " lib sql net core engine "
+      may["handlers"] = " lib sql net auth fcgi core handlers "
       may["admin"] = " lib sql auth admin "
     }
     {

@@ -1,12 +1,12 @@
-#include "engine/http_client.h"
+#include "net/http_client.h"
 
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/http_client_private.h"
 #include "lib/str.h"
+#include "net/http_client_private.h"
 
 /* ---- settings ---- */
 
@@ -59,9 +59,10 @@ static bool connect_to_entry(struct mr_str s, char *out, size_t out_len)
 	           (int)address_len, rest.p, MR_STR_ARG(to_port)) < (int)out_len;
 }
 
-static int read_resolve(struct mr_http_config *config, const char *list, struct mr_error *err)
+static int read_resolve(
+    struct mr_http_config *config, const struct mr_http_options *o, struct mr_error *err)
 {
-	struct mr_str rest = mr_str(list);
+	struct mr_str rest = mr_str(o->resolve != NULL ? o->resolve : "");
 	char entry[512];
 
 	while (rest.p != NULL) {
@@ -72,7 +73,7 @@ static int read_resolve(struct mr_http_config *config, const char *list, struct 
 			continue;
 		if (!connect_to_entry(s, entry, sizeof(entry)))
 			return mr_error_set(err, MR_E_INVALID, MR_ERR_VALIDATION_FAILED,
-			    "engine_resolve: \"%.*s\" is not host:port:address.",
+			    "%s_resolve: \"%.*s\" is not host:port:address.", o->prefix,
 			    (int)(s.len < 80 ? s.len : 80), s.p);
 		more = curl_slist_append(config->connect_to, entry);
 		if (more == NULL)
@@ -85,7 +86,7 @@ static int read_resolve(struct mr_http_config *config, const char *list, struct 
 /* The system's authorities, read when needed from OpenSSL's folder, and the operator's. Built
  * once: libcurl would read the whole bundle again for each connection. */
 static int read_authorities(
-    struct mr_http_config *config, const char *ca_file, struct mr_error *err)
+    struct mr_http_config *config, const struct mr_http_options *o, struct mr_error *err)
 {
 	config->store = X509_STORE_new();
 	if (config->store == NULL)
@@ -93,17 +94,17 @@ static int read_authorities(
 	X509_STORE_set_flags(config->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 	(void)X509_STORE_set_default_paths(config->store); /* none: then nobody is trusted */
 	ERR_clear_error();
-	if (ca_file == NULL || ca_file[0] == '\0')
+	if (o->ca_file == NULL || o->ca_file[0] == '\0')
 		return 0;
-	if (X509_STORE_load_file(config->store, ca_file) == 1)
+	if (X509_STORE_load_file(config->store, o->ca_file) == 1)
 		return 0;
 	ERR_clear_error();
 	return mr_error_set(err, MR_E_INVALID, MR_ERR_VALIDATION_FAILED,
-	    "engine_ca_file: no certificates could be read from \"%.150s\".", ca_file);
+	    "%s_ca_file: no certificates could be read from \"%.150s\".", o->prefix, o->ca_file);
 }
 
 static int read_config(
-    const struct mr_settings *s, struct mr_http_config **ret, struct mr_error *err)
+    const struct mr_http_options *o, struct mr_http_config **ret, struct mr_error *err)
 {
 	struct mr_http_config *config = calloc(1, sizeof(*config));
 	int r;
@@ -111,12 +112,13 @@ static int read_config(
 	if (config == NULL)
 		return mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "Out of memory.");
 	config->refs = 1;
-	config->max_body = (size_t)s->engine_http_max_body_bytes;
-	r = mr_address_guard_create(s->engine_allowed_addresses, &config->guard, err);
+	config->max_body = (size_t)o->max_body_bytes;
+	config->https_only = o->https_only;
+	r = mr_address_guard_create(o->prefix, o->allowed_addresses, &config->guard, err);
 	if (r == 0)
-		r = read_resolve(config, s->engine_resolve != NULL ? s->engine_resolve : "", err);
+		r = read_resolve(config, o, err);
 	if (r == 0)
-		r = read_authorities(config, s->engine_ca_file, err);
+		r = read_authorities(config, o, err);
 	if (r < 0) {
 		config = mr_http_config_unref(config);
 		return r;
@@ -256,9 +258,9 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void 
 
 /* ---- life ---- */
 
-static int create_multi(struct mr_http_client *c, const struct mr_settings *s)
+static int create_multi(struct mr_http_client *c, const struct mr_http_options *o)
 {
-	long max = (long)s->engine_http_max_connections;
+	long max = (long)o->max_connections;
 
 	c->multi = curl_multi_init();
 	if (c->multi == NULL)
@@ -290,7 +292,7 @@ static int check_libcurl(struct mr_error *err)
 	return 0;
 }
 
-int mr_http_client_create(uv_loop_t *loop, const struct mr_settings *settings,
+int mr_http_client_create(uv_loop_t *loop, struct mr_http_options options,
     struct mr_http_client **ret, struct mr_error *err)
 {
 	struct mr_http_config *config = NULL;
@@ -298,11 +300,11 @@ int mr_http_client_create(uv_loop_t *loop, const struct mr_settings *settings,
 	int r = check_libcurl(err);
 
 	if (r == 0)
-		r = read_config(settings, &config, err);
+		r = read_config(&options, &config, err);
 	if (r < 0)
 		return r;
 	c = calloc(1, sizeof(*c));
-	if (c == NULL || create_multi(c, settings) < 0) {
+	if (c == NULL || create_multi(c, &options) < 0) {
 		config = mr_http_config_unref(config);
 		free(c);
 		return mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "Out of memory.");
@@ -317,10 +319,10 @@ int mr_http_client_create(uv_loop_t *loop, const struct mr_settings *settings,
 }
 
 int mr_http_client_reload(
-    struct mr_http_client *c, const struct mr_settings *settings, struct mr_error *err)
+    struct mr_http_client *c, struct mr_http_options options, struct mr_error *err)
 {
 	struct mr_http_config *config;
-	int r = read_config(settings, &config, err);
+	int r = read_config(&options, &config, err);
 
 	if (r < 0)
 		return r;

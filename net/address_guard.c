@@ -1,4 +1,4 @@
-#include "engine/address_guard.h"
+#include "net/address_guard.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -175,7 +175,8 @@ static struct mr_str next_entry(const char **p)
 	return s;
 }
 
-static int parse_list(struct mr_address_guard *g, const char *list, struct mr_error *err)
+static int parse_list(
+    struct mr_address_guard *g, const char *prefix, const char *list, struct mr_error *err)
 {
 	for (;;) {
 		struct mr_str s = next_entry(&list);
@@ -184,25 +185,25 @@ static int parse_list(struct mr_address_guard *g, const char *list, struct mr_er
 			return 0;
 		if (g->len == MAX_ENTRIES)
 			return mr_error_set(err, MR_E_INVALID, MR_ERR_VALIDATION_FAILED,
-			    "engine_allowed_addresses has more than %d entries.", MAX_ENTRIES);
+			    "%s_allowed_addresses has more than %d entries.", prefix, MAX_ENTRIES);
 		if (!parse_entry(s, &g->blocks[g->len]))
 			return mr_error_set(err, MR_E_INVALID, MR_ERR_VALIDATION_FAILED,
-			    "engine_allowed_addresses: \"%.*s\" is no CIDR block with an optional "
+			    "%s_allowed_addresses: \"%.*s\" is no CIDR block with an optional "
 			    ":port.",
-			    (int)(s.len < 80 ? s.len : 80), s.p);
+			    prefix, (int)(s.len < 80 ? s.len : 80), s.p);
 		g->len++;
 	}
 }
 
 int mr_address_guard_create(
-    const char *allowed, struct mr_address_guard **ret, struct mr_error *err)
+    const char *prefix, const char *allowed, struct mr_address_guard **ret, struct mr_error *err)
 {
 	struct mr_address_guard *g = calloc(1, sizeof(*g));
 	int r;
 
 	if (g == NULL)
 		return mr_error_set(err, MR_E_NOMEM, MR_ERR_INTERNAL, "Out of memory.");
-	r = parse_list(g, allowed != NULL ? allowed : "", err);
+	r = parse_list(g, prefix, allowed != NULL ? allowed : "", err);
 	if (r < 0) {
 		free(g);
 		return r;

@@ -1,11 +1,11 @@
 /*
- * HTTP(S) calls from the engine's loop: libcurl's multi interface driven by libuv. It owns the
- * connections, their reuse, the limits on size and time, and asks the address guard before each
- * connect and each request. It knows nothing of steps; redirects are followed here, so that what
- * is secret doesn't travel to another host.
+ * HTTP(S) calls from the loop of an engine or a worker: libcurl's multi interface driven by libuv.
+ * It owns the connections, their reuse, the limits on size and time, and asks the address guard
+ * before each connect and each request. It knows nothing of steps; redirects are followed here, so
+ * that what is secret doesn't travel to another host.
  */
-#ifndef MR_ENGINE_HTTP_CLIENT_H
-#define MR_ENGINE_HTTP_CLIENT_H
+#ifndef MR_NET_HTTP_CLIENT_H
+#define MR_NET_HTTP_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,10 +15,19 @@
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/error.h"
-#include "lib/settings.h"
 #include "lib/str.h"
 
 struct mr_http_client;
+
+/* What a client may do. The texts are read at create and reload only. */
+struct mr_http_options {
+	const char *prefix;            /* of the settings below, for messages: "engine" */
+	const char *allowed_addresses; /* see net/address_guard.h */
+	const char *resolve;           /* host:port:address[:port] …: taken before the resolver */
+	const char *ca_file;           /* PEM of authorities beside the system's; may be "" */
+	int64_t max_connections, max_body_bytes;
+	bool https_only;
+};
 
 enum mr_http_outcome {
 	MR_HTTP_ANSWERED, /* status, headers and body are there, whatever the status */
@@ -59,14 +68,12 @@ struct mr_http_request {
 	struct mr_http_call *call;
 };
 
-/* Reads engine_http_max_connections, engine_http_max_body_bytes, engine_allowed_addresses,
- * engine_resolve and engine_ca_file. MR_E_INVALID and ERR when one of them is wrong. SETTINGS
- * need not live on. The loop's thread only. */
-int mr_http_client_create(uv_loop_t *loop, const struct mr_settings *settings,
+/* MR_E_INVALID and ERR when one of the options is wrong. The loop's thread only. */
+int mr_http_client_create(uv_loop_t *loop, struct mr_http_options options,
     struct mr_http_client **ret, struct mr_error *err) MR_MUST_CHECK;
-/* New settings for calls from now on; on failure the old ones stay. */
-int mr_http_client_reload(struct mr_http_client *c, const struct mr_settings *settings,
-    struct mr_error *err) MR_MUST_CHECK;
+/* New options for calls from now on; on failure the old ones stay. */
+int mr_http_client_reload(
+    struct mr_http_client *c, struct mr_http_options options, struct mr_error *err) MR_MUST_CHECK;
 /* Aborts all calls (their done is not called), closes, calls CLOSED (may be NULL) once the
  * loop has let go of everything, and frees C. Takes NULL: then CLOSED is called at once. */
 void mr_http_client_close(struct mr_http_client *c, void (*closed)(void *ctx), void *ctx);

@@ -4,8 +4,8 @@
  * benchmark and metadata addresses, and IPv6 forms that carry an IPv4 address inside, are refused
  * unless the operator's list names them.
  */
-#ifndef MR_ENGINE_ADDRESS_GUARD_H
-#define MR_ENGINE_ADDRESS_GUARD_H
+#ifndef MR_NET_ADDRESS_GUARD_H
+#define MR_NET_ADDRESS_GUARD_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -18,10 +18,11 @@ struct mr_address_guard;
 /*
  * ALLOWED: CIDR blocks or single addresses, each with an optional port, separated by spaces or
  * commas: 10.0.0.0/8, 127.0.0.1:8080, fd00::/8, [::1]:8080, [fd00::/8]:443. MR_E_INVALID names
- * the first entry that is none; MR_E_NOMEM. The guard is the caller's.
+ * the first entry that is none, as one of <PREFIX>_allowed_addresses; MR_E_NOMEM. The guard is the
+ * caller's.
  */
-int mr_address_guard_create(
-    const char *allowed, struct mr_address_guard **ret, struct mr_error *err) MR_MUST_CHECK;
+int mr_address_guard_create(const char *prefix, const char *allowed, struct mr_address_guard **ret,
+    struct mr_error *err) MR_MUST_CHECK;
 struct mr_address_guard *mr_address_guard_free(struct mr_address_guard *g);
 
 /* True when a connection to SA (AF_INET or AF_INET6; anything else is refused) may be made. */

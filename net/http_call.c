@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "engine/http_client_private.h"
+#include "net/http_client_private.h"
 
 #define MAX_HEADERS 128
 
@@ -237,7 +237,7 @@ static void fail_code(struct mr_http_call *call, CURLcode code)
 	else if (is_tls_code(code))
 		fail(call, MR_HTTP_TLS, "TLS with \"%s\" failed: %.120s.", call->host, why);
 	else if (code == CURLE_OUT_OF_MEMORY || code == CURLE_WRITE_ERROR)
-		fail(call, MR_HTTP_NOMEM, "The engine is out of memory.");
+		fail(call, MR_HTTP_NOMEM, "Memory is out.");
 	else if (code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK)
 		fail_connect(call);
 	else if (code == CURLE_OPERATION_TIMEDOUT)
@@ -341,7 +341,8 @@ static void set_safety(struct mr_http_call *call)
 
 	(void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_PROXY, ""); /* the environment's would hide the address */
-	(void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(
+	    e, CURLOPT_PROTOCOLS_STR, call->config->https_only ? "https" : "http,https");
 	(void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	(void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call);
 	(void)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, before_request);
@@ -452,7 +453,7 @@ static void send_hop(struct mr_http_call *call)
 	(void)curl_multi_remove_handle(call->client->multi, call->easy);
 	if (set_options(call) < 0 ||
 	    curl_multi_add_handle(call->client->multi, call->easy) != CURLM_OK)
-		fail(call, MR_HTTP_NOMEM, "The engine is out of memory.");
+		fail(call, MR_HTTP_NOMEM, "Memory is out.");
 }
 
 static void follow(struct mr_http_call *call, long status, const char *to)
@@ -460,7 +461,7 @@ static void follow(struct mr_http_call *call, long status, const char *to)
 	char *url = strdup(to); /* TO is the handle's, which is about to be reset */
 
 	if (url == NULL) {
-		fail(call, MR_HTTP_NOMEM, "The engine is out of memory.");
+		fail(call, MR_HTTP_NOMEM, "Memory is out.");
 		return;
 	}
 	if (!same_origin(call->url, url))
@@ -594,7 +595,7 @@ static int prepare(struct mr_http_client *c, struct mr_http_request *r, struct m
 	                ? strndup(r->url.p, r->url.len)
 	                : strdup("");
 	if (call->url == NULL)
-		return refuse(r, MR_E_NOMEM, "The engine is out of memory.");
+		return refuse(r, MR_E_NOMEM, "Memory is out.");
 	e = check_request(call, r);
 	if (e < 0)
 		return e;
@@ -620,7 +621,7 @@ static int launch(struct mr_http_call *call)
 
 static void on_no_memory(uv_timer_t *t)
 {
-	fail(t->data, MR_HTTP_NOMEM, "The engine is out of memory.");
+	fail(t->data, MR_HTTP_NOMEM, "Memory is out.");
 }
 
 static void begin_turn(struct mr_http_call *call)
@@ -656,7 +657,7 @@ int mr_http_start(struct mr_http_client *c, struct mr_http_request *r)
 	mr_buf_init(&r->answer_headers, MR_HTTP_MAX_HEADERS);
 	mr_buf_init(&r->answer_body, c->config->max_body);
 	if (call == NULL)
-		return refuse(r, MR_E_NOMEM, "The engine is out of memory.");
+		return refuse(r, MR_E_NOMEM, "Memory is out.");
 	e = prepare(c, r, call);
 	if (e < 0) {
 		free(call->url);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/http_client_private.h"
+#include "net/http_client_private.h"
 
 struct mr_http_host {
 	struct mr_http_host *next;

@@ -1,13 +1,13 @@
 /* What http_client.c (loop, configuration, life), http_call.c (one call) and http_host.c (calls at
  * a time) share. */
-#ifndef MR_ENGINE_HTTP_CLIENT_PRIVATE_H
-#define MR_ENGINE_HTTP_CLIENT_PRIVATE_H
+#ifndef MR_NET_HTTP_CLIENT_PRIVATE_H
+#define MR_NET_HTTP_CLIENT_PRIVATE_H
 
 #include <curl/curl.h>
 #include <openssl/x509.h>
 
-#include "engine/address_guard.h"
-#include "engine/http_client.h"
+#include "net/address_guard.h"
+#include "net/http_client.h"
 
 #define MR_HTTP_CONNECT_MS   10000 /* for name, connection and TLS together */
 #define MR_HTTP_SILENCE_MS   30000 /* a body that has begun may pause for so long */
@@ -21,8 +21,9 @@
 struct mr_http_config {
 	unsigned refs;
 	size_t max_body;
+	bool https_only;
 	struct mr_address_guard *guard;
-	struct curl_slist *connect_to; /* engine_resolve, in curl's words */
+	struct curl_slist *connect_to; /* the option resolve, in curl's words */
 	X509_STORE *store;             /* whom to trust */
 };
 
