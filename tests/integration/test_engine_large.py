@@ -1,10 +1,11 @@
 """Large results and long runs, by real processes."""
+import json
 import pathlib
 import subprocess
 
 import pytest
 
-from support.runs import Engine, call, check_journal, delay, facts, log, row, start
+from support.runs import Engine, call, check_journal, delay, facts, log, row, signal_run, start
 from support.stack import TERMINAL, wait_until
 
 
@@ -44,6 +45,42 @@ def test_a_large_result_lies_in_the_file_store(stack, receiver):
     assert [str(f).endswith(ref["ref"]) for f in files_of(stack, run)] == [True]
     assert text in files_of(stack, run)[0].read_text()
     check_journal(stack, run, run)
+
+
+def test_a_file_store_that_is_away_is_waited_for(stack, receiver):
+    """Neither an expression nor a block's end fails for want of a stored result; a result that is gone does."""
+    store = pathlib.Path(stack.state) / "files/payloads"
+    away = store.with_name("payloads-away")
+    receiver.on("/big", 200, {"text": "x" * 1_500_000})
+    reads = {"name": "n", "type": "set", "config": {"n": "{{steps.big.json.text.size()}}"}}
+    branch = [{"name": "go", "type": "wait", "config": {"event": {"type": "go"}}}, {"name": "skipped", "type": "noop", "when": "false"}]
+    both = {"name": "both", "type": "parallel", "config": {"branches": {"big": [call(stack, "/big")], "go": branch}}}
+    wait = {"name": "go", "type": "wait", "config": {"event": {"type": "go"}}}
+    of_expression = start(stack, [call(stack, "/big"), wait, reads], output={"n": "{{vars.n}}"})
+    of_block = start(stack, [both, {"name": "end", "type": "noop"}], output={"n": "{{steps.both.big.json.text.size()}}"})
+    gone = start(stack, [call(stack, "/big"), wait, reads])
+    runs = [of_expression, of_block, gone]
+    try:
+        for run in runs:
+            wait_until(lambda run=run: [f for f in facts(stack, run) if f.startswith("step.waiting")]
+                       and any(f.startswith("step.completed") for f in facts(stack, run)), 30)
+        store.rename(away)
+        for run in runs:
+            signal_run(stack, run, "go")
+        wait_until(lambda: len([line for line in stack.log("engine").splitlines()
+                                if "a stored result could not be read" in line]) >= 3, 30)
+        assert [row(stack, run)["status"] for run in runs] == ["running"] * 3
+    finally:
+        if away.exists():
+            for f in (away / str(gone // 10000) / str(gone)).glob("*"):
+                f.unlink()
+            away.rename(store)
+    for run in (of_expression, of_block):
+        done = stack.api.wait_run(run, TERMINAL, timeout=60)
+        assert done["status"] == "completed" and done["result_data"] == {"n": 1_500_000}
+        check_journal(stack, run, run)
+    failed = stack.api.wait_run(gone, TERMINAL, timeout=60)
+    assert failed["status"] == "failed" and "gone from the file store" in json.dumps(failed)
 
 
 def test_many_items_in_little_memory(without_engine):
