@@ -30,23 +30,7 @@ with page as materialized (
 		limit 10001
 	) c
 )
-select coalesce(json_agg(json_build_object(
-			'id', (p.row).id,
-			'name', (p.row).name,
-			'prefix', (p.row).prefix,
-			'scopes', (p.row).scopes,
-			'roles', (p.row).roles,
-			'status', api_key_status(p.row),
-			'is_active', api_key_status(p.row) = 'active',
-			'principal_id', (p.row).principal_id,
-			'principal_name', p.principal_name,
-			'created_by', (p.row).created_by,
-			'created_at', ts((p.row).created_at),
-			'updated_at', ts((p.row).updated_at),
-			'expires_at', ts((p.row).expires_at),
-			'last_used_at', ts((p.row).last_used_at),
-			'rotated_at', ts((p.row).rotated_at),
-			'revoked_at', ts((p.row).revoked_at)) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
+select coalesce(json_agg(api_key_body(p.row, p.principal_name) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
 	case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
 	case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id,
 	case when :want_total then (select n from counted) end as total,

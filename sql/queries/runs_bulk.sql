@@ -32,15 +32,7 @@ with given as materialized (
 	union all
 	select f.id, row_number() over (order by f.id) from fitting f limit 10000
 ), found as materialized (
-	select r.id, r.workflow_id, r.status, r.owner_id, (
-			select c.kind
-			from run_commands c
-			where c.run_id = r.id
-				and c.applied_at is null
-				and c.kind in ('pause', 'resume')
-			order by c.id desc
-			limit 1
-		) as pending
+	select r.id, r.workflow_id, r.status, stands_paused(r) as is_paused
 	from runs r
 	where r.id = any (array(select w.id from wanted w))
 	order by r.id
@@ -51,11 +43,10 @@ with given as materialized (
 			when f.id is null then 'RUN_NOT_FOUND'
 			when :op = 'retry' then case when not is_retryable(f.status) then 'RUN_NOT_RETRYABLE' end
 			when is_terminal(f.status) then 'RUN_NOT_ACTIVE'
-			when :op = 'resume' and coalesce(f.pending, case f.status when 'paused' then 'pause' else 'resume' end) = 'resume'
-				then 'RUN_NOT_PAUSED'
+			when :op = 'resume' and not f.is_paused then 'RUN_NOT_PAUSED'
 		end as error,
 		-- a paused one stays so
-		:op <> 'pause' or coalesce(f.pending, case f.status when 'paused' then 'pause' else 'resume' end) = 'resume' as acts
+		:op <> 'pause' or not f.is_paused as acts
 	from wanted w
 	left join found f on f.id = w.id
 ), acting as materialized (
@@ -64,51 +55,12 @@ with given as materialized (
 	where j.error is null
 		and j.acts
 		and not coalesce(:dry_run, false)
-), stopped as (
-	update runs r
-	set fence = r.fence + 1,
-		queued = r.queued or r.owner_id is null and (:op = 'cancel' or not starts_later(r.status, r.wake_at)),
-		wake_at = case when r.owner_id is null and (:op = 'cancel' or not starts_later(r.status, r.wake_at)) then null else r.wake_at end
-	from acting a
-	where r.id = a.id
-		and :op <> 'retry'
-	returning r.id
-), commanded as (
-	insert into run_commands (tenant_id, run_id, kind, data)
-	select :tenant_id, s.id, :op, json_build_object('reason', :reason, 'by', :principal_name)
-	from stopped s
-), retried as (
-	update runs r
-	set status = 'running',
-		retry_count = r.retry_count + 1,
-		seq = r.seq + 1,
-		fence = r.fence + 1,
-		queued = true,
-		result = null,
-		error = null,
-		completed_at = null,
-		cancelled_at = null,
-		cancelled_by = null,
-		limit_key = null,
-		limit_max = null,
-		on_full = null,
-		admitted = true,
-		awaits = 0
-	from acting a
-	where r.id = a.id
-		and :op = 'retry'
-	returning r.id, r.seq
-), discarded as (
-	update run_commands c
-	set applied_at = now()
-	from retried r
-	where c.run_id = r.id
-		and c.applied_at is null
-), journalled as (
-	insert into journal (id, tenant_id, run_id, seq, kind, at, data)
-	select nextval('journal_id_seq'), :tenant_id, r.id, r.seq, 'retried', clock_timestamp(),
-		json_build_object('by', :principal_name)
-	from retried r
+), told as materialized (
+	select count(*) as n
+	from tell_runs(array(select a.id from acting a where :op <> 'retry'), :op, :reason, :principal_name)
+), retried as materialized (
+	select count(*) as n
+	from retry_runs(array(select a.id from acting a where :op = 'retry'), null, null, :principal_name)
 ), audited_each as (
 	insert into audit_logs (tenant_id, entity_type, entity_id, action, user_id, user_name, changes, address, correlation_id)
 	select :tenant_id, 'run', a.id,
@@ -139,6 +91,9 @@ with given as materialized (
 		null::int8 as entity_id,
 		null as action,
 		null::jsonb as changes,
-		case when exists (select 1 from acting) then case :op when 'retry' then 'r' else 'c:0' end end as wake
+		case
+			when (select t.n from told t) > 0 then 'c:0'
+			when (select r.n from retried r) > 0 then 'r'
+		end as wake
 	from judged j
 )

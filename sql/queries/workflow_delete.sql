@@ -1,6 +1,6 @@
 -- name:    workflow_delete
 -- purpose: deletes a workflow softly and cancels its active runs; once more changes nothing
--- params:  id int8, if_match int8?, tenant_id int8, principal_name text?
+-- params:  id int8, if_match int8?, principal_name text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 -- index:   runs_active_idx
@@ -25,19 +25,9 @@ with found as materialized (
 		and r.status in ('pending', 'running', 'paused', 'compensating')
 	order by r.id
 	for update
-), stopped as (
-	update runs r
-	set fence = r.fence + 1,
-		queued = r.owner_id is null or r.queued,
-		wake_at = case when r.owner_id is null then null else r.wake_at end
-	from active a
-	where r.id = a.id
-	returning r.id
-), commanded as (
-	insert into run_commands (tenant_id, run_id, kind, data)
-	select :tenant_id, s.id, 'cancel', json_build_object('reason', 'The workflow was deleted.', 'by', :principal_name)
-	from stopped s
-	returning run_id
+), commanded as materialized (
+	select t.run_id
+	from tell_runs(array(select a.id from active a), 'cancel', 'The workflow was deleted.', :principal_name) as t (run_id)
 ), shown as (
 	select d.id, d.revision, workflow_members(d) as members
 	from deleted d

@@ -1,6 +1,6 @@
 -- name:    workflow_resume
 -- purpose: lets a paused workflow and its paused runs go on
--- params:  id int8, reason text?, tenant_id int8, principal_name text?
+-- params:  id int8, reason text?, principal_name text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 -- index:   runs_active_idx
@@ -25,20 +25,9 @@ with found as materialized (
 			or exists (select 1 from run_commands c where c.run_id = r.id and c.applied_at is null and c.kind = 'pause'))
 	order by r.id
 	for update
-), stopped as (
-	update runs r
-	set fence = r.fence + 1,
-		-- one that is to start later hears of it when its time comes
-		queued = r.queued or r.owner_id is null and not starts_later(r.status, r.wake_at),
-		wake_at = case when r.owner_id is null and not starts_later(r.status, r.wake_at) then null else r.wake_at end
-	from active a
-	where r.id = a.id
-	returning r.id
-), commanded as (
-	insert into run_commands (tenant_id, run_id, kind, data)
-	select :tenant_id, s.id, 'resume', json_build_object('reason', :reason, 'by', :principal_name)
-	from stopped s
-	returning run_id
+), commanded as materialized (
+	select t.run_id
+	from tell_runs(array(select a.id from active a), 'resume', :reason, :principal_name) as t (run_id)
 ), reached as (
 	select coalesce(json_agg(c.run_id order by c.run_id), '[]') as run_ids, count(*) as n
 	from commanded c

@@ -1,6 +1,6 @@
 -- name:    workflow_step_retry
 -- purpose: goes on with a workflow's latest failed run, from a step by name
--- params:  id int8, step text, input json?, tenant_id int8, principal_name text?
+-- params:  id int8, step text, input json?, principal_name text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 with wanted as materialized (
@@ -39,44 +39,10 @@ with wanted as materialized (
 			when f.from_step is null then 'STEP_NOT_FOUND'
 		end as error
 	from found f
-), retried as (
-	update runs r
-	set status = 'running',
-		retry_count = r.retry_count + 1,
-		seq = r.seq + 1,
-		fence = r.fence + 1,
-		queued = true,
-		result = null,
-		error = null,
-		completed_at = null,
-		cancelled_at = null,
-		cancelled_by = null,
-		limit_key = null,
-		limit_max = null,
-		on_full = null,
-		admitted = true,
-		awaits = 0
-	from judged j
-	where r.id = j.id
-		and j.error is null
-	returning r.id, r.seq, r.status, r.retry_count
-), discarded as (
-	-- commands that came too late for the run as it was
-	update run_commands c
-	set applied_at = now()
-	from retried r
-	where c.run_id = r.id
-		and c.applied_at is null
-), journalled as (
-	insert into journal (id, tenant_id, run_id, seq, kind, at, data)
-	select nextval('journal_id_seq'), :tenant_id, r.id, r.seq, 'retried', clock_timestamp(), (
-			select coalesce(json_object_agg(d.key, d.value), '{}')
-			from (values ('by', to_json(:principal_name)), ('from_step', to_json(j.from_step)), ('input', :input))
-				as d (key, value)
-			where d.value is not null
-		)
-	from retried r
-	join judged j on j.id = r.id
+), retried as materialized (
+	select r.*
+	from retry_runs(array(select j.id from judged j where j.error is null), (select j.from_step from judged j), :input,
+		:principal_name) as r
 ), answer as (
 	select case when j.error is null then 202 end as status,
 		json_build_object(

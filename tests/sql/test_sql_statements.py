@@ -1,5 +1,7 @@
 """Every text of every statement is prepared on a real server, as the role that runs it, and what the
 server says of parameters and columns is compared with the header."""
+import re
+
 import pytest
 
 import statements
@@ -36,6 +38,13 @@ def test_columns_are_those_of_the_header(described):
                 assert wanted is None or got == wanted, f"{v['name']}.{n}"
         elif header.kind != "none":
             assert v["columns"] == [[n, OIDS[t]] for n, t in header.columns], v["name"]
+
+
+def test_runs_come_with_all_that_the_engine_reads():
+    """A column that such a statement lacks reads as null, without a word."""
+    wanted = set(re.findall(r"^MR_RUN_COLUMN\((\w+)\)", (statements.ROOT / "engine/run_row.def").read_text(), re.M)) - {"owner_id"}
+    for name in ("engine_claim", "engine_claim_named", "engine_owned"):
+        assert wanted <= {n for n, _ in HEADERS[name].columns}, name
 
 
 def test_all_were_described(program):

@@ -10,8 +10,8 @@ from statements import QUERIES
 
 ALIASED = re.compile(r"\b(?:from|join|into|update)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", re.I)
 COMPARED = re.compile(r"(?:(\w+)\.|(?<![\w.]))(kind|status)\s*(?:=|<>|in|like)\s*(\((?:\s*'[^']*'\s*,?)+\)|'[^']*')", re.I)
-INSERTED = re.compile(r"nextval\('journal_id_seq'\)[^;]*?:tenant_id, [\w.]+, (?:1|[\w.]+ \+ 1|[\w.]+), '(\w[\w.]*)'", re.S)
-COMMANDED = re.compile(r"insert into run_commands \(tenant_id, run_id, kind[^)]*\)\s*select [^']*?, '(\w+)'", re.S)
+INSERTED = re.compile(r"nextval\('journal_id_seq'(?:::regclass)?\)(?:\s+as\s+\w+)?[\s,\w.:+]{0,120}'(\w[\w.]*)'", re.S | re.I)
+COMMANDED = re.compile(r"(?:insert into run_commands \(tenant_id, run_id, kind[^)]*\)\s*select [^']*?|tell_runs\([^;]*?\)), '(\w+)'", re.S | re.I)
 
 
 def table(path, pattern):
