@@ -68,12 +68,25 @@ static int read_fact(struct mr_held *h, const PGresult *r, int row, const struct
 	return read_json(h, mr_run_row_text(r, row, c->data), &fact->data);
 }
 
+static int lend(struct mr_held *h, const PGresult *r, int row, const struct fact_columns *c)
+{
+	struct mr_value *data = mr_arena_alloc(h->arena, sizeof(*data));
+	int e;
+
+	if (data == NULL)
+		return MR_E_NOMEM;
+	e = read_json(h, mr_run_row_text(r, row, c->data), data);
+	return e < 0 ? e : mr_run_lend(h->run, (unsigned)mr_run_row_i64(r, row, c->seq), data);
+}
+
 static int fold_row(struct mr_held *h, const PGresult *r, int row, const struct fact_columns *c)
 {
 	struct mr_value snapshot;
 	struct mr_fact fact;
 	int e;
 
+	if (mr_str_eqz(mr_run_row_text(r, row, c->kind), "lent"))
+		return lend(h, r, row, c);
 	if (mr_str_eqz(mr_run_row_text(r, row, c->kind), "state")) {
 		h->state_seq = (unsigned)mr_run_row_i64(r, row, c->seq);
 		e = read_json(h, mr_run_row_text(r, row, c->data), &snapshot);

@@ -13,9 +13,10 @@
 #include "engine/run_row.h"
 #include "engine/timers.h"
 
-#define BUCKETS  16384 /* a power of two */
-#define RUN_MAX  ((size_t)256 * 1024 * 1024)
-#define FREE_MAX 2048 /* arenas and outcomes kept for reuse */
+#define BUCKETS   16384 /* a power of two */
+#define RUN_MAX   ((size_t)256 * 1024 * 1024)
+#define ITEMS_MIN 4096 /* bytes of a foreach's list that are worth another row to be read */
+#define FREE_MAX  2048 /* arenas and outcomes kept for reuse */
 
 struct mr_runs {
 	struct mr_engine *engine;
@@ -278,6 +279,7 @@ int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 		.payload_store = mr_payloads_store,
 		.payload_load = mr_payloads_load,
 		.payload_ctx = h,
+		.items_min = ITEMS_MIN,
 		.payload_quota = h->engine->settings->tenant_payload_max_bytes,
 		.payload_min = (size_t)h->engine->settings->payload_min_bytes,
 	};

@@ -124,6 +124,9 @@ struct mr_run_info {
 	    void *ctx, struct mr_arena *a, const struct mr_value *v, struct mr_str *ret_ref);
 	int (*payload_load)(void *ctx, struct mr_arena *a, struct mr_str ref, struct mr_value *ret);
 	void *payload_ctx;
+	/* Lists of a foreach that take more bytes in memory aren't in snapshots, which name the
+	 * journal row that has them: see mr_run_lend(). 0: all are. */
+	size_t items_min;
 	int64_t payload_quota;   /* for the sentence that says so */
 	size_t payload_min;      /* results that take more bytes in memory are stored; 0: never */
 	unsigned steps_per_call; /* how far one call of advance goes, fewer where they cost more
@@ -208,6 +211,9 @@ void mr_run_progress(const struct mr_run *run, unsigned *ret_done, unsigned *ret
 int mr_run_concurrency_key(const struct mr_graph *g, const struct mr_run_info *info,
     struct mr_arena *a, struct mr_str *ret, struct mr_expr_error *err) MR_MUST_CHECK;
 
+/* Before a snapshot is restored: the row of the journal, SEQ and its DATA, that it names among its
+ * "facts", the first member of its text if it has any. DATA is the caller's until then. */
+int mr_run_lend(struct mr_run *run, unsigned seq, const struct mr_value *data) MR_MUST_CHECK;
 /* A snapshot for run_states, and back. Snapshot + later facts = the state. */
 int mr_run_snapshot(
     const struct mr_run *run, struct mr_arena *a, struct mr_value *ret) MR_MUST_CHECK;

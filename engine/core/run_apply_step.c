@@ -172,6 +172,7 @@ static int open_items(struct mr_apply *a)
 		mr_frame_drop(a->run, in->first);
 	if (mr_value_copy(arena, &items, &in->items) < 0)
 		return MR_E_NOMEM;
+	in->items_seq = a->fact->seq;
 	len = items.list->len;
 	in->parts = NULL;
 	in->results = mr_arena_array(arena, len + 1, sizeof(*in->results));

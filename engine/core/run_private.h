@@ -63,6 +63,7 @@ struct mr_inner {
 	unsigned catch_entry;          /* of a catching step */
 	/* foreach */
 	struct mr_value items;    /* a list */
+	unsigned items_seq;       /* of the fact that has it */
 	struct mr_value *results; /* one an item; kept in the holder's frame */
 	struct mr_value *parts;   /* one an item, or NULL: paths in its result; see run_parts.c */
 	uint8_t *done;            /* one an item: 1 succeeded */
@@ -159,7 +160,15 @@ struct mr_inbox_item {
 
 #define MR_INBOX_MAX 1000
 
+/* A journal row that the snapshot about to be restored names. */
+struct mr_lent {
+	unsigned seq;
+	const struct mr_value *data;
+	struct mr_lent *next;
+};
+
 struct mr_run {
+	struct mr_lent *lent; /* until it is restored */
 	struct mr_arena *arena;
 	const struct mr_graph *g;
 	struct mr_run_info info;

@@ -96,16 +96,51 @@ static int read_parts(struct mr_step_state *st, const struct mr_value *v)
 	return r;
 }
 
-static int read_items(struct mr_step_state *st, const struct mr_value *v)
+int mr_run_lend(struct mr_run *run, unsigned seq, const struct mr_value *data)
+{
+	struct mr_lent *l = mr_arena_alloc(run->arena, sizeof(*l));
+
+	if (l == NULL)
+		return MR_E_NOMEM;
+	*l = (struct mr_lent){ .seq = seq, .data = data, .next = run->lent };
+	run->lent = l;
+	return 0;
+}
+
+/* The list itself, or from the row that has it. */
+static int read_list(struct mr_run *run, struct mr_step_state *st, const struct mr_value *v)
+{
+	struct mr_arena *a = st->frame->arena;
+	int64_t seq = read_int(v, "items_at");
+	const struct mr_lent *l = run->lent;
+	const struct mr_value *input, *given;
+	struct mr_value items;
+	int r;
+
+	if (seq == 0)
+		return read_value(a, v, "items", &st->inner->items);
+	while (l != NULL && l->seq != seq)
+		l = l->next;
+	input = l != NULL ? mr_value_get_kind(l->data, "input", MR_VALUE_MAP) : NULL;
+	given = input != NULL ? mr_value_get(input, "items") : NULL;
+	r = given != NULL ? mr_foreach_items(a, given, &items) : MR_E_INVALID;
+	if (r < 0)
+		return r == MR_E_NOMEM ? r : MR_E_INVALID;
+	st->inner->items_seq = (unsigned)seq;
+	return mr_value_copy(a, &items, &st->inner->items);
+}
+
+static int read_items(struct mr_run *run, struct mr_step_state *st, const struct mr_value *v)
 {
 	struct mr_arena *a = st->frame->arena;
 	struct mr_inner *in = st->inner;
 	const struct mr_value *done = mr_value_get_kind(v, "done", MR_VALUE_LIST);
 	const struct mr_value *results = mr_value_get_kind(v, "results", MR_VALUE_LIST);
 	size_t len;
+	int r = read_list(run, st, v);
 
-	if (read_value(a, v, "items", &in->items) < 0)
-		return MR_E_NOMEM;
+	if (r < 0)
+		return r;
 	if (in->items.kind == MR_VALUE_NULL)
 		return 0;
 	if (in->items.kind != MR_VALUE_LIST || done == NULL || results == NULL ||
@@ -132,7 +167,7 @@ static int read_items(struct mr_step_state *st, const struct mr_value *v)
 	return in->next <= len ? read_parts(st, v) : MR_E_INVALID;
 }
 
-static int read_inner(struct mr_step_state *st, const struct mr_value *v)
+static int read_inner(struct mr_run *run, struct mr_step_state *st, const struct mr_value *v)
 {
 	struct mr_arena *a = st->frame->arena;
 	struct mr_inner *in;
@@ -150,7 +185,7 @@ static int read_inner(struct mr_step_state *st, const struct mr_value *v)
 	if (read_value(a, v, "failure", &in->failure) < 0 ||
 	    read_value(a, v, "spec", &in->spec) < 0)
 		return MR_E_NOMEM;
-	return read_items(st, v);
+	return read_items(run, st, v);
 }
 
 static int read_step(struct mr_run *run, struct mr_step_state *st, const struct mr_value *v)
@@ -186,7 +221,7 @@ static int read_step(struct mr_run *run, struct mr_step_state *st, const struct 
 	mr_link_json(mr_step_of(run, st), &st->output);
 	if (begun != NULL && mr_begun_keep(run, st, begun) < 0)
 		return MR_E_NOMEM;
-	return read_inner(st, mr_value_get_kind(v, "inner", MR_VALUE_MAP));
+	return read_inner(run, st, mr_value_get_kind(v, "inner", MR_VALUE_MAP));
 }
 
 /* ---- frames ---- */
@@ -427,5 +462,6 @@ int mr_run_restore(struct mr_run *run, const struct mr_value *snapshot)
 		r = read_inbox(run, snapshot);
 	if (r == 0)
 		r = is_whole(run) ? count_all(&x, snapshot) : MR_E_INVALID;
+	run->lent = NULL;
 	return r == 0 ? restore_result(run) : r;
 }

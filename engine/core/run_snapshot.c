@@ -72,7 +72,17 @@ static int put_parts(const struct mr_inner *in, struct mr_arena *a, struct mr_fi
 	return 0;
 }
 
-static int put_items(const struct mr_inner *in, struct mr_arena *a, struct mr_fields *f)
+/* The items are in the journal already, and there are many of them. */
+static bool is_named(const struct mr_run *run, const struct mr_inner *in)
+{
+	size_t min = run->info.items_min;
+
+	return min > 0 && in->items.kind == MR_VALUE_LIST && in->items_seq > 0 &&
+	       mr_value_size(&in->items, min) >= min;
+}
+
+static int put_items(
+    const struct mr_run *run, const struct mr_inner *in, struct mr_arena *a, struct mr_fields *f)
 {
 	size_t len = in->items.kind == MR_VALUE_LIST ? in->items.list->len : 0;
 	struct mr_list *results, *done;
@@ -90,7 +100,10 @@ static int put_items(const struct mr_inner *in, struct mr_arena *a, struct mr_fi
 		done->items[n] = mr_value_int((int64_t)i);
 		results->items[n++] = in->results[i];
 	}
-	mr_fields_put(f, "items", in->items);
+	if (is_named(run, in))
+		mr_fields_put(f, "items_at", mr_value_int(in->items_seq));
+	else
+		mr_fields_put(f, "items", in->items);
 	mr_fields_put(f, "done", mr_value_list(done));
 	mr_fields_put(f, "results", mr_value_list(results));
 	put_int(f, "next", (int64_t)in->next);
@@ -98,7 +111,8 @@ static int put_items(const struct mr_inner *in, struct mr_arena *a, struct mr_fi
 	return put_parts(in, a, f);
 }
 
-static int write_inner(const struct mr_inner *in, struct mr_arena *a, struct mr_value *ret)
+static int write_inner(
+    const struct mr_run *run, const struct mr_inner *in, struct mr_arena *a, struct mr_value *ret)
 {
 	struct mr_fields f = { .len = 0 };
 
@@ -109,7 +123,7 @@ static int write_inner(const struct mr_inner *in, struct mr_arena *a, struct mr_
 	if (in->has_failure)
 		mr_fields_put(&f, "failure", in->failure);
 	put_value(&f, "spec", in->spec);
-	if (put_items(in, a, &f) < 0)
+	if (put_items(run, in, a, &f) < 0)
 		return MR_E_NOMEM;
 	return mr_fields_map(a, &f, ret);
 }
@@ -147,7 +161,7 @@ static int write_step(const struct mr_run *run, const struct mr_step_state *st, 
 		mr_fields_put(&f, "ref", mr_value_str(st->ref));
 	put_value(&f, "error", st->error);
 	if (inner_of(run, st) != NULL) {
-		if (write_inner(st->inner, a, &v) < 0)
+		if (write_inner(run, st->inner, a, &v) < 0)
 			return MR_E_NOMEM;
 		mr_fields_put(&f, "inner", v);
 	}
@@ -331,6 +345,40 @@ static int write_end(const struct mr_run *run, struct mr_arena *a, struct mr_val
 	return mr_fields_map(a, &f, ret);
 }
 
+/* The rows that the snapshot names, for whoever reads it: they come with it. */
+static size_t name_facts(const struct mr_run *run, struct mr_value *to)
+{
+	size_t n = 0;
+
+	for (const struct mr_frame *f = run->frames; f != NULL; f = f->all_next) {
+		for (unsigned i = 0; i < f->block->len; i++) {
+			const struct mr_inner *in = inner_of(run, &f->steps[i]);
+
+			if (in == NULL || !is_named(run, in))
+				continue;
+			if (to != NULL)
+				to[n] = mr_value_int(in->items_seq);
+			n++;
+		}
+	}
+	return n;
+}
+
+static int put_facts(const struct mr_run *run, struct mr_arena *a, struct mr_fields *f)
+{
+	size_t n = run->info.items_min > 0 ? name_facts(run, NULL) : 0;
+	struct mr_list *l;
+
+	if (n == 0)
+		return 0;
+	l = mr_list_create(a, n);
+	if (l == NULL)
+		return MR_E_NOMEM;
+	(void)name_facts(run, l->items); /* as many as before */
+	mr_fields_put(f, "facts", mr_value_list(l));
+	return 0;
+}
+
 int mr_run_snapshot(const struct mr_run *run, struct mr_arena *a, struct mr_value *ret)
 {
 	struct mr_fields f = { .len = 0 };
@@ -338,6 +386,8 @@ int mr_run_snapshot(const struct mr_run *run, struct mr_arena *a, struct mr_valu
 
 	if (write_frames(run, a, &frames) < 0 || write_times(run, a, &times) < 0 ||
 	    write_end(run, a, &end) < 0)
+		return MR_E_NOMEM;
+	if (put_facts(run, a, &f) < 0)
 		return MR_E_NOMEM;
 	mr_fields_put(&f, "v", mr_value_int(MR_SNAPSHOT_FORMAT));
 	mr_fields_put(&f, "seq", mr_value_int(run->seq));

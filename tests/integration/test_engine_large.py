@@ -181,6 +181,18 @@ def test_expired_runs_go_with_their_files(without_engine, receiver):
         engine.stop()
 
 
+def test_many_items_are_written_once(stack):
+    """A run that is released within a loop writes no items: its snapshot names the row that has them."""
+    run = start(stack, [loop(3000, [{"name": "x", "type": "noop", "when": "item > 1"}, {**delay(2), "when": "item < 2"}])],
+                output={"n": "{{steps.all.succeeded}}"})
+    state = f"select state::text as state from millrace.run_states where run_id = {run}"
+    wait_until(lambda: stack.rows(state), 30)
+    text = stack.rows(state)[0]["state"]
+    assert text.startswith('{"facts":[3],') and len(text) < 3000
+    assert stack.api.wait_run(run, TERMINAL, timeout=60)["result_data"] == {"n": 3000}
+    check_journal(stack, run, run)
+
+
 FSYNC = r"""
 #define _GNU_SOURCE
 #include <errno.h>

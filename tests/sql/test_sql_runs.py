@@ -180,6 +180,20 @@ def test_waiting_is_a_row(tenant, db, engine):
     assert db.admin("select count(*) as n from run_states")[0]["n"] == 0
 
 
+def test_a_state_names_rows_that_come_before_it(tenant, db, engine):
+    w = tenant.workflow("w")["body"]["id"]
+    run, other = tenant.execute(w), tenant.execute(w)
+    claimed = engine.claim()
+    items = {"type": "foreach", "order": 1, "input": {"items": [1, 2]}}
+    engine.finish(claimed[run], "running", [("step.started", "a", "new", 1, items), ("log", None, None, None, {})],
+                  wake_us=4102444800000000, state='{"facts":[2],"v":3}', progress=0)
+    engine.finish(claimed[other], "running", [("step.started", "a", "new", 1, items)],
+                  wake_us=4102444800000000, state='{"v":3,"facts":[2]}', progress=0)
+    rows = db.run("engine_load", run_ids=[run, other])
+    assert [(r["run_id"], r["kind"], r["seq"]) for r in rows] == [(run, "lent", 2), (run, "state", 3), (other, "state", 2)]
+    assert rows[0]["data"] == items
+
+
 def test_run_at(tenant, db, engine):
     w = tenant.workflow("w")["body"]["id"]
     later = tenant.execute(w, run_at="2100-01-01T00:00:00Z")

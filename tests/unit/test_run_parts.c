@@ -282,6 +282,46 @@ static void formats(void **state)
 	end(&w, &s);
 }
 
+/* A snapshot names the row that has the items, first of all, and needs it to be restored. */
+static void items_stay_in_the_journal(void **state)
+{
+	struct mr_arena *a = mr_arena_create(64u << 20);
+	struct mr_value v, data, snapshot, again;
+	struct mr_run *copy = NULL;
+	struct store s;
+	struct world w;
+	struct mr_str text;
+	int64_t ids = 1;
+
+	(void)state;
+	begin(&w, &s, "{'steps':[" LOOP("f", "5000", CALL, "") "]}");
+	w.info.items_min = 4096;
+	w.run = world_run(&w, w.arena, &w.ids);
+	v = large(&w, 10);
+	answer(&w, &v, 0);
+	assert_int_equal(w.out.facts[1].kind, MR_FACT_STEP_STARTED);
+	assert_int_equal(w.out.facts[1].seq, 3);
+	assert_int_equal(mr_value_copy(a, &w.out.facts[1].data, &data), 0);
+	answer(&w, &v, 5);
+	assert_int_equal(mr_run_snapshot(w.run, a, &snapshot), 0);
+	text = mr_json_text(a, &snapshot);
+	assert_true(mr_str_starts(text, MR_STR("{\"facts\":[3],\"v\":3,")));
+	assert_true(text.len < 10000);
+	assert_int_equal(mr_run_create(a, w.g, &w.info, world_next_id, &ids, &copy), 0);
+	assert_int_equal(mr_run_restore(copy, &snapshot), MR_E_INVALID);
+	assert_int_equal(mr_run_create(a, w.g, &w.info, world_next_id, &ids, &copy), 0);
+	assert_int_equal(mr_run_lend(copy, 3, &data), 0);
+	assert_int_equal(mr_run_restore(copy, &snapshot), 0);
+	assert_int_equal(mr_run_snapshot(copy, a, &again), 0);
+	assert_true(mr_value_eq(&snapshot, &again));
+	/* it goes on with the very items */
+	w.run = copy;
+	answer(&w, &v, 10000);
+	assert_completed(&w);
+	a = mr_arena_free(a);
+	end(&w, &s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +330,7 @@ int main(void)
 		cmocka_unit_test(names_are_shown),
 		cmocka_unit_test(what_only_looks_like_one),
 		cmocka_unit_test(formats),
+		cmocka_unit_test(items_stay_in_the_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

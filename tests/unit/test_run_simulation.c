@@ -155,6 +155,9 @@ static struct mr_run *load_into(struct model *m, struct mr_arena *a, bool from_s
 	if (mr_run_create(a, m->g, &m->info, world_next_id, &m->ids, &run) != 0)
 		oracle_fail("no run", -1);
 	if (from_snapshot && m->snapshot_at > 0) {
+		for (size_t i = 0; i < m->snapshot_at; i++)
+			if (mr_run_lend(run, m->facts[i].seq, &m->facts[i].data) != 0)
+				oracle_fail("a fact is not lent", -1);
 		if (mr_run_restore(run, &m->snapshot) != 0)
 			oracle_fail("its snapshot is refused", -1);
 		from = m->snapshot_at;
@@ -721,6 +724,7 @@ static void begin(struct model *m, uint64_t number)
 		.payload_store = store_payload,
 		.payload_load = load_payload,
 		.payload_ctx = m,
+		.items_min = one_in(m, 2),
 		.payload_min = one_in(m, 4) ? 100 : 0,
 		.steps_per_call = one_in(m, 3) ? 1 + (unsigned)draw(m, 4) : 0 };
 	oracle_begin(&m->oracle, m->g);
