@@ -15,10 +15,10 @@
 #include "fcgi/route.h"
 #include "fcgi/worker.h"
 #include "handlers/handlers.h"
-#include "handlers/store.h"
 #include "lib/coro.h"
 #include "lib/digest.h"
 #include "lib/log.h"
+#include "lib/store.h"
 #include "sql/sql_ids.h"
 
 #define NAME_MAX_BYTES 255u

@@ -9,8 +9,9 @@ static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", 
 	NULL };
 static const char *const levels[] = { "debug", "info", "warning", "warn", "error", "critical",
 	NULL };
-static const char *const file_actions[] = { "validate", "extract", "ocr_extract", NULL };
-static const char *const later_file_actions[] = { "convert", "checksum", NULL };
+static const char *const file_actions[] = { "validate", "extract", "ocr_extract", "checksum",
+	NULL };
+static const char *const later_file_actions[] = { "convert", NULL };
 static const char *const channels[] = { "webhook", "log", NULL };
 static const char *const later_channels[] = { "email", "slack", NULL };
 
@@ -42,6 +43,8 @@ static const struct mr_config_row file_rows[] = {
 	{ .name = "max_size_mb", .kind = K_NUMBER, .min = 0.000001, .max = 1048576 },
 	{ .name = "language", .kind = K_TEXT_LIST },
 	{ .name = "fail_on_invalid", .kind = K_BOOL },
+	{ .name = "algorithm", .kind = K_TEXT_LIST },
+	{ .name = "expected", .kind = K_FULL_TEXT },
 };
 
 static const struct mr_config_row conditional_rows[] = {

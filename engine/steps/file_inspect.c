@@ -2,54 +2,20 @@
  * but its job's own fields. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/steps/file_process_private.h"
+#include "lib/store.h"
 
-#define MAX_PARTS     8
 #define MAX_LANGUAGES 300
 #define BLOCK         65536
 
 static const char *const tessdata_dirs[] = { "/usr/share/tesseract-ocr/5/tessdata",
 	"/usr/share/tesseract-ocr/4.00/tessdata", "/usr/share/tessdata",
 	"/usr/share/tesseract/tessdata" };
-
-/* A part of a storage key: never "..", never empty. */
-static bool part_ok(struct mr_str s)
-{
-	return s.len > 0 && s.len < 256 && s.p[0] != '.' && memchr(s.p, '\0', s.len) == NULL;
-}
-
-/* Opens KEY below the folder STORE part by part, so that no link leads out of it. -1 on failure. */
-static int open_below(const char *store, struct mr_str key)
-{
-	int dir = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	for (unsigned i = 0; dir >= 0 && i < MAX_PARTS; i++) {
-		struct mr_str part = mr_str_cut(&key, '/');
-		bool is_last = key.p == NULL;
-		int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-		char z[256];
-		int fd = -1;
-
-		if (part_ok(part)) {
-			memcpy(z, part.p, part.len);
-			z[part.len] = '\0';
-			fd = openat(dir, z, is_last ? flags : flags | O_DIRECTORY);
-		}
-		(void)close(dir);
-		if (is_last)
-			return fd;
-		dir = fd;
-	}
-	if (dir >= 0)
-		(void)close(dir);
-	return -1;
-}
 
 static int64_t read_at(void *ctx, int64_t offset, void *buf, size_t len)
 {
@@ -117,16 +83,38 @@ static void list_languages(struct mr_file_job *j)
 		list_dir(j, tessdata_dirs[i]);
 }
 
+static bool may_go_on(void *ctx)
+{
+	const struct mr_file_job *j = ctx;
+
+	return !j->given_up && uv_hrtime() < j->deadline_ns;
+}
+
+/* What is read must be what was stored: so all of it is summed up before any of it is looked at. */
+static enum mr_file_trouble check_sums(struct mr_file_job *j)
+{
+	unsigned which = j->wanted_sums | 1u << MR_SUM_SHA256;
+	int r = mr_sums_of(j->fd, j->size, which, may_go_on, j, &j->sums);
+
+	if (r == MR_E_CANCELLED)
+		return MR_FILE_TOO_LATE;
+	if (r < 0)
+		return r == MR_E_NOMEM ? MR_FILE_NO_MEMORY : MR_FILE_GONE;
+	return mr_str_eqz(j->sha256, j->sums.hex[MR_SUM_SHA256]) ? MR_FILE_FINE : MR_FILE_CHANGED;
+}
+
 void mr_file_inspect(struct mr_file_job *j)
 {
 	struct mr_file_view v = { .size = j->size, .read = read_at, .ctx = &j->fd };
 	struct stat st;
 
 	j->trouble = MR_FILE_GONE;
-	j->fd = open_below(j->store, j->storage_key);
-	if (j->fd < 0 || fstat(j->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != j->size)
+	j->fd = mr_store_open(j->store, j->storage_key);
+	if (j->fd < 0 || fstat(j->fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return;
-	j->trouble = MR_FILE_FINE;
+	j->trouble = st.st_size == j->size ? check_sums(j) : MR_FILE_CHANGED;
+	if (j->trouble != MR_FILE_FINE)
+		return;
 	j->type = mr_file_type_detect(&v);
 	j->is_cut = mr_file_is_cut(&v, j->type);
 	if (mr_file_type_is_image(j->type))

@@ -12,7 +12,7 @@
 #define JOB_ARENA  65536
 
 static const struct mr_file_action *const actions[] = { &mr_file_validate, &mr_file_extract,
-	&mr_file_ocr };
+	&mr_file_ocr, &mr_file_checksum };
 
 /*
  * Thousands of steps may want to read files at once; each would hold a descriptor while it waits
@@ -214,10 +214,15 @@ static void on_inspected(uv_work_t *work, int status)
 		mr_file_fail(j, "unavailable", true,
 		    "The content of file %lld can't be read from the store.",
 		    (long long)j->file_id);
+	else if (j->trouble == MR_FILE_CHANGED)
+		mr_file_fail(j, "damaged", false,
+		    "The content of file %lld in the store is not what was stored: it was cut off "
+		    "or changed.",
+		    (long long)j->file_id);
 	else if (j->trouble == MR_FILE_TOO_LARGE)
 		mr_file_fail(
 		    j, "limit", false, "The text is longer than %u MiB.", MR_FILE_MAX_TEXT >> 20);
-	else if (uv_hrtime() >= j->deadline_ns)
+	else if (j->trouble == MR_FILE_TOO_LATE || uv_hrtime() >= j->deadline_ns)
 		mr_file_fail(j, "timeout", true, "The file could not be read in time.");
 	else
 		j->action->begin(j);
@@ -244,8 +249,9 @@ static void take_row(struct mr_file_job *j, const PGresult *r)
 
 	j->name = mr_arena_str(a, mr_pg_text(r, 0, "name"));
 	j->storage_key = mr_arena_str(a, mr_pg_text(r, 0, "storage_key"));
+	j->sha256 = mr_arena_str(a, mr_pg_text(r, 0, "sha256"));
 	j->size = mr_pg_i64(r, 0, "size", -1);
-	if (j->name.p == NULL || j->storage_key.p == NULL) {
+	if (j->name.p == NULL || j->storage_key.p == NULL || j->sha256.p == NULL) {
 		mr_file_fail(j, "limit", true, "The engine is out of memory.");
 		return;
 	}
@@ -324,7 +330,8 @@ static int read_action(struct mr_step_exec *x, const struct mr_file_action **ret
 			return 0;
 		}
 	}
-	return mr_report_invalid(x, "config.action must be validate, extract or ocr_extract.");
+	return mr_report_invalid(
+	    x, "config.action must be validate, extract, ocr_extract or checksum.");
 }
 
 static struct mr_file_job *create_job(struct mr_step_exec *x)
@@ -387,6 +394,7 @@ static void give_up(struct mr_step_exec *x)
 		return;
 	x->impl = NULL;
 	j->x = NULL;
+	j->given_up = true;
 	mr_sandbox_abort(&j->helper);
 	if (j->working)
 		(void)uv_cancel((uv_req_t *)&j->work); /* begun already: it comes back anyway */

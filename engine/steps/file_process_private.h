@@ -9,6 +9,7 @@
 #include "engine/steps/file_type.h"
 #include "engine/steps/report.h"
 #include "engine/steps/step.h"
+#include "lib/sums.h"
 
 #define MR_FILE_MAX_TEXT   (8u * 1024 * 1024) /* of one document */
 #define MR_FILE_MAX_PIXELS 40000000u          /* A4 at 600 dpi is 35 million */
@@ -27,11 +28,13 @@ struct mr_file_action {
 	void (*begin)(struct mr_file_job *j);
 };
 
-extern const struct mr_file_action mr_file_validate, mr_file_extract, mr_file_ocr;
+extern const struct mr_file_action mr_file_validate, mr_file_extract, mr_file_ocr, mr_file_checksum;
 
 enum mr_file_trouble {
 	MR_FILE_FINE,
-	MR_FILE_GONE,      /* not in the store, or not as long as it should be */
+	MR_FILE_GONE,      /* not in the store, or can't be read */
+	MR_FILE_CHANGED,   /* there, but not what was stored */
+	MR_FILE_TOO_LATE,  /* the time was up while it was read */
 	MR_FILE_TOO_LARGE, /* text beyond MR_FILE_MAX_TEXT */
 	MR_FILE_NO_MEMORY,
 };
@@ -48,7 +51,7 @@ struct mr_file_job {
 	struct mr_pg_call call;
 	struct mr_pg_unit unit;
 	bool asking; /* PostgreSQL has the unit */
-	struct mr_str name, storage_key;
+	struct mr_str name, storage_key, sha256;
 	int64_t size;
 	/* the thread's work; its input */
 	uv_work_t work;
@@ -57,10 +60,13 @@ struct mr_file_job {
 	bool is_open;             /* counts among those that may hold their file open */
 	struct mr_file_job *next; /* in the line of those that wait to */
 	const char *store;
-	bool wants_text;      /* read the whole text of a text file */
-	bool wants_languages; /* list Tesseract's languages */
+	_Atomic bool given_up; /* aborted: the thread need not go on */
+	unsigned wanted_sums;  /* bits of enum mr_sum, beside SHA-256 */
+	bool wants_text;       /* read the whole text of a text file */
+	bool wants_languages;  /* list Tesseract's languages */
 	/* its output */
 	enum mr_file_trouble trouble;
+	struct mr_sums sums;
 	int fd; /* the open file; -1 */
 	enum mr_file_type type;
 	bool is_cut;
@@ -76,6 +82,10 @@ struct mr_file_job {
 	size_t allowed_len;
 	double max_size_mb; /* 0: none */
 	bool fail_on_invalid;
+	/* checksum; fail_on_invalid too */
+	struct mr_str expected;
+	enum mr_sum sum_kinds[MR_SUM_COUNT];
+	size_t sum_kinds_len;
 	/* ocr */
 	struct mr_str language;            /* as the config says */
 	char languages[MR_FILE_LANGUAGES]; /* as Tesseract says */

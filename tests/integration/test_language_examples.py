@@ -1,8 +1,8 @@
 """The examples of docs/language.md, run: what stands under each is what becomes of it.
 
 A fenced block `json workflow` is a definition; each `json run` after it says what a run of it is started
-with (`input`, `signals`) and what comes of it (`status`, `output`, `error`: those members of it, `steps`:
-path → status). `json child` is a workflow that the next one calls by its name; `json definition` must be
+with (`input`, `signals`, `file`: what is uploaded first, its id being the input's `file_id`) and what comes of it
+(`status`, `output`, `error`: those members of it, `steps`: path → status). `json child` is a workflow that the next one calls by its name; `json definition` must be
 valid and isn't run; `json refused` is not, at the paths that the `json faults` after it lists.
 """
 import json
@@ -72,7 +72,12 @@ def test_every_step_type_has_one():
 @pytest.mark.parametrize("expected, before", list(cases("run")))
 def test_what_becomes_of_it(api, receiver, expected, before):
     document = with_child(api, at_the_receiver(before["workflow"], receiver), before["child"])
-    run = api.execute(save(api, document)["id"], input=expected.get("input", {}))["run_id"]
+    given = dict(expected.get("input", {}))
+    if "file" in expected:
+        file = expected["file"]
+        made = api.ok("POST", "/api/v1/files", files={"file": (file["name"], file["content"].encode(), "text/plain")})
+        given["file_id"] = made["id"]
+    run = api.execute(save(api, document)["id"], input=given)["run_id"]
     for signal in expected.get("signals", ()):
         answer = api.post(f"/api/v1/runs/{run}/signals/{signal['name']}", signal["data"])
         assert answer.status_code == 202, answer.text

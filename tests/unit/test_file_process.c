@@ -13,6 +13,8 @@
 
 #include "engine/sandbox.h"
 #include "engine/steps/step.h"
+#include "lib/digest.h"
+#include "lib/sums.h"
 #include "tests/unit/test.h"
 
 extern char **environ;
@@ -22,6 +24,7 @@ extern char **environ;
 static struct {
 	const char *key, *name; /* the row; key NULL: no row */
 	int64_t size;
+	char sha256[MR_SHA256_HEX];
 	enum mr_pg_outcome outcome;
 	uv_loop_t *loop;
 	uv_timer_t timer;
@@ -40,7 +43,7 @@ static void add_attr(PGresult *r, const char *const *names, int n)
 
 static void set_value(PGresult *r, int column, const char *text)
 {
-	char copy[64];
+	char copy[80];
 
 	(void)snprintf(copy, sizeof(copy), "%s", text);
 	assert_int_equal(PQsetvalue(r, 0, column, copy, (int)strlen(copy)), 1);
@@ -48,17 +51,18 @@ static void set_value(PGresult *r, int column, const char *text)
 
 static PGresult *make_row(void)
 {
-	static const char *const names[] = { "storage_key", "name", "size" };
+	static const char *const names[] = { "storage_key", "name", "size", "sha256" };
 	PGresult *r = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 	char size[24];
 
-	add_attr(r, names, 3);
+	add_attr(r, names, 4);
 	if (db.key == NULL)
 		return r;
 	set_value(r, 0, db.key);
 	set_value(r, 1, db.name);
 	(void)snprintf(size, sizeof(size), "%lld", (long long)db.size);
 	set_value(r, 2, size);
+	set_value(r, 3, db.sha256);
 	return r;
 }
 
@@ -165,7 +169,9 @@ static void use_file(const char *name)
 {
 	static char copy[64];
 	char path[256];
+	struct mr_sums sums;
 	struct stat st;
+	int fd;
 
 	(void)snprintf(copy, sizeof(copy), "%s", name);
 	(void)snprintf(path, sizeof(path), "%s/%s", fx->store, name);
@@ -173,6 +179,11 @@ static void use_file(const char *name)
 	db.key = db.name = copy;
 	db.size = st.st_size;
 	db.outcome = MR_PG_OK;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(mr_sums_of(fd, st.st_size, 1u << MR_SUM_SHA256, NULL, NULL, &sums), 0);
+	(void)close(fd);
+	memcpy(db.sha256, sums.hex[MR_SUM_SHA256], sizeof(db.sha256));
 }
 
 static void run(struct run *r, const char *name, const char *json)
@@ -698,12 +709,6 @@ static void test_missing(void **state)
 		assert_null(strstr(r.x.error_message.p, "/"));
 		end(&r);
 	}
-	use_file("notes.txt");
-	db.size++; /* not all of it has arrived */
-	assert_int_equal(start(&r, config), 0);
-	finish(&r);
-	assert_str(r.x.error_type, "unavailable");
-	end(&r);
 	db.key = NULL;
 	assert_int_equal(start(&r, config), 0);
 	finish(&r);
@@ -716,6 +721,95 @@ static void test_missing(void **state)
 	finish(&r);
 	assert_str(r.x.error_type, "unavailable");
 	end(&r);
+}
+
+static const struct {
+	const char *config, *says; /* NULL: it ends well */
+	const char *algorithm, *sum;
+	bool valid;
+} sums[] = {
+	{ "", NULL, "sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+	    true },
+	{ "\"algorithm\": \"MD5\"", NULL, "md5", "900150983cd24fb0d6963f7d28e17f72", true },
+	{ "\"algorithm\": [\"crc32\", \"sha-256\"]", NULL, "crc32", "352441c2", true },
+	{ "\"algorithm\": \"crc-32, md5, crc32\"", NULL, "crc32", "352441c2", true },
+	{ "\"algorithm\": \"sha512\"", NULL, "sha512",
+	    "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+	    "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+	    true },
+	{ "\"algorithm\": \"crc32\", \"expected\": \" 352441C2 \"", NULL, "crc32", "352441c2",
+	    true },
+	{ "\"algorithm\": \"crc32\", \"expected\": \"352441c3\", \"fail_on_invalid\": false", NULL,
+	    "crc32", "352441c2", false },
+	{ "\"algorithm\": \"crc32\", \"expected\": \"352441c3\"",
+	    "sum is 352441c2, not the expected 352441c3", "crc32", "352441c2", false },
+	{ "\"algorithm\": \"sha1\"", "none of sha256, sha512, md5, crc32", NULL, NULL, false },
+	{ "\"expected\": \"352441c3\"", "has 8 digits; a sum by sha256 has 64", NULL, NULL, false },
+	{ "\"expected\": \"xyz\"", "hexadecimal", NULL, NULL, false },
+	{ "\"algorithm\": 5", "must be a list of", NULL, NULL, false },
+};
+
+static void check_sum(size_t i)
+{
+	char config[300];
+	struct run r;
+	struct mr_value *result;
+
+	use_file("abc.bin");
+	(void)snprintf(config, sizeof(config), "{\"action\": \"checksum\", \"file_id\": 7%s%s}",
+	    sums[i].config[0] != '\0' ? ", " : "", sums[i].config);
+	if (start(&r, config) == 0)
+		finish(&r);
+	if (r.x.ok != (sums[i].says == NULL))
+		fail_msg("%s: %.*s", config, MR_STR_ARG(r.x.error_message));
+	if (!r.x.ok && strstr(r.x.error_message.p, sums[i].says) == NULL)
+		fail_msg("%s: %.*s", config, MR_STR_ARG(r.x.error_message));
+	result = r.x.ok ? &r.x.result : &r.x.error_data;
+	if (sums[i].sum != NULL) {
+		struct mr_value all = *mr_value_get(result, "checksums");
+
+		assert_str(mr_value_get_str(result, "checksum"), sums[i].sum);
+		assert_str(mr_value_get_str(result, "algorithm"), sums[i].algorithm);
+		assert_str(mr_value_get_str(&all, sums[i].algorithm), sums[i].sum);
+		assert_int_equal(mr_value_get(result, "valid")->b, sums[i].valid);
+		assert_int_equal(mr_value_get(result, "size")->i, 3);
+	}
+	end(&r);
+}
+
+static void test_checksums(void **state)
+{
+	(void)state;
+	put("abc.bin", "abc");
+	for (size_t i = 0; i < MR_ARRAY_LEN(sums); i++)
+		check_sum(i);
+}
+
+/* What lies in the store is not what was put there: no action gives wrong data. */
+static void test_changed(void **state)
+{
+	static const char *const actions[] = { "validate", "extract", "ocr_extract", "checksum" };
+	static const char *const contents[] = { "one twO", "one tw", "one two!", "" };
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(actions) * MR_ARRAY_LEN(contents); i++) {
+		char config[100];
+		struct run r;
+
+		put("changed.txt", "one two");
+		use_file("changed.txt");
+		put("changed.txt", contents[i / MR_ARRAY_LEN(actions)]);
+		(void)snprintf(config, sizeof(config), "{\"action\": \"%s\", \"file_id\": 7}",
+		    actions[i % MR_ARRAY_LEN(actions)]);
+		assert_int_equal(start(&r, config), 0);
+		finish(&r);
+		assert_false(r.x.ok);
+		assert_str(r.x.error_type, "damaged");
+		assert_str(r.x.error_message, "The content of file 7 in the store is not what was "
+		                              "stored: it was cut off or changed.");
+		assert_false(r.x.retryable);
+		end(&r);
+	}
 }
 
 static void test_nested_key(void **state)
@@ -893,6 +987,8 @@ int main(void)
 		cmocka_unit_test(test_troubles),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_checksums),
+		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_nested_key),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_abort),

@@ -1,5 +1,5 @@
 /* The file store: what is written is there, whole; what is not finished is not. */
-#include "handlers/store.h"
+#include "lib/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -61,6 +61,7 @@ static void test_writing(void **state)
 	char got[16];
 	struct stat st;
 	FILE *in;
+	int fd;
 
 	(void)state;
 	assert_int_equal(mr_store_begin(&f, root, 42, 100), 0);
@@ -83,8 +84,14 @@ static void test_writing(void **state)
 	assert_int_equal(fread(got, 1, sizeof(got), in), 5);
 	assert_memory_equal(got, "hello", 5);
 	assert_int_equal(fclose(in), 0);
+	fd = mr_store_open(root, mr_str(f.key));
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, got, sizeof(got)), 5);
+	(void)close(fd);
 	assert_int_equal(mr_store_remove(root, mr_str(f.key)), 0);
 	assert_int_not_equal(access(f.path, F_OK), 0);
+	assert_int_equal(mr_store_open(root, mr_str(f.key)), -1);
+	assert_int_equal(errno, ENOENT);
 	assert_int_equal(mr_store_remove(root, mr_str(f.key)), 0); /* once more does no harm */
 }
 

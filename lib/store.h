@@ -3,8 +3,8 @@
  * storage key. A file appears under its key only when it is whole and on disk. Blocking calls,
  * for worker threads; one thread per file.
  */
-#ifndef MR_HANDLERS_STORE_H
-#define MR_HANDLERS_STORE_H
+#ifndef MR_LIB_STORE_H
+#define MR_LIB_STORE_H
 
 #include <stdint.h>
 
@@ -37,6 +37,9 @@ int mr_store_write(struct mr_store_file *f, struct mr_str piece) MR_MUST_CHECK;
 int mr_store_commit(struct mr_store_file *f) MR_MUST_CHECK;
 /* Gives everything back; an unfinished file is removed. May follow each of the above. */
 void mr_store_end(struct mr_store_file *f);
+/* Opens the file of KEY for reading, part by part, so that no link leads out of ROOT. A descriptor,
+ * or -1 with errno set. */
+int mr_store_open(const char *root, struct mr_str key) MR_MUST_CHECK;
 /* Removes the file of KEY, if it is there. MR_E_INVALID when KEY is none of ours. */
 int mr_store_remove(const char *root, struct mr_str key) MR_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-#include "handlers/store.h"
+#include "lib/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,9 @@
 #include "lib/clock.h"
 #include "lib/error.h"
 
-#define BUF_SIZE (128u * 1024u)
-#define RANDOM   16u /* bytes of a file's name */
+#define BUF_SIZE  (128u * 1024u)
+#define RANDOM    16u /* bytes of a file's name */
+#define MAX_PARTS 8   /* of a key */
 
 static int io_error(struct mr_store_file *f)
 {
@@ -185,6 +186,41 @@ void mr_store_end(struct mr_store_file *f)
 	f->digest = NULL;
 	free(f->buf);
 	f->buf = NULL;
+}
+
+/* ---- reading ---- */
+
+/* A part of a storage key: never "..", never empty. */
+static bool part_ok(struct mr_str s)
+{
+	return s.len > 0 && s.len < 256 && s.p[0] != '.' && memchr(s.p, '\0', s.len) == NULL;
+}
+
+int mr_store_open(const char *root, struct mr_str key)
+{
+	int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (unsigned i = 0; dir >= 0 && i < MAX_PARTS; i++) {
+		struct mr_str part = mr_str_cut(&key, '/');
+		bool is_last = key.p == NULL;
+		int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+		char z[256];
+		int fd = -1;
+
+		errno = ENOENT;
+		if (part_ok(part)) {
+			memcpy(z, part.p, part.len);
+			z[part.len] = '\0';
+			fd = openat(dir, z, is_last ? flags : flags | O_DIRECTORY);
+		}
+		(void)close(dir);
+		if (is_last)
+			return fd;
+		dir = fd;
+	}
+	if (dir >= 0)
+		(void)close(dir);
+	return -1;
 }
 
 /* ---- removing ---- */
