@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . bench/stack.sh
 : "${OUT:=$DEV/log/bench}"
 export INST BIG_RUNS=${BIG_RUNS:-10000000}
+export OUT PYTHONPATH=$ROOT/bench PYTHONDONTWRITEBYTECODE=1
 unset HTTPS_PORT HTTP_PORT PG_PORT REDIS_PORT HOOK_PORT HOOKS_PORT
 here=bench/engine
 
@@ -45,6 +46,9 @@ big() {
     bench_settings
     progress "$BIG_RUNS runs" "$OUT/big-fill.log" fill
   fi
+  stack start postgres
+  stack migrate
+  progress "vacuum" "$OUT/big-vacuum.log" stack psql -f "$here/big_settle.sql"
   stack start
   bench_environment >"$OUT/big.env"
 }
