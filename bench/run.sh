@@ -72,7 +72,8 @@ measure() { # SUITE NAME
 failed=()
 for name in "${names[@]}"; do
   say "== $name"
-  stack psql -c checkpoint # not in the middle of it, for what was measured before
+  # what the measurement before has left to clean up is not done beside this one
+  stack psql -c "vacuum analyze" -c checkpoint
   measure "$suite" "$name" || failed+=("$name")
 done
 
