@@ -46,9 +46,6 @@ big() {
     bench_settings
     progress "$BIG_RUNS runs" "$OUT/big-fill.log" fill
   fi
-  stack start postgres
-  stack migrate
-  progress "vacuum" "$OUT/big-vacuum.log" stack psql -f "$here/big_settle.sql"
   stack start
   bench_environment >"$OUT/big.env"
 }
