@@ -15,6 +15,7 @@
 #include "fcgi/wait.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/seal.h"
 #include "sql/sql_ids.h"
 
 #define BACKLOG       1024
@@ -151,6 +152,16 @@ static struct mr_pg *create_pg(uv_loop_t *loop, const struct mr_settings *s)
 	return mr_pg_create(loop, &pg);
 }
 
+static int open_seal(struct mr_worker *w)
+{
+	struct mr_error err = { .detail = "" };
+	int r = mr_seal_keys_open(w->settings->secrets_key_file, &w->seal, &err);
+
+	if (r < 0)
+		mr_log(MR_LOG_ERROR, "keys of secrets are not read", MR_F_Z("detail", err.detail));
+	return r;
+}
+
 static const char *given(const char *s)
 {
 	return s[0] != '\0' ? s : NULL;
@@ -169,6 +180,8 @@ static int set_up(struct process *p, const struct mr_worker_config *c)
 	w->number = c->number;
 	w->started_us = mr_clock_system.now_us(NULL);
 	set_name(w);
+	if (open_seal(w) < 0)
+		return MR_E_INVALID;
 	w->coros = mr_coro_pool_create((unsigned)c->settings->max_requests_in_flight, STACK);
 	w->pg = create_pg(w->loop, c->settings);
 	w->bus =
@@ -224,6 +237,7 @@ int mr_worker_run(const struct mr_worker_config *c)
 	(void)uv_run(&p->loop, UV_RUN_DEFAULT); /* returns when nothing is open any more */
 	p->w.server = mr_server_free(p->w.server);
 	p->w.coros = mr_coro_pool_free(p->w.coros);
+	p->w.seal = mr_seal_keys_free(p->w.seal);
 	if (uv_loop_close(&p->loop) != 0)
 		mr_log(MR_LOG_WARNING, "something was left open", MR_F_N("worker", c->number));
 	mr_log(MR_LOG_INFO, "worker ended", MR_F_N("worker", c->number));

@@ -16,6 +16,7 @@
 #include "lib/settings.h"
 
 struct mr_api_metrics; /* fcgi/metrics.h: counters in memory that all workers share */
+struct mr_seal_keys;   /* lib/seal.h: what secrets are sealed with */
 struct mr_server;      /* fcgi/server.h: the listening socket and its connections */
 struct mr_wait;        /* fcgi/wait.h: requests that wait for a run to end */
 
@@ -28,6 +29,7 @@ struct mr_worker {
 	struct mr_coro_pool *coros;
 	struct mr_api_metrics *metrics;
 	struct mr_wait *wait;
+	struct mr_seal_keys *seal; /* refresh them before use; there may be no key */
 	struct mr_server *server;
 	unsigned number;    /* 0 … workers - 1 */
 	char name[64];      /* "<host>.<pid>", this process's own, for runs.waiter */

@@ -21,6 +21,8 @@ struct mr_definition {
 	struct mr_str config; /* JSON: what the client wrote as its workflow_config */
 	struct mr_str steps;  /* JSON array: the normal form */
 	char digest[MR_SHA256_HEX];
+	const struct mr_str *secrets; /* whose names its expressions hold */
+	size_t secrets_len;
 };
 
 /* True when BODY holds a member that belongs to the definition. */

@@ -38,6 +38,10 @@ int mr_handler_step_output(struct mr_request *r); /* which may lie in the file s
 /* sagas.c */
 int mr_handler_saga_start(struct mr_request *r);
 
+/* secrets.c */
+int mr_handler_secret_create(struct mr_request *r);
+int mr_handler_secret_update(struct mr_request *r); /* PUT and PATCH */
+
 /* system.c */
 int mr_handler_health(struct mr_request *r);         /* GET /health, GET /api/v1/health */
 int mr_handler_ready(struct mr_request *r);          /* GET /health/ready */

@@ -2,6 +2,7 @@
  * Workflows are made and changed here rather than by a statement alone, because their definition
  * is compiled first: with all its faults found before anything is stored.
  */
+#include "fcgi/array.h"
 #include "fcgi/dispatch.h"
 #include "fcgi/route.h"
 #include "fcgi/slice.h"
@@ -11,7 +12,8 @@
 #include "handlers/trigger.h"
 #include "sql/sql_ids.h"
 
-#define TRIES 3 /* when somebody else changes the workflow at the same time */
+#define WARNINGS_MAX (1024u * 1024u)
+#define TRIES        3 /* when somebody else changes the workflow at the same time */
 
 static void refuse(struct mr_request *r)
 {
@@ -72,17 +74,76 @@ int mr_handler_workflow_create(struct mr_request *r)
 	return 0;
 }
 
+static bool is_present(const PGresult *rows, struct mr_str name)
+{
+	for (int i = 0; i < PQntuples(rows); i++) {
+		if (mr_str_eq(mr_pg_text(rows, i, "name"), name))
+			return true;
+	}
+	return false;
+}
+
+static struct mr_str missing_secrets(
+    struct mr_request *r, const struct mr_definition *d, const PGresult *present)
+{
+	struct mr_str text, all = MR_STR_NONE;
+	struct mr_buf b;
+
+	mr_buf_init(&b, WARNINGS_MAX);
+	mr_buf_addc(&b, '[');
+	for (size_t i = 0; i < d->secrets_len; i++) {
+		if (is_present(present, d->secrets[i]))
+			continue;
+		text = mr_arena_printf(r->arena,
+		    "secrets.%.*s: there is no secret of this name; a step that uses it fails",
+		    MR_STR_ARG(d->secrets[i]));
+		if (b.len > 1)
+			mr_buf_addc(&b, ',');
+		mr_buf_add_json(&b, text.p != NULL ? text : MR_STR(""));
+	}
+	mr_buf_addc(&b, ']');
+	if (!mr_buf_failed(&b))
+		all = mr_arena_str(r->arena, mr_buf_str(&b));
+	mr_buf_done(&b);
+	return all;
+}
+
+/* A JSON array of what is allowed but probably not meant. Answered when negative. */
+static int warnings_of(struct mr_request *r, const struct mr_definition *d, struct mr_str *ret)
+{
+	const PGresult *present;
+	struct mr_array names;
+
+	*ret = MR_STR("[]");
+	if (d->secrets_len == 0)
+		return 0;
+	mr_array_init(&names, r->arena);
+	for (size_t i = 0; i < d->secrets_len; i++)
+		mr_array_add(&names, d->secrets[i]);
+	const struct mr_pair extra[] = {
+		{ MR_STR("names"), mr_array_end(&names) },
+		{ MR_STR_NONE, MR_STR_NONE },
+	};
+
+	if (mr_dispatch_query(r, MR_SQL_SECRETS_PRESENT, extra, &present) < 0)
+		return MR_E_CONFLICT;
+	*ret = missing_secrets(r, d, present);
+	if (ret->p == NULL)
+		mr_response_problem(r, MR_ERR_OVERLOADED, "%s", "");
+	return ret->p != NULL ? 0 : MR_E_NOMEM;
+}
+
 int mr_handler_workflow_validate(struct mr_request *r)
 {
 	struct mr_definition d;
-	struct mr_str input, body;
+	struct mr_str input, body, warnings;
 
 	(void)starts(r, &input); /* for its faults */
 	mr_trigger_check(&r->body_json, &r->faults);
-	if (read_definition(r, NULL, &d) < 0)
+	if (read_definition(r, NULL, &d) < 0 || warnings_of(r, &d, &warnings) < 0)
 		return 0;
-	body = mr_arena_printf(
-	    r->arena, "{\"valid\":true,\"steps\":%.*s,\"warnings\":[]}", MR_STR_ARG(d.steps));
+	body = mr_arena_printf(r->arena, "{\"valid\":true,\"steps\":%.*s,\"warnings\":%.*s}",
+	    MR_STR_ARG(d.steps), MR_STR_ARG(warnings));
 	if (body.p == NULL)
 		return MR_E_NOMEM;
 	mr_response_json(r, r->route->out.status, body);

@@ -45,6 +45,27 @@ void mr_hex(const unsigned char *p, size_t len, char *out)
 	out[2 * len] = '\0';
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int mr_unhex(struct mr_str s, unsigned char *out, size_t len)
+{
+	if (s.len != 2 * len)
+		return MR_E_INVALID;
+	for (size_t i = 0; i < len; i++) {
+		int high = hex_digit(s.p[2 * i]), low = hex_digit(s.p[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return MR_E_INVALID;
+		out[i] = (unsigned char)(high << 4 | low);
+	}
+	return 0;
+}
+
 static int base64url_digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')

@@ -110,27 +110,6 @@ static int id_of(const unsigned char key[MR_SEAL_KEY_LEN], unsigned char ret[MR_
 	return ok == 1 ? 0 : MR_E_NOMEM;
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool unhex(struct mr_str s, unsigned char *out, size_t len)
-{
-	if (s.len != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = digit(s.p[2 * i]), low = digit(s.p[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
-}
-
 /* What is wrong with the line, or NULL. */
 static const char *read_line(struct ring *ring, struct mr_str line)
 {
@@ -145,7 +124,7 @@ static const char *read_line(struct ring *ring, struct mr_str line)
 	id = mr_str_cut(&rest, ' ');
 	key = mr_str_cut(&rest, ' ');
 	mark = rest;
-	if (!unhex(id, k->id, sizeof(k->id)) || !unhex(key, k->key, sizeof(k->key)) ||
+	if (mr_unhex(id, k->id, sizeof(k->id)) < 0 || mr_unhex(key, k->key, sizeof(k->key)) < 0 ||
 	    (mark.p != NULL && !mr_str_eqz(mark, "staged")))
 		return "a line must read <id> <key>, as \"millrace-admin secrets-key\" writes it";
 	if (id_of(k->key, want) < 0)
@@ -493,4 +472,21 @@ int mr_seal_key_of(struct mr_str sealed, char ret[MR_SEAL_ID_HEX + 1])
 		return MR_E_INVALID;
 	mr_hex((const unsigned char *)sealed.p + 1, MR_SEAL_ID_LEN, ret);
 	return 0;
+}
+
+int mr_seal_digest(const struct mr_seal_keys *k, struct mr_str text, unsigned char ret[32])
+{
+	const struct key *key = current(k);
+	unsigned char own[MR_SHA256_LEN];
+	int r;
+
+	if (key == NULL)
+		return MR_E_UNAVAILABLE;
+	/* a key of its own, since the cipher's is for the cipher */
+	r = mr_hmac_sha256((struct mr_str){ (const char *)key->key, sizeof(key->key) },
+	    MR_STR("millrace digest"), own);
+	if (r == 0)
+		r = mr_hmac_sha256((struct mr_str){ (const char *)own, sizeof(own) }, text, ret);
+	explicit_bzero(own, sizeof(own));
+	return r;
 }

@@ -74,6 +74,11 @@ int mr_unseal(const struct mr_seal_keys *k, const struct mr_seal_place *at, stru
 /* The id of the key that SEALED was sealed with, in hexadecimal; MR_E_INVALID: no sealed text. */
 int mr_seal_key_of(struct mr_str sealed, char ret[MR_SEAL_ID_HEX + 1]) MR_MUST_CHECK;
 
+/* A digest of TEXT that only who has the sealing key can make, for telling whether two texts are
+ * the same without keeping them. It changes with that key. MR_E_UNAVAILABLE without one. */
+int mr_seal_digest(
+    const struct mr_seal_keys *k, struct mr_str text, unsigned char ret[32]) MR_MUST_CHECK;
+
 /* A line for the key file with a new key, and its NUL. The caller wipes it. */
 int mr_seal_line_make(char ret[MR_SEAL_LINE_LEN]) MR_MUST_CHECK;
 

@@ -218,9 +218,12 @@ struct mr_graph {
 	struct mr_step_refs output_refs;
 	const struct mr_template *vars; /* a map, rendered when the run starts; or NULL */
 	struct mr_concurrency concurrency;
-	bool is_saga;          /* mode: saga */
-	bool has_compensation; /* some step has compensate */
-	uint32_t *name_index;  /* open-addressed: index + 1 by name, 0 = free */
+	size_t secrets_len;
+	const struct mr_str *secrets; /* the names in its secrets.NAME, each once */
+	bool all_secrets;             /* one is computed, or there are too many of them */
+	bool is_saga;                 /* mode: saga */
+	bool has_compensation;        /* some step has compensate */
+	uint32_t *name_index;         /* open-addressed: index + 1 by name, 0 = free */
 	size_t name_index_len;
 	size_t refs; /* cache's count, not core's */
 };

@@ -11,6 +11,8 @@
 
 /* Beyond so many a step is shown everything upstream. */
 #define MAX_REFS 64
+/* Beyond so many names of secrets all of the tenant's are there for a run. */
+#define MAX_SECRETS 256
 
 static const char *const run_members[] = { "id", "workflow_id", "version", "created_at",
 	"started_at", NULL };
@@ -35,6 +37,9 @@ struct collect {
 	bool all, vars;
 	size_t len;
 	unsigned steps[MAX_REFS];
+	struct mr_str *secrets; /* MAX_SECRETS of them; made when there is one */
+	size_t secrets_len;
+	int failed; /* 0, or what it fails with at last */
 };
 
 static void add_ref(struct collect *k, unsigned step)
@@ -130,9 +135,34 @@ static void check_part(struct collect *k, struct mr_str path, const struct mr_ex
 	    nearest != NULL ? "\"?" : "");
 }
 
+/* What a run of this definition needs at hand. */
+static void add_secret(struct collect *k, const struct mr_expr_ref *ref)
+{
+	struct mr_graph *g = k->c->graph;
+
+	if (ref->n < 2 || k->secrets_len == MAX_SECRETS) {
+		g->all_secrets = true;
+		return;
+	}
+	for (size_t i = 0; i < k->secrets_len; i++)
+		if (mr_str_eq(k->secrets[i], ref->part[1]))
+			return;
+	if (k->secrets == NULL)
+		k->secrets = mr_arena_array(k->c->arena, MAX_SECRETS, sizeof(k->secrets[0]));
+	if (k->secrets == NULL ||
+	    (k->secrets[k->secrets_len] = mr_arena_str(k->c->arena, ref->part[1])).p == NULL) {
+		k->failed = MR_E_NOMEM;
+		return;
+	}
+	g->secrets = k->secrets;
+	g->secrets_len = ++k->secrets_len;
+}
+
 static void secret_ref(struct collect *k, struct mr_str path, const struct mr_expr_ref *ref)
 {
 	k->has_secret = true;
+	if (mr_str_eqz(ref->part[0], "secrets"))
+		add_secret(k, ref);
 	if (k->is_recorded)
 		mr_graph_fault(k->c, path, "secret_recorded",
 		    "%.*s cannot be used here, since the outcome is recorded; use it in the config "
@@ -340,7 +370,12 @@ static int step_refs(struct mr_compile *c, unsigned i, struct collect *k)
 
 static int top_refs(struct mr_compile *c, struct collect *k)
 {
-	*k = (struct collect){ .c = c, .is_recorded = true, .view = VIEW_INPUT };
+	k->c = c;
+	k->d = NULL;
+	k->len = 0;
+	k->all = k->vars = false;
+	k->is_recorded = true;
+	k->view = VIEW_INPUT;
 	template_refs(k, c->graph->vars);
 	template_refs(k, c->graph->concurrency.key);
 	k->view = VIEW_MAIN;
@@ -357,5 +392,7 @@ int mr_graph_refs(struct mr_compile *c)
 		return MR_E_NOMEM;
 	for (unsigned i = 0; i < c->drafts_len && r == 0; i++)
 		r = step_refs(c, i, k);
-	return r == 0 ? top_refs(c, k) : r;
+	if (r == 0)
+		r = top_refs(c, k);
+	return r == 0 ? k->failed : r;
 }

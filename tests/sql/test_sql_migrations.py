@@ -42,6 +42,7 @@ def fill(conn):
         insert into run_tallies (at, tenant_id) values (now(), 1);
         insert into files (tenant_id, name, content_type, size, sha256, storage_key)
             values (1, 'f', 'text/plain', 1, repeat('a', 64), 'k');
+        insert into secrets (tenant_id, name, sealed) values (1, 's', decode(repeat('00', 40), 'hex'));
         insert into audit_logs (tenant_id, entity_type, action) values (1, 'x', 'y');
         insert into idempotency_keys (tenant_id, principal_id, key, request_digest) values (1, 1, 'k', 'x')""")
     for t in tables(conn):
@@ -59,7 +60,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 23
+        assert len(tables(conn)) == 25
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

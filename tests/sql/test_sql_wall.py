@@ -16,7 +16,7 @@ WITHOUT_TENANT = {
 }
 SAMPLE = {"int8": 1, "int4": 1, "int2": 1, "float8": 1, "bool": True, "text": "x", "json": "{}", "jsonb": "{}",
           "timestamptz": "2025-01-01T00:00:00Z", "bytea": b"x", "text[]": ["admin"], "int8[]": [1]}
-SPECIAL = {"ids": "[1]", "filter": "{\"search\": \"w\"}", "op": "cancel", "dry_run": None, "items": "[{}]", "steps": "[]", "key_hash": bytes(32), "request_digest": b"x", "scopes": ["admin"],
+SPECIAL = {"ids": "[1]", "sealed": bytes(40), "secret": "x", "names": ["x"], "secrets_max": 10, "force": None, "filter": "{\"search\": \"w\"}", "op": "cancel", "dry_run": None, "items": "[{}]", "steps": "[]", "key_hash": bytes(32), "request_digest": b"x", "scopes": ["admin"],
            "roles": ["admin"], "sha256": "a" * 64, "status": ["active", "pending", "deleted"], "after_key": None,
            "after_id": None, "page_limit": 10, "page_offset": 0, "if_match": None, "base_version": None,
            "idempotency_key": None, "expires_at": None, "run_at": None, "search": None, "after": None, "level": None,
@@ -47,6 +47,7 @@ def filled(db):
     tenant.one("file_create", storage_key="s", name="f.txt", extension="txt", content_type="text/plain", size=1,
                sha256="a" * 64)
     tenant.one("api_key_create", name="k", key_hash=bytes(range(32)), key_prefix="mrk_", scopes=["admin"])
+    tenant.one("secret_create", name="x", sealed=bytes(40), secrets_max=10)
     Tenant(db, "second")
     return w
 
@@ -97,7 +98,7 @@ def test_without_a_tenant_nothing(db, filled, name):
 READS = [n for n in API if HEADERS[n].flags[0] == "read" or n in (
     "workflow_update", "workflow_delete", "workflow_pause", "workflow_resume", "workflow_cancel", "workflow_execute",
     "workflow_bulk_execute", "run_cancel", "run_pause", "run_resume", "run_retry", "step_retry", "workflow_step_retry",
-    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate")]
+    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate", "secret_update", "secret_delete")]
 
 
 @pytest.mark.parametrize("name", READS)
@@ -112,7 +113,7 @@ def test_another_tenant_is_not_there(db, filled, name):
 
 def test_a_forged_tenant_is_refused(db, filled):
     """The tenant in the statement's parameters can't differ from the unit's."""
-    for name in ("workflow_create", "file_create", "audit_refused", "event_publish", "idempotency_begin"):
+    for name in ("workflow_create", "file_create", "audit_refused", "secret_create", "event_publish", "idempotency_begin"):
         values = values_for(HEADERS[name], tenant_id=1, idempotency_key="x")
         with pytest.raises(DatabaseError) as e:
             db.run(name, 2, **values)

@@ -306,6 +306,24 @@ static void rotation(void **state)
 	assert_true(mr_seal_keys_ready(f->keys));
 }
 
+static void digests(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char one[32], two[32];
+	char text[1024] = "";
+
+	assert_int_equal(mr_seal_digest(f->keys, MR_STR("text"), one), 0);
+	assert_int_equal(mr_seal_digest(f->keys, MR_STR("text"), two), 0);
+	assert_memory_equal(one, two, sizeof(one));
+	assert_int_equal(mr_seal_digest(f->keys, MR_STR("texu"), two), 0);
+	assert_memory_not_equal(one, two, sizeof(one));
+	add_key(text, "");
+	write_file(f->path, 0600, text);
+	assert_int_equal(mr_seal_keys_refresh(f->keys, NULL), 0);
+	assert_int_equal(mr_seal_digest(f->keys, MR_STR("text"), two), 0);
+	assert_memory_not_equal(one, two, sizeof(one));
+}
+
 static void no_file(void **state)
 {
 	struct fixture *f = *state;
@@ -400,6 +418,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rotation, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(digests, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(files_that_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_keys, set_up, tear_down),

@@ -219,6 +219,7 @@ redis_url = redis://:$(secret redis)@127.0.0.1:$REDIS_PORT
 socket_dir = $RUN
 file_store = $STATE/files
 keys_dir = $STATE/keys
+secrets_key_file = $STATE/secrets/seal.key
 nginx_listen = 127.0.0.1
 nginx_http_port = $HTTP_PORT
 nginx_https_port = $HTTPS_PORT
@@ -439,6 +440,8 @@ case $command in
 start)
   prepare
   config
+  [ -s "$STATE/secrets/seal.key" ] ||
+    as "$INST/sbin/millrace-admin" secrets-key create --config "$CONF" >/dev/null
   if [ $# = 0 ]; then start_all; else for s in "$@"; do start_one "$s"; done; fi
   ;;
 stop)
