@@ -49,8 +49,11 @@ static const struct command commands[] = {
 	    "puts a new key first, or the staged one; --stage: makes one known before it is used" },
 	{ "settings", mr_admin_settings, false, "sample markdown", "--sample | --markdown",
 	    "prints a sample configuration, or its reference page" },
-	{ "tenant create", mr_admin_tenant_create, true, "name=", "--name NAME",
-	    "makes a tenant; one that exists is left alone" },
+	{ "tenant create", mr_admin_tenant_create, true, "name= platform",
+	    "--name NAME [--platform]",
+	    "makes a tenant; one that exists is left alone; --platform: its administrators keep "
+	    "all "
+	    "tenants" },
 	{ "token", mr_admin_token, false,
 	    "issuer= audience= subject= key-file= expires= scope= roles= name= tenant=",
 	    "--issuer ISS --audience AUD --subject SUB --key-file FILE [--name NAME] [--tenant "

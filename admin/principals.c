@@ -87,18 +87,25 @@ static struct mr_str query_id(
 	return mr_str(PQgetvalue(r, 0, 0)); /* lives as long as the arena */
 }
 
-static struct mr_str tenant_id(struct mr_admin *a, const char *name)
+static struct mr_str make_tenant(struct mr_admin *a, const char *name, bool platform)
 {
 	PGresult *r = NULL;
 
 	if (mr_admin_query(a, MR_SQL_ADMIN_TENANT_CREATE,
-	        (struct mr_admin_bind[]){ { "name", mr_str(name) }, { NULL, MR_STR_NONE } },
+	        (struct mr_admin_bind[]){ { "name", mr_str(name) },
+	            { "platform", platform ? MR_STR("true") : MR_STR_NONE },
+	            { NULL, MR_STR_NONE } },
 	        &r) != 0 ||
 	    PQntuples(r) != 1)
 		return MR_STR_NONE;
 	if (mr_pg_bool(r, 0, "created"))
 		(void)fprintf(stderr, "millrace-admin: made tenant %s\n", name);
 	return mr_pg_text(r, 0, "tenant_id");
+}
+
+static struct mr_str tenant_id(struct mr_admin *a, const char *name)
+{
+	return make_tenant(a, name, false);
 }
 
 /* The service principal of that name with the roles and scopes of the command line. */
@@ -116,7 +123,8 @@ static struct mr_str principal_id(struct mr_admin *a, struct mr_str tenant, cons
 int mr_admin_tenant_create(struct mr_admin *a)
 {
 	const char *name = mr_admin_need(a, "name");
-	struct mr_str id = name != NULL ? tenant_id(a, name) : MR_STR_NONE;
+	bool platform = mr_admin_opt(a, "platform") != NULL;
+	struct mr_str id = name != NULL ? make_tenant(a, name, platform) : MR_STR_NONE;
 
 	if (id.p == NULL)
 		return 1;

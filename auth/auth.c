@@ -170,6 +170,7 @@ static int from_row(const PGresult *r, enum kind kind, struct mr_principal **ret
 	p.scopes = mr_words_from_array(mr_pg_text(r, 0, "scopes"), mr_scopes_add);
 	p.roles = mr_words_from_array(p.roles_text, mr_roles_add);
 	p.expires_at_us = mr_pg_i64(r, 0, "expires_us", 0);
+	p.is_platform = mr_pg_bool(r, 0, "is_platform");
 	*ret = mr_principal_create(&p);
 	return *ret == NULL ? MR_E_NOMEM : 0;
 }
@@ -311,6 +312,7 @@ static int principal_of_token(const PGresult *r, const struct mr_issuer *issuer,
 	p.id = mr_pg_i64(r, 0, "principal_id", 0);
 	p.tenant_id = mr_pg_i64(r, 0, "tenant_id", 0);
 	p.name = mr_pg_text(r, 0, "name");
+	p.is_platform = mr_pg_bool(r, 0, "is_platform");
 	p.scopes = mr_words_from_array(mr_pg_text(r, 0, "scopes"), mr_scopes_add);
 	p.roles_text = mr_pg_text(r, 0, "roles");
 	p.groups_text = mr_pg_text(r, 0, "groups");

@@ -25,6 +25,7 @@ struct mr_principal {
 	int64_t credential_id; /* the API key's id, else 0 */
 	unsigned scopes;       /* what the credential allows, closed under "holds" */
 	unsigned roles;
+	bool is_platform;          /* of the platform's tenant, whose admins keep all tenants */
 	struct mr_str roles_text;  /* "{editor,operator}": array literal for SQL */
 	struct mr_str groups_text; /* likewise */
 	int64_t expires_at_us;     /* 0: never */

@@ -32,6 +32,7 @@ enum reserved {
 	PRINCIPAL_GROUPS,
 	PRINCIPAL_SCOPES,
 	PRINCIPAL_IS_ADMIN,
+	CREDENTIAL_ID,
 	CORRELATION_ID,
 	TRACEPARENT,
 	REMOTE_ADDRESS,
@@ -57,6 +58,7 @@ static const char *const reserved_names[RESERVED] = {
 	[PRINCIPAL_GROUPS] = "principal_groups",
 	[PRINCIPAL_SCOPES] = "principal_scopes",
 	[PRINCIPAL_IS_ADMIN] = "principal_is_admin",
+	[CREDENTIAL_ID] = "credential_id",
 	[CORRELATION_ID] = "correlation_id",
 	[TRACEPARENT] = "traceparent",
 	[REMOTE_ADDRESS] = "remote_address",
@@ -171,6 +173,8 @@ static struct mr_str principal_value(struct mr_request *r, enum reserved which)
 		return p->groups_text;
 	case PRINCIPAL_SCOPES:
 		return scopes_text(p->scopes);
+	case CREDENTIAL_ID:
+		return number(r, p->credential_id);
 	default:
 		return (p->roles & MR_ROLE_ADMIN) != 0 ? MR_STR("true") : MR_STR("false");
 	}

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fcgi/access.h"
 #include "fcgi/bind.h"
 #include "fcgi/correlation.h"
 #include "fcgi/envelope.h"
@@ -194,19 +195,39 @@ static void note_refusal(struct mr_request *r)
 	(void)ignored; /* what it answered is replaced by the refusal */
 }
 
+/* Whether the caller made what the path names. False as well once the answer is decided. */
+static bool owns(struct mr_request *r)
+{
+	const struct mr_route_vars *vars = r->call->vars;
+	struct mr_pair extra[] = { { MR_STR("id"), MR_STR_NONE }, { MR_STR_NONE, MR_STR_NONE } };
+	const PGresult *result;
+
+	if (vars->len == 0 || vars->vars[0].kind != MR_VAR_ID ||
+	    mr_id_parse(r->path_vars[0], vars->vars[0].id_prefix, &extra[0].value) < 0)
+		return false;
+	return mr_unit_run(r, r->route->owner, extra, &result) == 0 && PQntuples(result) > 0 &&
+	       mr_pg_bool(result, 0, "is_owner");
+}
+
 static bool authorise(struct mr_request *r)
 {
-	const struct mr_principal *p = r->principal;
+	unsigned lacks = mr_access_lacks(r->route, r->principal);
 
-	if (r->route->scope == MR_SCOPE_NONE)
+	if (lacks == MR_ACCESS_ROLE && r->route->owner != MR_SQL_NONE) {
+		if (owns(r))
+			return true;
+		if (r->status != 0)
+			return false;
+	}
+	if (lacks == 0)
 		return true;
-	if ((p->scopes & r->route->scope) == 0)
+	if ((lacks & MR_ACCESS_SCOPE) != 0)
 		mr_fault_add(&r->faults, MR_STR("scope"), "forbidden", "must hold %s",
 		    mr_scope_name(r->route->scope));
-	if (r->route->roles != 0 && (p->roles & r->route->roles) == 0)
+	if ((lacks & MR_ACCESS_ROLE) != 0)
 		fault_roles(r, r->route->roles);
-	if (r->faults.count == 0)
-		return true;
+	if ((lacks & MR_ACCESS_PLATFORM) != 0)
+		mr_fault_add(&r->faults, MR_STR("tenant"), "forbidden", "must be the platform's");
 	note_refusal(r);
 	return refuse(r, MR_ERR_FORBIDDEN);
 }

@@ -48,6 +48,9 @@ struct mr_route {
 	                   * version a number from 1, any other one text */
 	enum mr_scope scope;
 	unsigned roles; /* any of these is needed beside the scope; 0: none */
+	/* asks whether the caller made what the path's id names: then no role is needed; or none */
+	enum mr_sql owner;
+	bool platform; /* only for callers of the platform's tenant */
 	enum mr_rate_class rate;
 	enum mr_schema in; /* MR_SCHEMA_NONE: no body is read */
 	bool in_optional;  /* an absent body is taken as {} */

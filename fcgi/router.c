@@ -16,6 +16,9 @@ static const struct {
 	{ "api-keys", "api_key_id", "key" },
 	{ "events", "event_id", "event" },
 	{ "sagas", "saga_id", "saga" },
+	{ "users", "user_id", "user" },
+	{ "groups", "group_id", "group" },
+	{ "tenants", "tenant_id", "tenant" },
 };
 
 struct node {

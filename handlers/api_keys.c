@@ -112,13 +112,6 @@ int mr_handler_api_key_rotate(struct mr_request *r)
 	return with_new_key(r);
 }
 
-int mr_handler_api_key_change(struct mr_request *r)
-{
-	mr_dispatch_sql(r, r->route->sql, NULL);
-	tell_workers(r);
-	return 0;
-}
-
 int mr_handler_api_key_delete(struct mr_request *r)
 {
 	int64_t id;
@@ -128,5 +121,5 @@ int mr_handler_api_key_delete(struct mr_request *r)
 		mr_response_problem(r, MR_ERR_API_KEY_IN_USE, "%s", "");
 		return 0;
 	}
-	return mr_handler_api_key_change(r);
+	return mr_handler_access_change(r);
 }

@@ -12,7 +12,6 @@
 int mr_handler_api_key_create(struct mr_request *r);
 int mr_handler_api_key_rotate(struct mr_request *r);
 int mr_handler_api_key_delete(struct mr_request *r);
-int mr_handler_api_key_change(struct mr_request *r);
 
 /* bulk.c */
 int mr_handler_runs_bulk(struct mr_request *r);
@@ -34,6 +33,10 @@ int mr_handler_file_create(struct mr_request *r);
 int mr_handler_file_content(struct mr_request *r);
 int mr_handler_file_delete(struct mr_request *r);
 int mr_handler_step_output(struct mr_request *r); /* which may lie in the file store */
+
+/* people.c */
+int mr_handler_access_change(struct mr_request *r); /* of users, groups, tenants, keys */
+int mr_handler_me(struct mr_request *r);
 
 /* sagas.c */
 int mr_handler_saga_start(struct mr_request *r);

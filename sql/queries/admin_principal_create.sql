@@ -5,6 +5,7 @@
 -- flags:   write system
 insert into principals (tenant_id, name, kind, roles, groups, scopes)
 values (:tenant_id, :name, :kind, :roles, :groups, :scopes)
-on conflict (tenant_id, name) do update
-set kind = excluded.kind, roles = excluded.roles, groups = excluded.groups, scopes = excluded.scopes, updated_at = now()
+on conflict (tenant_id, name) where deleted_at is null do update
+set kind = excluded.kind, roles = excluded.roles, groups = excluded.groups, scopes = excluded.scopes, updated_at = now(),
+	revision = principals.revision + 1
 returning id as principal_id

@@ -38,6 +38,13 @@ def other(stack, recorder):
 
 
 @pytest.fixture(scope="session")
+def platform(stack, recorder):
+    """An administrator of the platform's tenant."""
+    stack.admin("tenant", "create", "--name", "platform", "--platform")
+    return stack.client(tenant="platform", scopes="admin", roles="admin")
+
+
+@pytest.fixture(scope="session")
 def things(admin):
     return Things(admin)
 

@@ -82,6 +82,13 @@ def test_changing(admin, stack):
     assert admin.post(f"{path}/rotate", headers=stale).status_code == 412
 
 
+def test_two_keys_of_one_name(admin):
+    taken, other = make(admin), make(admin)
+    for answer in (admin.post(KEYS, {"name": taken["name"], "scopes": ["read-only"]}),
+                   admin.patch(f"{KEYS}/{other['id']}", {"name": taken["name"]})):
+        assert answer.status_code == 409 and answer.json()["error_code"] == "CONFLICT"
+
+
 def test_an_expired_key_is_no_key(admin, stack):
     made = make(admin, expires_at="2020-01-01T00:00:00Z")
     assert stack.with_key(made["key"]).get("/api/v1/workflows").status_code == 401

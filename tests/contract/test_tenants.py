@@ -10,12 +10,15 @@ def owned(admin, things):
     key = admin.ok("POST", "/api/v1/api-keys", json={"name": "mine", "scopes": ["read-only"]})
     event = admin.ok("POST", "/api/v1/events/publish", json={"event_type": "mine"})
     saga = admin.ok("POST", "/api/v1/sagas/start", json={"saga_type": "mine", "input_data": {"workflow_id": things.quick}})
+    group = admin.ok("POST", "/api/v1/groups", json={"name": "mine too"})
+    user = admin.ok("POST", "/api/v1/users", json={"name": "mine too"})
+    tenant = admin.ok("GET", "/api/v1/me")["tenant"]["id"]
     secret = admin.ok("POST", "/api/v1/secrets", json={"name": "mine", "value": "of the first tenant"})
-    return {"secrets": secret["name"], "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
+    return {"secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
             "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
 
 
-KINDS = ("workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas", "secrets")
+KINDS = ("secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
 BODIES = {"put": {"description": "x"}, "patch": {"name": "x"}}
 
 
@@ -23,10 +26,6 @@ def body_for(method, path):
     if method == "PATCH" and "/runs/" in path:
         return {"parameters": {}}
     return BODIES.get(method.lower())
-
-
-def routes(document):
-    return [(m, p) for m, p, _ in document.operations() if "{" in p]
 
 
 def filled(path, owned):
@@ -44,33 +43,45 @@ def filled(path, owned):
 
 
 def test_every_route_says_not_found_to_another_tenant(recorder, other, owned, admin):
-    before = {k: admin.get(filled(f"/api/v1/{k}/{{id}}", owned)).text for k in ("workflows", "runs", "files", "api-keys", "secrets")}
-    for method, path in routes(recorder.document):
+    kinds = ("workflows", "runs", "files", "api-keys", "groups", "users", "secrets")
+    before = {k: admin.get(filled(f"/api/v1/{k}/{{id}}", owned)).text for k in kinds}
+    for method, path, operation in recorder.document.operations():
+        if "{" not in path:
+            continue
         body = body_for(method, path)
         answer = other.request(method, filled(path, owned), json=body)
+        if operation.get("x-platform"):
+            assert answer.status_code == 403, f"{method} {path}: {answer.status_code} {answer.text}"
+            continue
         assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
         assert answer.json()["error_code"].endswith("_NOT_FOUND")
     for kind, text in before.items():
         assert admin.get(filled(f"/api/v1/{kind}/{{id}}", owned)).text == text
 
 
-def test_ids_of_nothing(recorder, admin):
+def caller_for(operation, admin, platform):
+    return platform if operation.get("x-platform") else admin
+
+
+def test_ids_of_nothing(recorder, admin, platform):
     nothing = dict.fromkeys(KINDS, 9007199254740991)
     beyond = dict.fromkeys(nothing, "99999999999999999999")
     for ids in (nothing, beyond):
-        for method, path in routes(recorder.document):
+        for method, path, operation in recorder.document.operations():
+            if "{" not in path:
+                continue
             body = body_for(method, path)
-            answer = admin.request(method, filled(path, ids), json=body)
+            answer = caller_for(operation, admin, platform).request(method, filled(path, ids), json=body)
             assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
 
 
-def test_ids_that_are_none(recorder, admin):
+def test_ids_that_are_none(recorder, admin, platform):
     for word in ("abc", "1.5", "-1", "x_1", "%27%20or%201=1", "1%00", "%F0%9F%98%80"):
-        for method, path in routes(recorder.document):
-            if method != "GET" or "{secret}" in path:  # which takes names too
+        for method, path, operation in recorder.document.operations():
+            if method != "GET" or "{" not in path or "{secret}" in path:  # which takes names too
                 continue
             ids = dict.fromkeys(KINDS, word)
-            answer = admin.request(method, filled(path, ids))
+            answer = caller_for(operation, admin, platform).request(method, filled(path, ids))
             assert answer.status_code == 400, f"{method} {path} {word}: {answer.status_code} {answer.text}"
 
 

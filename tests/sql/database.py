@@ -106,9 +106,9 @@ class Database:
         for conn in self.conns.values():
             conn.close()
 
-    def run(self, name, tenant=None, /, order=None, role=None, **values):
+    def run(self, name, tenant=None, /, order=None, as_role=None, **values):
         """One unit: the tenant's setting and the statement, as its role. All rows."""
-        conn = self.conn(role or statements.role_of(name))
+        conn = self.conn(as_role or statements.role_of(name))
         conn.execute("begin")
         try:
             if tenant is not None:

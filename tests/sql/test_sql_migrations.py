@@ -18,6 +18,7 @@ def tables(conn):
 def fill(conn):
     conn.execute("""
         insert into tenants (name) values ('t');
+        insert into groups (tenant_id, name) values (1, 'g');
         insert into issuers (tenant_id, issuer, algorithm, key_name) values (1, 'i', 'HS256', 'k');
         insert into principals (tenant_id, name) values (1, 'p');
         insert into api_keys (tenant_id, principal_id, name, prefix, hash, scopes, roles)
@@ -60,7 +61,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 25
+        assert len(tables(conn)) == 26
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

@@ -44,7 +44,8 @@ FACTS = table("engine/core/facts.def", r'^MR_FACT\(\w+, "([\w.]+)"\)')
 COMMANDS = table("engine/commands.c", r'^\t\{ "(\w+)", MR_RUN_EVENT_')
 RUN_STATUSES = names("engine/core/run.c", "status_names")
 STATUSES = {"runs": RUN_STATUSES, "workflows": names("handlers/routes.c", "workflow_statuses"),
-            "api_keys": names("handlers/routes.c", "key_statuses")}
+            "api_keys": names("handlers/routes.c", "key_statuses"), "tenants": names("handlers/routes.c", "tenant_statuses"),
+            "principals": names("handlers/routes.c", "user_statuses")}
 STEP_STATUSES = names("engine/core/run.c", "mr_step_status_names")
 SPAWN = table("engine/spawn.c", r'mr_str_eqz\(job->code, "(\w+)"\)')
 KINDS = {"journal": FACTS, "run_commands": COMMANDS, "run_waits": {"event", "child"}, "principals": {"user", "service"}}

@@ -91,7 +91,9 @@ static void statuses(void **state)
 		if (r->method == MR_POST &&
 		    (strcmp(end, "/workflows") == 0 || strcmp(end, "/files") == 0 ||
 		        strcmp(end, "/api-keys") == 0 || strcmp(end, "/secrets") == 0 ||
-		        strcmp(end, "/publish") == 0 || strcmp(end, "/start") == 0))
+		        strcmp(end, "/publish") == 0 || strcmp(end, "/groups") == 0 ||
+		        strcmp(end, "/tenants") == 0 || strcmp(end, "/users") == 0 ||
+		        strcmp(end, "/start") == 0))
 			want = 201;
 		if (r->out.status != want)
 			fail_msg("%s: %u, not %u", r->path, r->out.status, want);
@@ -105,6 +107,50 @@ static bool is_computing(const struct mr_route *r)
 	       strcmp(r->path, "/api/v1/expressions/evaluate") == 0;
 }
 
+/* What decides who may do what is for administrators. */
+static bool is_of_access(const struct mr_route *r)
+{
+	static const char *const paths[] = { "/api/v1/api-keys", "/api/v1/groups",
+		"/api/v1/tenants", "/api/v1/users" };
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(paths); i++) {
+		if (strncmp(r->path, paths[i], strlen(paths[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void access_is_for_administrators(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < mr_routes_len; i++) {
+		const struct mr_route *r = &mr_routes[i];
+
+		if (is_of_access(r) && r->roles != MR_ROLE_ADMIN)
+			fail_msg("%s: others than administrators", r->path);
+		if (r->platform != (strncmp(r->path, "/api/v1/tenants", 15) == 0))
+			fail_msg("%s: the platform's, or not, without a reason", r->path);
+	}
+}
+
+/* Who made a thing may change it: a statement that says so goes with a row that wants roles. */
+static void owners_are_asked_for(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < mr_routes_len; i++) {
+		const struct mr_route *r = &mr_routes[i];
+		const struct mr_route_vars *vars = mr_router_vars(router, r);
+
+		if (r->owner == MR_SQL_NONE)
+			continue;
+		if (r->roles == 0 || vars->len == 0 || vars->vars[0].kind != MR_VAR_ID)
+			fail_msg("%s: nothing to own, or no need to", r->path);
+		if ((mr_stmts[r->owner].flags & MR_STMT_WRITE) != 0 ||
+		    mr_stmt_param_find(&mr_stmts[r->owner], "id") < 0)
+			fail_msg("%s: its owner's statement", r->path);
+	}
+}
+
 static void scopes(void **state)
 {
 	(void)state;
@@ -113,7 +159,7 @@ static void scopes(void **state)
 		enum mr_scope want =
 		    r->method == MR_GET ? MR_SCOPE_READ_ONLY : MR_SCOPE_WORKFLOW_MANAGEMENT;
 
-		if (strstr(r->path, "api-keys") != NULL)
+		if (is_of_access(r))
 			want = MR_SCOPE_ADMIN;
 		/* even their names are for those who may use them */
 		if (strstr(r->path, "secrets") != NULL)
@@ -242,6 +288,8 @@ int main(void)
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(scopes),
+		cmocka_unit_test(access_is_for_administrators),
+		cmocka_unit_test(owners_are_asked_for),
 		cmocka_unit_test(errors_are_sorted_and_404s_lead),
 		cmocka_unit_test(every_parameter_has_a_source),
 		cmocka_unit_test(every_variable_and_argument_is_used),

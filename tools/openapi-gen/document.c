@@ -146,9 +146,12 @@ static struct json_object *tags(void)
 		{ "executions", "Runs under the names and addresses of older clients." },
 		{ "expressions", "Expressions of definitions, to be tried out." },
 		{ "files", "Files that workflows work on." },
+		{ "groups", "Who belongs together, and the roles that gives." },
 		{ "runs", "Executions of workflows, and their history." },
 		{ "sagas", "Runs whose steps are undone when they fail." },
 		{ "system", "Health, metrics, this document." },
+		{ "tenants", "The customers, for the platform's administrators." },
+		{ "users", "People and programs of the tenant, and who one is oneself." },
 		{ "workflows", "Definitions, their versions, and starting them." },
 	};
 	struct json_object *all = json_object_new_array();

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fcgi/access.h"
 #include "fcgi/args.h"
 #include "lib/pg.h"
 #include "tools/openapi-gen/document.h"
@@ -571,14 +572,6 @@ static struct json_object *role_names(unsigned roles)
 	return all;
 }
 
-static const char *rate_name(enum mr_rate_class c)
-{
-	static const char *const names[] = { "exempt", "templates", "workflow_creation",
-		"workflow_execution", "monitoring", "standard" };
-
-	return names[c];
-}
-
 struct json_object *mr_document_operation(
     const struct mr_route *r, const struct mr_route_vars *vars)
 {
@@ -603,6 +596,10 @@ struct json_object *mr_document_operation(
 		mr_puts(o, "x-scope", mr_scope_name(r->scope));
 	if (r->roles != 0)
 		mr_put(o, "x-roles", role_names(r->roles));
-	mr_puts(o, "x-rate-class", rate_name(r->rate));
+	if (r->owner != MR_SQL_NONE)
+		mr_put(o, "x-owner", json_object_new_boolean(true));
+	if (r->platform)
+		mr_put(o, "x-platform", json_object_new_boolean(true));
+	mr_puts(o, "x-rate-class", mr_rate_class_name(r->rate));
 	return o;
 }
