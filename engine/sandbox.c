@@ -430,10 +430,13 @@ static int spawn_with(struct mr_sandbox_process *x, const int fds[4], unsigned f
 static int spawn(struct mr_sandbox_process *x)
 {
 	bool with_filter = x->pool->fence == MR_FENCE_NAMESPACES;
+	bool to_file = x->job->output_fd > 0;
 	int fds[4] = { x->job->input_fd, -1, -1, -1 };
 	int r = UV_EMFILE;
 
-	fds[1] = make_pipe(x, &x->out);
+	if (to_file)
+		x->out_ended = true;
+	fds[1] = to_file ? x->job->output_fd : make_pipe(x, &x->out);
 	fds[2] = make_pipe(x, &x->err);
 	if (with_filter)
 		fds[3] = filter_file(x->pool);
@@ -441,7 +444,7 @@ static int spawn(struct mr_sandbox_process *x)
 		(void)lseek(fds[0], 0, SEEK_SET); /* a pipe has no offset: fine */
 	if (fds[1] >= 0 && fds[2] >= 0 && (fds[3] >= 0 || !with_filter))
 		r = spawn_with(x, fds, with_filter ? 4 : 3);
-	for (int i = 1; i < 4; i++) {
+	for (int i = to_file ? 2 : 1; i < 4; i++) {
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
 	}
@@ -459,7 +462,8 @@ static void start_process(struct mr_sandbox_process *x)
 	x->pool->queued--;
 	x->pool->running++;
 	x->state = PROCESS_RUNNING;
-	(void)uv_read_start((uv_stream_t *)&x->out, give_buffer, on_output);
+	if (!x->out_ended)
+		(void)uv_read_start((uv_stream_t *)&x->out, give_buffer, on_output);
 	(void)uv_read_start((uv_stream_t *)&x->err, give_buffer, on_diagnostics);
 }
 

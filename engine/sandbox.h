@@ -1,7 +1,8 @@
 /*
  * Helper programs that read foreign files, fenced in: bubblewrap's namespaces (no network, no
  * file but a read-only /usr), a seccomp filter, resource limits, a wall clock. A helper gets its
- * input as standard input and answers on standard output; nothing else goes in or out. The pool
+ * input as standard input and answers on standard output, into memory or into a file that is
+ * given to it open; nothing else goes in or out. The pool
  * runs a few at a time and queues the rest. Everything on the loop's thread.
  */
 #ifndef MR_ENGINE_SANDBOX_H
@@ -34,8 +35,9 @@ struct mr_sandbox_job {
 	const char *argv[MR_SANDBOX_ARGS + 1]; /* NULL-terminated; [0] a program in /usr/bin, or */
 	bool own_program;                      /* one of ours, by its bare name */
 	int input_fd; /* becomes standard input; stays the caller's, needed until start; -1: none */
+	int output_fd; /* > 0: standard output goes there, not into output; stays the caller's */
 	int64_t timeout_us;                     /* waiting in the queue counts too; > 0 */
-	size_t max_output;                      /* standard output */
+	size_t max_output;                      /* standard output, there or in output */
 	size_t memory_bytes;                    /* address space */
 	void (*done)(struct mr_sandbox_job *j); /* once, on the loop, never from inside submit */
 	void *ctx;

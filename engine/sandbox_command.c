@@ -8,7 +8,7 @@
 #include "engine/sandbox_private.h"
 
 #define INSIDE_DIR "/run/millrace" /* where our own programs appear inside */
-#define FILE_BYTES 16777216        /* largest file a helper may write in its own /tmp */
+#define FILE_BYTES 16777216        /* largest file a helper may write, unless it is its output */
 #define TMP_BYTES  "33554432"
 
 static const char *const namespaces[] = {
@@ -112,7 +112,8 @@ static void add_limits(struct mr_sandbox_command *cmd, const struct mr_sandbox_j
 	if (j->memory_bytes > 0)
 		(void)snprintf(cmd->limits[n++], 48, "--as=%zu", j->memory_bytes);
 	(void)snprintf(cmd->limits[n++], 48, "--cpu=%u:%u", cpu_seconds, cpu_seconds + 1);
-	(void)snprintf(cmd->limits[n++], 48, "--fsize=%d", FILE_BYTES);
+	(void)snprintf(cmd->limits[n++], 48, "--fsize=%zu",
+	    j->output_fd > 0 && j->max_output > FILE_BYTES ? j->max_output : (size_t)FILE_BYTES);
 	if (fence == MR_FENCE_NAMESPACES) /* counted per namespace; else all of our user's */
 		(void)snprintf(cmd->limits[n++], 48, "--nproc=32");
 	for (size_t i = 0; i < n; i++)

@@ -234,6 +234,8 @@ const struct mr_route mr_routes[] = {
 	    .out = { 200, MR_SCHEMA_FILE, NULL },
 	    .sql = MR_SQL_FILE_LIST,
 	    .envelope = MR_ENVELOPE_LIST,
+	    .args = MR_ARGS({ .name = "run_id", .type = MR_ARG_ID, .id_prefix = "run",
+		.doc = "Only files that steps of this run made." }),
 	    .tag = "files",
 	    .summary = "The tenant's files.",
 	},

@@ -12,6 +12,7 @@
 
 #include "lib/clock.h"
 #include "lib/error.h"
+#include "lib/sums.h"
 
 #define BUF_SIZE  (128u * 1024u)
 #define RANDOM    16u /* bytes of a file's name */
@@ -150,16 +151,11 @@ int mr_store_write(struct mr_store_file *f, struct mr_str piece)
 	return 0;
 }
 
-int mr_store_commit(struct mr_store_file *f)
+/* What is written gets its name, and both are on disk. */
+static int settle(struct mr_store_file *f)
 {
-	unsigned char sum[MR_SHA256_LEN];
-	int r = flush(f);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (EVP_DigestFinal_ex(f->digest, sum, NULL) != 1)
-		return MR_E_NOMEM;
-	mr_hex(sum, sizeof(sum), f->sha256);
 	if (fsync(f->fd) != 0 || close(f->fd) != 0)
 		return io_error(f);
 	f->fd = -1;
@@ -173,6 +169,41 @@ int mr_store_commit(struct mr_store_file *f)
 	r = io_error(f);
 	(void)unlink(f->path); /* nothing refers to it */
 	return r;
+}
+
+int mr_store_commit(struct mr_store_file *f)
+{
+	unsigned char sum[MR_SHA256_LEN];
+	int r = flush(f);
+
+	if (r < 0)
+		return r;
+	if (EVP_DigestFinal_ex(f->digest, sum, NULL) != 1)
+		return MR_E_NOMEM;
+	mr_hex(sum, sizeof(sum), f->sha256);
+	return settle(f);
+}
+
+int mr_store_adopt(struct mr_store_file *f)
+{
+	struct mr_sums sums;
+	struct stat st;
+	int fd, r;
+
+	if (fstat(f->fd, &st) != 0)
+		return io_error(f);
+	if ((uint64_t)st.st_size > f->max)
+		return MR_E_LIMIT;
+	fd = open(f->tmp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return io_error(f);
+	r = mr_sums_of(fd, st.st_size, 1u << MR_SUM_SHA256, NULL, NULL, &sums);
+	(void)close(fd); /* only read from */
+	if (r < 0)
+		return r;
+	f->size = (uint64_t)st.st_size;
+	memcpy(f->sha256, sums.hex[MR_SUM_SHA256], sizeof(f->sha256));
+	return settle(f);
 }
 
 void mr_store_end(struct mr_store_file *f)

@@ -35,6 +35,9 @@ int mr_store_begin(
 int mr_store_write(struct mr_store_file *f, struct mr_str piece) MR_MUST_CHECK;
 /* Syncs file and folder: after 0 the file survives a power cut. */
 int mr_store_commit(struct mr_store_file *f) MR_MUST_CHECK;
+/* The same for what another process has written to FD, all of it. MR_E_LIMIT, MR_E_IO, MR_E_NOMEM.
+ */
+int mr_store_adopt(struct mr_store_file *f) MR_MUST_CHECK;
 /* Gives everything back; an unfinished file is removed. May follow each of the above. */
 void mr_store_end(struct mr_store_file *f);
 /* Opens the file of KEY for reading, part by part, so that no link leads out of ROOT. A descriptor,

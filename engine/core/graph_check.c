@@ -380,6 +380,16 @@ void mr_graph_check_delay(struct mr_compile *c, const struct mr_value *config, s
 		    "a delay needs \"seconds\" or \"until\"");
 }
 
+void mr_graph_check_file(struct mr_compile *c, const struct mr_value *config, struct mr_str path)
+{
+	const struct mr_value *action = mr_graph_get(config, "action");
+
+	if (action != NULL && action->kind == MR_VALUE_STRING &&
+	    mr_str_ieqz(action->s, "convert") && mr_graph_get(config, "to") == NULL)
+		mr_graph_fault(c, mr_graph_pathz(c, path, "to"), "required",
+		    "\"convert\" needs the format \"to\" which: json, csv, txt or png");
+}
+
 void mr_graph_check_notification(
     struct mr_compile *c, const struct mr_value *config, struct mr_str path)
 {

@@ -9,9 +9,9 @@ static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", 
 	NULL };
 static const char *const levels[] = { "debug", "info", "warning", "warn", "error", "critical",
 	NULL };
-static const char *const file_actions[] = { "validate", "extract", "ocr_extract", "checksum",
-	NULL };
-static const char *const later_file_actions[] = { "convert", NULL };
+static const char *const file_actions[] = { "validate", "extract", "ocr_extract", "convert",
+	"checksum", NULL };
+static const char *const formats[] = { "json", "csv", "txt", "png", NULL };
 static const char *const channels[] = { "webhook", "log", NULL };
 static const char *const later_channels[] = { "email", "slack", NULL };
 
@@ -33,11 +33,7 @@ static const struct mr_config_row http_rows[] = {
 };
 
 static const struct mr_config_row file_rows[] = {
-	{ .name = "action",
-	    .kind = K_WORD,
-	    .required = true,
-	    .words = file_actions,
-	    .later = later_file_actions },
+	{ .name = "action", .kind = K_WORD, .required = true, .words = file_actions },
 	{ .name = "file_id", .kind = K_ID, .required = true },
 	{ .name = "allowed_types", .kind = K_TEXT_LIST },
 	{ .name = "max_size_mb", .kind = K_NUMBER, .min = 0.000001, .max = 1048576 },
@@ -45,6 +41,10 @@ static const struct mr_config_row file_rows[] = {
 	{ .name = "fail_on_invalid", .kind = K_BOOL },
 	{ .name = "algorithm", .kind = K_TEXT_LIST },
 	{ .name = "expected", .kind = K_FULL_TEXT },
+	{ .name = "to", .kind = K_WORD, .words = formats },
+	{ .name = "delimiter", .kind = K_FULL_TEXT, .max = 16 },
+	{ .name = "header", .kind = K_BOOL },
+	{ .name = "name", .kind = K_FULL_TEXT, .max = 255 },
 };
 
 static const struct mr_config_row conditional_rows[] = {
@@ -163,7 +163,7 @@ struct config_type {
 
 static const struct config_type types[] = {
 	[MR_STEP_HTTP_REQUEST] = { ROWS(http_rows), .check = mr_graph_check_http },
-	[MR_STEP_FILE_PROCESS] = { ROWS(file_rows) },
+	[MR_STEP_FILE_PROCESS] = { ROWS(file_rows), .check = mr_graph_check_file },
 	[MR_STEP_CONDITIONAL] = { ROWS(conditional_rows) },
 	[MR_STEP_DATA_TRANSFORM] = { ROWS(transform_rows) },
 	[MR_STEP_DELAY] = { ROWS(delay_rows), .check = mr_graph_check_delay },

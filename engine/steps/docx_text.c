@@ -22,6 +22,8 @@ static int read_document(struct archive *a, struct mr_buf *out)
 	while ((r = archive_read_data_block(a, &p, &len, &offset)) == ARCHIVE_OK) {
 		total += (int64_t)len;
 		mr_markup_feed(&m, (struct mr_str){ p, len });
+		if (m.has_declaration)
+			return MR_E_DENIED; /* it could name entities; no docx has one */
 		if (total > MAX_UNPACKED || mr_buf_failed(out))
 			return MR_E_LIMIT;
 	}
@@ -40,7 +42,8 @@ int mr_docx_text(struct archive *a, struct mr_buf *out)
 		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
 			return MR_E_INVALID; /* the end, too: no document in it */
 		name = archive_entry_pathname_utf8(e);
-		if (name != NULL && strcmp(name, "word/document.xml") == 0)
+		if (name != NULL && strcmp(name, "word/document.xml") == 0 &&
+		    archive_entry_filetype(e) == AE_IFREG)
 			return read_document(a, out);
 	}
 	return MR_E_LIMIT;

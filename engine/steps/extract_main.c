@@ -1,7 +1,7 @@
 /*
  * millrace-extract html|docx: the text of the file on standard input, on standard output. Run by
  * the engine inside its sandbox; it opens nothing itself. Exit: 0 done, 1 the file is no such
- * document or damaged, 2 wrong use, 3 too large.
+ * document or damaged, 2 wrong use, 3 too large, 4 its XML has a document type declaration.
  */
 #include <archive.h>
 #include <errno.h>
@@ -81,5 +81,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = write_all(mr_buf_str(&out));
 	mr_buf_done(&out);
+	if (r == MR_E_DENIED)
+		return 4;
 	return r == 0 ? 0 : r == MR_E_LIMIT || r == MR_E_NOMEM ? 3 : 1;
 }

@@ -221,7 +221,7 @@ static void on_image_text(struct mr_file_job *j)
 		finish_ocr(j, text, count_pages(text));
 }
 
-static void begin_image(struct mr_file_job *j)
+bool mr_file_picture_ok(struct mr_file_job *j)
 {
 	if (j->pixels == 0)
 		mr_file_fail(j, "validation", false,
@@ -233,6 +233,13 @@ static void begin_image(struct mr_file_job *j)
 	else if (j->is_cut)
 		mr_file_fail_cut(j);
 	else
+		return true;
+	return false;
+}
+
+static void begin_image(struct mr_file_job *j)
+{
+	if (mr_file_picture_ok(j))
 		run_tesseract(j, j->fd, on_image_text);
 }
 

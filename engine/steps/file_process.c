@@ -12,7 +12,7 @@
 #define JOB_ARENA  65536
 
 static const struct mr_file_action *const actions[] = { &mr_file_validate, &mr_file_extract,
-	&mr_file_ocr, &mr_file_checksum };
+	&mr_file_ocr, &mr_file_checksum, &mr_file_convert };
 
 /*
  * Thousands of steps may want to read files at once; each would hold a descriptor while it waits
@@ -42,7 +42,23 @@ static void leave_line(struct mr_file_job *j)
 	j->in_line = false;
 }
 
-static void free_job(struct mr_file_job *j)
+/* A file that is in the store and has no row: in a thread, it may be large. */
+static void removed(uv_fs_t *req)
+{
+	uv_fs_req_cleanup(req);
+	free(req);
+}
+
+static void remove_extra(uv_loop_t *loop, const char *path)
+{
+	uv_fs_t *req = malloc(sizeof(*req));
+
+	/* what can't be removed now is found by housekeeping */
+	if (req != NULL && uv_fs_unlink(loop, req, path, removed) < 0)
+		free(req);
+}
+
+void mr_file_free(struct mr_file_job *j)
 {
 	bool was_open = j->is_open;
 
@@ -55,6 +71,9 @@ static void free_job(struct mr_file_job *j)
 	mr_buf_done(&j->sizes);
 	mr_buf_done(&j->content);
 	mr_sandbox_job_done(&j->helper);
+	mr_store_end(&j->out);
+	if (j->out_is_extra)
+		remove_extra(j->loop, j->out.path);
 	j->arena = mr_arena_free(j->arena);
 	free(j);
 	if (was_open) {
@@ -67,7 +86,7 @@ void mr_file_finish(struct mr_file_job *j)
 {
 	struct mr_step_exec *x = j->x;
 
-	free_job(j);
+	mr_file_free(j);
 	x->impl = NULL;
 	x->done(x);
 }
@@ -135,6 +154,7 @@ void mr_file_run(struct mr_file_job *j, const char *const *argv, bool own_progra
 	mr_sandbox_job_done(&j->helper);
 	j->helper = (struct mr_sandbox_job){ .own_program = own_program,
 		.input_fd = fd,
+		.output_fd = j->output_fd,
 		.memory_bytes = memory,
 		.max_output = max_output,
 		.done = on_helper,
@@ -143,6 +163,7 @@ void mr_file_run(struct mr_file_job *j, const char *const *argv, bool own_progra
 		j->helper.argv[n] = argv[n];
 	j->helper.timeout_us = now < j->deadline_ns ? (int64_t)((j->deadline_ns - now) / 1000) : 1;
 	j->helper_done = done;
+	j->output_fd = 0;
 	if (mr_sandbox_submit(j->x->host->sandbox, &j->helper) < 0)
 		mr_file_fail(j, "limit", true, "The engine is out of memory.");
 }
@@ -161,6 +182,10 @@ static void fail_unreadable(struct mr_file_job *j, const char *what)
 	else if (j->helper.exit_code == 3 && j->helper.own_program)
 		mr_file_fail(
 		    j, "limit", false, "The %s unpacks to more than a step may read.", what);
+	else if (j->helper.exit_code == 4 && j->helper.own_program)
+		mr_file_fail(j, "validation", false,
+		    "The %s declares entities or a document type of its own, which is not read.",
+		    what);
 	else
 		mr_file_fail(j, "validation", false,
 		    "The file can't be read as %s: it is damaged, or something else.", what);
@@ -194,21 +219,39 @@ bool mr_file_helper_ok(struct mr_file_job *j, const char *what)
 
 /* ---- the file ---- */
 
-static void inspect(uv_work_t *work)
+static void in_thread(uv_work_t *work)
 {
-	mr_file_inspect(work->data);
+	struct mr_file_job *j = work->data;
+
+	j->in_thread(j);
 }
 
-static void on_inspected(uv_work_t *work, int status)
+static void after_thread(uv_work_t *work, int status)
 {
 	struct mr_file_job *j = work->data;
 
 	j->working = false;
-	if (j->x == NULL) { /* aborted meanwhile */
-		free_job(j);
-		return;
-	}
-	if (status != 0 || j->trouble == MR_FILE_NO_MEMORY)
+	if (j->x == NULL) /* aborted meanwhile */
+		mr_file_free(j);
+	else if (status != 0)
+		mr_file_fail(j, "limit", true, "The engine is out of memory.");
+	else
+		j->after_thread(j);
+}
+
+void mr_file_in_thread(
+    struct mr_file_job *j, void (*fn)(struct mr_file_job *j), void (*after)(struct mr_file_job *j))
+{
+	j->in_thread = fn;
+	j->after_thread = after;
+	j->working = true;
+	j->work.data = j;
+	(void)uv_queue_work(j->loop, &j->work, in_thread, after_thread); /* can't fail */
+}
+
+static void on_inspected(struct mr_file_job *j)
+{
+	if (j->trouble == MR_FILE_NO_MEMORY)
 		mr_file_fail(j, "limit", true, "The engine is out of memory.");
 	else if (j->trouble == MR_FILE_GONE)
 		mr_file_fail(j, "unavailable", true,
@@ -235,11 +278,9 @@ static void start_next(void)
 		struct mr_file_job *j = line.first;
 
 		leave_line(j);
-		j->is_open = j->working = true;
+		j->is_open = true;
 		line.open++;
-		j->work.data = j;
-		(void)uv_queue_work(
-		    j->x->host->loop, &j->work, inspect, on_inspected); /* can't fail */
+		mr_file_in_thread(j, mr_file_inspect, on_inspected);
 	}
 }
 
@@ -272,7 +313,7 @@ static void on_row(struct mr_pg_unit *u)
 
 	j->asking = false;
 	if (j->x == NULL) {
-		free_job(j);
+		mr_file_free(j);
 		return;
 	}
 	if (u->outcome != MR_PG_OK)
@@ -330,8 +371,8 @@ static int read_action(struct mr_step_exec *x, const struct mr_file_action **ret
 			return 0;
 		}
 	}
-	return mr_report_invalid(
-	    x, "config.action must be validate, extract, ocr_extract or checksum.");
+	return mr_report_invalid(x, "config.action must be validate, extract, ocr_extract, "
+	                            "convert or checksum.");
 }
 
 static struct mr_file_job *create_job(struct mr_step_exec *x)
@@ -340,7 +381,10 @@ static struct mr_file_job *create_job(struct mr_step_exec *x)
 
 	if (j == NULL)
 		return NULL;
-	j->fd = j->page_fd = -1;
+	j->fd = j->page_fd = j->out.fd = -1;
+	j->loop = x->host->loop;
+	j->x_tenant_id = x->tenant_id;
+	j->max_output = (uint64_t)x->host->settings->max_upload_bytes;
 	mr_buf_init(&j->text, MR_FILE_MAX_TEXT);
 	mr_buf_init(&j->installed, 8192);
 	mr_buf_init(&j->sizes, 65536);
@@ -353,7 +397,7 @@ static struct mr_file_job *create_job(struct mr_step_exec *x)
 	j->deadline_ns =
 	    uv_hrtime() + (uint64_t)(x->timeout_us > 0 ? x->timeout_us : TIMEOUT_US) * 1000;
 	if (j->store == NULL) {
-		free_job(j);
+		mr_file_free(j);
 		return NULL;
 	}
 	return j;
@@ -377,7 +421,7 @@ static int start(struct mr_step_exec *x)
 	j->file_id = file_id;
 	r = action->configure(j);
 	if (r < 0) {
-		free_job(j);
+		mr_file_free(j);
 		return r;
 	}
 	x->impl = j;
@@ -401,7 +445,7 @@ static void give_up(struct mr_step_exec *x)
 	if (j->in_line)
 		leave_line(j);
 	if (!j->working && !j->asking)
-		free_job(j);
+		mr_file_free(j);
 }
 
 const struct mr_step_runner mr_runner_file_process = {

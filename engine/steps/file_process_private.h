@@ -9,6 +9,7 @@
 #include "engine/steps/file_type.h"
 #include "engine/steps/report.h"
 #include "engine/steps/step.h"
+#include "lib/store.h"
 #include "lib/sums.h"
 
 #define MR_FILE_MAX_TEXT   (8u * 1024 * 1024) /* of one document */
@@ -19,6 +20,7 @@
 #define MR_FILE_LANGUAGES  128 /* bytes of "eng+deu" */
 
 struct mr_file_job;
+struct mr_file_conversion; /* file_convert.c */
 
 struct mr_file_action {
 	const char *name;
@@ -28,7 +30,8 @@ struct mr_file_action {
 	void (*begin)(struct mr_file_job *j);
 };
 
-extern const struct mr_file_action mr_file_validate, mr_file_extract, mr_file_ocr, mr_file_checksum;
+extern const struct mr_file_action mr_file_validate, mr_file_extract, mr_file_ocr, mr_file_checksum,
+    mr_file_convert;
 
 enum mr_file_trouble {
 	MR_FILE_FINE,
@@ -41,13 +44,14 @@ enum mr_file_trouble {
 
 struct mr_file_job {
 	struct mr_step_exec *x; /* NULL once aborted */
+	uv_loop_t *loop;
 	struct mr_arena *arena; /* the job's own */
 	const struct mr_file_action *action;
 	uint64_t deadline_ns;
 	/* the row */
 	int64_t file_id;
 	char tenant_text[24], file_text[24];
-	struct mr_str values[2];
+	struct mr_str values[9];
 	struct mr_pg_call call;
 	struct mr_pg_unit unit;
 	bool asking; /* PostgreSQL has the unit */
@@ -55,6 +59,8 @@ struct mr_file_job {
 	int64_t size;
 	/* the thread's work; its input */
 	uv_work_t work;
+	void (*in_thread)(struct mr_file_job *j);
+	void (*after_thread)(struct mr_file_job *j);
 	bool working;
 	bool in_line;
 	bool is_open;             /* counts among those that may hold their file open */
@@ -76,6 +82,7 @@ struct mr_file_job {
 	struct mr_buf installed; /* "eng osd" */
 	/* helpers */
 	struct mr_sandbox_job helper;
+	int output_fd; /* for the next one; 0: into memory */
 	void (*helper_done)(struct mr_file_job *j);
 	/* validate */
 	const struct mr_str *allowed;
@@ -86,6 +93,19 @@ struct mr_file_job {
 	struct mr_str expected;
 	enum mr_sum sum_kinds[MR_SUM_COUNT];
 	size_t sum_kinds_len;
+	/* convert */
+	const char *to;
+	const struct mr_file_conversion *conversion;
+	char delimiter[2]; /* "": by the file's name */
+	bool has_header;
+	int64_t x_tenant_id; /* for the thread, which must not look at X */
+	uint64_t max_output;
+	struct mr_str out_name, said;
+	struct mr_store_file out;
+	int out_result;
+	bool out_is_extra; /* in the store, without a row: to be removed */
+	int64_t out_id;
+	char run_text[24], execution_text[24], size_text[24];
 	/* ocr */
 	struct mr_str language;            /* as the config says */
 	char languages[MR_FILE_LANGUAGES]; /* as Tesseract says */
@@ -101,6 +121,8 @@ void mr_file_finish(struct mr_file_job *j);
 /* The same with a failure. */
 void mr_file_fail(struct mr_file_job *j, const char *type, bool retryable, const char *fmt, ...)
     MR_PRINTF(4, 5);
+/* Frees J; the execution is over, or has been aborted. */
+void mr_file_free(struct mr_file_job *j);
 /* For a file whose end is missing. */
 void mr_file_fail_cut(struct mr_file_job *j);
 /* Ends well with {content, word_count, size, file_id, file_name} and, unless 0, pages; LANGUAGE
@@ -111,6 +133,11 @@ void mr_file_finish_text(
 /* Runs ARGV (NULL-terminated; kept as pointers) on FD; DONE when it has ended. */
 void mr_file_run(struct mr_file_job *j, const char *const *argv, bool own_program, int fd,
     size_t memory, size_t max_output, void (*done)(struct mr_file_job *j));
+/* Runs FN in a uv thread, then AFTER on the loop, unless the execution is aborted before. */
+void mr_file_in_thread(
+    struct mr_file_job *j, void (*fn)(struct mr_file_job *j), void (*after)(struct mr_file_job *j));
+/* True when the image is of a known size that may be read. Else J has been ended. */
+bool mr_file_picture_ok(struct mr_file_job *j);
 /* True when the helper ended well with exit code 0. Else J has been ended with the error that says
  * so; WHAT is what it was to read, "PDF". */
 bool mr_file_helper_ok(struct mr_file_job *j, const char *what);

@@ -384,6 +384,7 @@ static void in_declared(struct mr_markup *m, char c)
 			return;
 		}
 	}
+	m->has_declaration = true;
 	m->state = c == '>' ? TEXT : DECLARATION;
 }
 

@@ -21,7 +21,10 @@ enum mr_markup_kind {
 
 struct mr_markup {
 	enum mr_markup_kind kind;
-	struct mr_buf *out; /* the caller's; its maximum is the limit on the text */
+	struct mr_buf *out;
+	bool has_declaration;
+	/* <!DOCTYPE …> or the like was passed over */ /* the caller's; its maximum is the limit
+	                                                  on the text */
 	unsigned state;
 	char name[MR_MARKUP_NAME]; /* of the tag, in lower case for HTML, without its prefix */
 	size_t name_len;

@@ -60,6 +60,7 @@ with made as (
 			'size', m.size,
 			'sha256', m.sha256,
 			'url', '/api/v1/files/' || m.id || '/content',
+			'run_id', m.run_id,
 			'created_by', m.created_by,
 			'created_at', ts(m.created_at),
 			'run_ids', r.ids,

@@ -28,6 +28,7 @@ with found as materialized (
 			'size', d.size,
 			'sha256', d.sha256,
 			'url', '/api/v1/files/' || d.id || '/content',
+			'run_id', d.run_id,
 			'created_by', d.created_by,
 			'created_at', ts(d.created_at),
 			'deleted_at', ts(d.deleted_at)) end as body,

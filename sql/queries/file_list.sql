@@ -1,6 +1,6 @@
 -- name:    file_list
 -- purpose: one page of the tenant's files, newest first
--- params:  search text?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
+-- params:  search text?, run_id int8?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
 -- order:   -created_at = f.created_at timestamptz, -id = f.created_at timestamptz, name = f.name text, -size = f.size int8
@@ -10,6 +10,7 @@ with page as materialized (
 	from files f
 	where f.deleted_at is null
 		and strpos(lower(f.name), lower(:search)) > 0 -- ?search
+		and f.run_id = :run_id -- ?run_id
 		and ({key}, f.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, f.id {dir}
 	limit :page_limit + 1
@@ -24,6 +25,7 @@ with page as materialized (
 		from files f
 		where f.deleted_at is null
 			and strpos(lower(f.name), lower(:search)) > 0 -- ?search
+			and f.run_id = :run_id -- ?run_id
 		limit 10001
 	) c
 )
@@ -37,6 +39,7 @@ select coalesce(json_agg(json_build_object(
 			'size', p.size,
 			'sha256', p.sha256,
 			'url', '/api/v1/files/' || p.id || '/content',
+			'run_id', p.run_id,
 			'created_by', p.created_by,
 			'created_at', ts(p.created_at)) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
 	case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,

@@ -15,6 +15,7 @@
 #include "engine/steps/step.h"
 #include "lib/digest.h"
 #include "lib/sums.h"
+#include "sql/sql_ids.h"
 #include "tests/unit/test.h"
 
 extern char **environ;
@@ -30,6 +31,12 @@ static struct {
 	uv_timer_t timer;
 	struct mr_pg_unit *unit;
 	int64_t tenant_id, file_id;
+	/* the row that a conversion made */
+	bool creates;
+	char out_key[80], out_name[256], out_type[64];
+	int64_t out_size, run_id;
+	enum mr_pg_outcome create_outcome;
+	const char *other_key; /* an attempt before made the same */
 } db;
 
 static void add_attr(PGresult *r, const char *const *names, int n)
@@ -47,6 +54,17 @@ static void set_value(PGresult *r, int column, const char *text)
 
 	(void)snprintf(copy, sizeof(copy), "%s", text);
 	assert_int_equal(PQsetvalue(r, 0, column, copy, (int)strlen(copy)), 1);
+}
+
+static PGresult *make_created(void)
+{
+	static const char *const names[] = { "file_id", "storage_key" };
+	PGresult *r = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+
+	add_attr(r, names, 2);
+	set_value(r, 0, "8");
+	set_value(r, 1, db.other_key != NULL ? db.other_key : db.out_key);
+	return r;
 }
 
 static PGresult *make_row(void)
@@ -69,14 +87,25 @@ static PGresult *make_row(void)
 static void on_answer(uv_timer_t *t)
 {
 	struct mr_pg_unit *u = db.unit;
-	PGresult *r = make_row();
+	PGresult *r = db.creates ? make_created() : make_row();
 
 	(void)t;
 	db.unit = NULL;
 	u->outcome = db.outcome;
-	u->calls[0].result = db.outcome == MR_PG_OK ? r : NULL;
+	if (db.creates && db.create_outcome != MR_PG_OK)
+		u->outcome = db.create_outcome;
+	u->calls[0].result = u->outcome == MR_PG_OK ? r : NULL;
 	u->done(u);
 	PQclear(r);
+}
+
+static void take_created(const struct mr_str *values)
+{
+	assert_true(mr_str_i64(values[1], &db.run_id));
+	(void)snprintf(db.out_key, sizeof(db.out_key), "%.*s", MR_STR_ARG(values[3]));
+	(void)snprintf(db.out_name, sizeof(db.out_name), "%.*s", MR_STR_ARG(values[4]));
+	(void)snprintf(db.out_type, sizeof(db.out_type), "%.*s", MR_STR_ARG(values[6]));
+	assert_true(mr_str_i64(values[7], &db.out_size));
 }
 
 void mr_pg_submit(struct mr_pg *pg, struct mr_pg_unit *unit)
@@ -84,7 +113,11 @@ void mr_pg_submit(struct mr_pg *pg, struct mr_pg_unit *unit)
 	(void)pg;
 	assert_int_equal(unit->calls_len, 1);
 	assert_true(mr_str_i64(unit->calls[0].values[0], &db.tenant_id));
-	assert_true(mr_str_i64(unit->calls[0].values[1], &db.file_id));
+	db.creates = unit->calls[0].stmt == MR_SQL_ENGINE_FILE_CREATE;
+	if (db.creates)
+		take_created(unit->calls[0].values);
+	else
+		assert_true(mr_str_i64(unit->calls[0].values[1], &db.file_id));
 	db.unit = unit;
 	(void)uv_timer_start(&db.timer, on_answer, 0, 0);
 }
@@ -415,6 +448,144 @@ static void make_files(void)
 	    "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x1f\x40\0\0\x1f\x40\x08\0\0\0\0....", 33);
 }
 
+/* A line of SIZE bytes. */
+static void put_long_line(const char *name, size_t size)
+{
+	char *p = malloc(size);
+
+	assert_non_null(p);
+	memset(p, 'x', size);
+	memcpy(p, "a\n", 2);
+	put_bytes(name, p, size);
+	free(p);
+}
+
+/* A line of a gigabyte that takes no room on the disk: a hole behind its beginning. */
+static void put_sparse(const char *name)
+{
+	char path[256];
+
+	put_long_line(name, 100000);
+	(void)snprintf(path, sizeof(path), "%s/%s", fx->store, name);
+	assert_int_equal(truncate(path, (off_t)1 << 30), 0);
+}
+
+/* As JSON it is fifty times as long. */
+static void put_wide(const char *name)
+{
+	static const char head[] = "a-name-that-is-repeated-for-each-of-many-short-rows\n";
+	size_t size = 1u << 20, n = sizeof(head) - 1;
+	char *p = malloc(size);
+
+	assert_non_null(p);
+	memcpy(p, head, n);
+	for (size_t i = n; i < size; i++)
+		p[i] = (i & 1) == 0 ? '\n' : '1';
+	put_bytes(name, p, size);
+	free(p);
+}
+
+/* A zip whose one member is a link of that name. */
+static void make_link_zip(const char *name, const char *part)
+{
+	struct archive *a = archive_write_new();
+	struct archive_entry *e = archive_entry_new();
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", fx->store, name);
+	assert_int_equal(archive_write_set_format_zip(a), ARCHIVE_OK);
+	assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
+	archive_entry_set_pathname(e, part);
+	archive_entry_set_filetype(e, AE_IFLNK);
+	archive_entry_set_perm(e, 0777);
+	archive_entry_set_symlink(e, "/etc/passwd");
+	assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+	archive_entry_free(e);
+	(void)archive_write_free(a);
+}
+
+/* A PDF that would run a script and a program, were it opened by a reader that does so. */
+static void make_active_pdf(const char *name)
+{
+	static const char dict[] = "<< /Length 128 >>";
+	struct pdf p;
+
+	pdf_begin(&p);
+	pdf_object(&p,
+	    "<< /Type /Catalog /Pages 2 0 R /OpenAction << /S /JavaScript /JS "
+	    "(app.launchURL\\(\"http://127.0.0.1/\"\\)) >> /AA << /WC << /S /Launch /F "
+	    "(/bin/sh) >> >> >>",
+	    MR_STR_NONE);
+	pdf_object(&p, "<< /Type /Pages /Count 1 /Kids [ 5 0 R ] >>", MR_STR_NONE);
+	pdf_object(&p, dict, mr_str(LETTER));
+	pdf_object(&p, FONT, MR_STR_NONE);
+	pdf_object(&p,
+	    "<< /Type /Page /Parent 2 0 R /MediaBox [" A4
+	    "] /Contents 3 0 R /Resources << /Font << "
+	    "/F1 4 0 R >> >> /AA << /O << /S /Launch /F (/bin/sh) >> >> >>",
+	    MR_STR_NONE);
+	pdf_end(&p, name);
+}
+
+static void join_files(const char *first, const char *second, const char *to)
+{
+	static char b[4u << 20];
+	const char *const names[] = { first, second };
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		char path[128];
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", fx->store, names[i]);
+		f = fopen(path, "re");
+		assert_non_null(f);
+		n += fread(b + n, 1, sizeof(b) - n, f);
+		(void)fclose(f);
+	}
+	put_bytes(to, b, n);
+}
+
+#define WORD(text)                                                                                 \
+	"<w:document><w:body><w:p><w:r><w:t>" text "</w:t></w:r></w:p></w:body></w:document>"
+
+static void make_docx_of(const char *name, const char *part, const char *xml)
+{
+	make_docx(name, part, xml, " ", strlen(xml));
+}
+
+static void make_hostile_files(void)
+{
+	make_active_pdf("active.pdf");
+	make_docx_of("laughs.docx", "word/document.xml",
+	    "<?xml version=\"1.0\"?><!DOCTYPE lolz [<!ENTITY a \"lol\"><!ENTITY b "
+	    "\"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\">]>" WORD("&c;"));
+	make_docx_of("outside.docx", "word/document.xml",
+	    "<!DOCTYPE x [<!ENTITY f SYSTEM \"file:///etc/passwd\"><!ENTITY h SYSTEM "
+	    "\"http://127.0.0.1/\">]>" WORD("&f;&h;"));
+	make_docx_of("climbs.docx", "../../word/document.xml", WORD("x"));
+	make_link_zip("link.docx", "word/document.xml");
+	put_bytes("gigantic.png",
+	    "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\0\0\0\0....IEND",
+	    37);
+	put_bytes(
+	    "zero.png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\0\0\0\0\0\x08\0\0\0\0....IEND", 37);
+	put_bytes("gigantic.gif", "GIF89a\xff\xff\xff\xff\0\0\0;", 14);
+	put("script.gif", "GIF89a/*<script>alert(1)</script>*/=1;");
+	put_bytes(
+	    "dot.gif", "GIF89a\1\0\1\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 35);
+	join_files("letter.pdf", "letter.docx", "both.pdf");
+	join_files("letter.pdf", "empty.txt", "pdf-named.png");
+	put("ragged.csv", "a,b\n1,2\n3\n");
+	put("table.tsv", "a\tb\n1,5\t2\n");
+	put("semi.csv", "a;b\n1,5;2\n");
+	put("list.json", "[{\"a\": 1, \"b\": {\"c\": \"x\"}}, {\"b\": {\"c\": \"y\"}}]");
+	put_long_line("long-line.csv", 4u << 20);
+	put_sparse("sparse.csv");
+	put_wide("wide.csv");
+}
+
 static int setup_group(void **state)
 {
 	const char *build = getenv("top_builddir");
@@ -428,10 +599,12 @@ static int setup_group(void **state)
 		(void)setenv("MILLRACE_LIBEXEC_DIR", path, 1);
 	fx->settings.sandbox = "namespaces";
 	fx->settings.file_store = fx->store;
+	fx->settings.max_upload_bytes = 20000000;
 	fx->host.loop = &fx->loop;
 	fx->host.settings = &fx->settings;
 	(void)uv_timer_init(&fx->loop, &db.timer);
 	make_files();
+	make_hostile_files();
 	(void)state;
 	return mr_sandbox_pool_create(&fx->loop, &fx->settings, &fx->host.sandbox, NULL);
 }
@@ -627,7 +800,8 @@ static const struct {
 	    "no known language" },
 	{ "scan.png", "\"action\": \"ocr_extract\", \"language\": [\"en\", \"ja\"]", "validation",
 	    "which has: " },
-	{ "scan.png", "\"action\": \"convert\"", NULL, "config.action" },
+	{ "scan.png", "\"action\": \"compress\"", NULL, "config.action" },
+	{ "scan.png", "\"action\": \"convert\"", NULL, "config.to" },
 	{ "scan.png", "\"action\": 5", NULL, "config.action" },
 	{ "scan.png", "\"file_id\": 7", NULL, "config.action" },
 	{ "scan.png", "\"action\": \"validate\", \"max_size_mb\": \"x\"", NULL, "max_size_mb" },
@@ -783,6 +957,225 @@ static void test_checksums(void **state)
 	put("abc.bin", "abc");
 	for (size_t i = 0; i < MR_ARRAY_LEN(sums); i++)
 		check_sum(i);
+}
+
+static const struct {
+	const char *file, *config, *content; /* NULL: not compared */
+	const char *name, *type;
+	int64_t rows; /* -1: no such member */
+} conversions[] = {
+	{ "table.csv", "\"to\": \"json\"", "[\n{\"a\":\"1\",\"b\":\"2\"}\n]\n", "table.json",
+	    "application/json", 1 },
+	{ "table.csv", "\"to\": \"JSON\", \"header\": false, \"name\": \"rows\"",
+	    "[\n[\"a\",\"b\"],\n[\"1\",\"2\"]\n]\n", "rows", "application/json", 2 },
+	{ "table.tsv", "\"to\": \"json\"", "[\n{\"a\":\"1,5\",\"b\":\"2\"}\n]\n", "table.json",
+	    "application/json", 1 },
+	{ "semi.csv", "\"to\": \"json\", \"delimiter\": \"semicolon\"",
+	    "[\n{\"a\":\"1,5\",\"b\":\"2\"}\n]\n", "semi.json", "application/json", 1 },
+	{ "list.json", "\"to\": \"csv\"", "a,b.c\r\n1,x\r\n,y\r\n", "list.csv",
+	    "text/csv; charset=utf-8", 2 },
+	{ "letter.pdf", "\"to\": \"txt\"", NULL, "letter.txt", "text/plain; charset=utf-8", -1 },
+	{ "active.pdf", "\"to\": \"txt\"", NULL, "active.txt", "text/plain; charset=utf-8", -1 },
+	{ "letter.docx", "\"to\": \"txt\"", "Dear Sir,\nR&D says hello.\n", "letter.txt",
+	    "text/plain; charset=utf-8", -1 },
+	{ "page.html", "\"to\": \"txt\"", "Hi & bye", "page.txt", "text/plain; charset=utf-8", -1 },
+	{ "scan.jpg", "\"to\": \"png\"", NULL, "scan.png", "image/png", -1 },
+	{ "scan.tif", "\"to\": \"png\"", NULL, "scan.png", "image/png", -1 },
+	{ "scan.png", "\"to\": \"png\"", NULL, "scan.png", "image/png", -1 },
+	{ "dot.gif", "\"to\": \"png\"", NULL, "dot.png", "image/png", -1 },
+};
+
+/* Files in the store's own folders: what conversions have left there. */
+static unsigned stored;
+
+static int count_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)path;
+	(void)st;
+	stored += type == FTW_F && ftw->level == 3; /* 3/ab/… */
+	return 0;
+}
+
+static unsigned count_stored(void)
+{
+	stored = 0;
+	(void)nftw(fx->store, count_one, 8, FTW_PHYS);
+	return stored;
+}
+
+/* What goes in the background has gone. */
+static void wait_stored(unsigned wanted)
+{
+	uint64_t until = uv_hrtime() + (uint64_t)20 * 1000000000;
+
+	while (count_stored() != wanted && uv_hrtime() < until)
+		(void)uv_run(&fx->loop, UV_RUN_NOWAIT);
+	assert_int_equal(count_stored(), wanted);
+}
+
+static void check_content(size_t i)
+{
+	static char content[1u << 20];
+	char path[256];
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", fx->store, db.out_key);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	n = fread(content, 1, sizeof(content) - 1, f);
+	content[n] = '\0';
+	(void)fclose(f);
+	assert_true((int64_t)n == db.out_size || n == sizeof(content) - 1);
+	if (conversions[i].content != NULL)
+		assert_string_equal(content, conversions[i].content);
+	else if (strstr(conversions[i].name, ".txt") != NULL)
+		assert_non_null(strstr(content, "quick brown fox"));
+	else
+		assert_memory_equal(content, "\x89PNG\r\n\x1a\n", 8);
+	assert_int_equal(remove(path), 0);
+}
+
+static void test_convert(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(conversions); i++) {
+		char config[200];
+		struct run r;
+
+		(void)snprintf(config, sizeof(config),
+		    "{\"action\": \"convert\", \"file_id\": 7, %s}", conversions[i].config);
+		run(&r, conversions[i].file, config);
+		if (!r.x.ok)
+			fail_msg("%s %s: %.*s", conversions[i].file, config,
+			    MR_STR_ARG(r.x.error_message));
+		assert_string_equal(db.out_name, conversions[i].name);
+		assert_string_equal(db.out_type, conversions[i].type);
+		assert_int_equal(db.run_id, 5);
+		assert_int_equal(number(&r, "file_id"), 8);
+		assert_int_equal(number(&r, "source_file_id"), 7);
+		assert_int_equal(number(&r, "size"), db.out_size);
+		if (conversions[i].rows >= 0)
+			assert_int_equal(number(&r, "rows"), conversions[i].rows);
+		else
+			assert_null(mr_value_get(&r.x.result, "rows"));
+		check_content(i);
+		end(&r);
+	}
+	wait_stored(0);
+}
+
+/* What is refused, or can't be recorded, leaves nothing behind. */
+static const struct {
+	const char *file, *to, *type, *says;
+} refusals[] = {
+	{ "letter.pdf", "json", "validation", "content is pdf can't be converted to json" },
+	{ "letter.pdf", "png", "validation", "content is pdf can't be converted to png" },
+	{ "scan.png", "txt", "validation", "content is png can't be converted to txt" },
+	{ "latin1.txt", "json", "validation", "texts must be UTF-8" },
+	{ "ragged.csv", "json", "validation",
+	    "can't be read as CSV: line 3 has 1 field; the first row has 2." },
+	{ "table.csv", "csv", "validation", "can't be read as JSON: the file begins neither" },
+	{ "long-line.csv", "json", "limit", "line 2: a field is longer than 1048576 bytes" },
+	{ "sparse.csv", "json", "validation", "line 2 holds a NUL byte" },
+	{ "wide.csv", "json", "limit", "gives a larger result" },
+	{ "cut.pdf", "txt", "validation", "cut off" },
+	{ "tail.pdf", "txt", "validation", "can't be read as PDF" },
+	{ "text-bomb.docx", "txt", "limit", "unpacks to more" },
+	{ "tag-bomb.docx", "txt", "limit", "unpacks to more" },
+	{ "laughs.docx", "txt", "validation", "declares entities" },
+	{ "outside.docx", "txt", "validation", "declares entities" },
+	{ "climbs.docx", "txt", "validation", "content is zip can't be converted" },
+	{ "link.docx", "txt", "validation", "can't be read as docx" },
+	{ "huge.png", "png", "limit", "64.0 megapixels" },
+	{ "gigantic.png", "png", "limit", "megapixels" },
+	{ "gigantic.gif", "png", "limit", "megapixels" },
+	{ "zero.png", "png", "validation", "width and height can't be told" },
+	{ "cut.png", "png", "validation", "cut off" },
+	{ "tail.png", "png", "validation", "can't be read as image" },
+	{ "script.gif", "png", "limit", "megapixels" },
+	{ "pdf-named.png", "png", "validation", "content is pdf" },
+	{ "both.pdf", "png", "validation", "content is pdf" },
+	{ "evil.jpg", "png", "validation", "content is unknown" },
+};
+
+static void test_convert_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(refusals); i++) {
+		char config[100];
+		struct run r;
+
+		(void)snprintf(config, sizeof(config),
+		    "{\"action\": \"convert\", \"file_id\": 7, \"to\": \"%s\"}", refusals[i].to);
+		run(&r, refusals[i].file, config);
+		if (r.x.ok || strstr(r.x.error_message.p, refusals[i].says) == NULL ||
+		    !mr_str_eqz(r.x.error_type, refusals[i].type))
+			fail_msg("%s: %.*s: %.*s", refusals[i].file, MR_STR_ARG(r.x.error_type),
+			    MR_STR_ARG(r.x.error_message));
+		assert_false(r.x.retryable);
+		assert_null(strstr(r.x.error_message.p, "/"));
+		end(&r);
+		assert_int_equal(count_stored(), 0);
+	}
+}
+
+static void test_convert_row(void **state)
+{
+	static const char config[] = "{\"action\": \"convert\", \"file_id\": 7, \"to\": \"json\"}";
+	struct run r;
+
+	(void)state;
+	/* an attempt before this one has made the same: that file it is */
+	db.other_key = "3/00/00000000000000000000000000000000";
+	run(&r, "table.csv", config);
+	assert_true(r.x.ok);
+	assert_int_equal(number(&r, "file_id"), 8);
+	end(&r);
+	db.other_key = NULL;
+	wait_stored(0);
+	db.create_outcome = MR_PG_ERROR;
+	run(&r, "table.csv", config);
+	assert_false(r.x.ok);
+	assert_str(r.x.error_type, "unavailable");
+	assert_true(r.x.retryable);
+	end(&r);
+	wait_stored(0);
+	/* perhaps the row was written: then the bytes must be there */
+	db.create_outcome = MR_PG_UNAVAILABLE;
+	run(&r, "table.csv", config);
+	assert_false(r.x.ok);
+	assert_true(r.x.retryable);
+	end(&r);
+	db.create_outcome = MR_PG_OK;
+	for (int i = 0; i < 20; i++)
+		(void)uv_run(&fx->loop, UV_RUN_NOWAIT);
+	assert_int_equal(count_stored(), 1);
+	assert_int_equal(mr_store_remove(fx->store, mr_str(db.out_key)), 0);
+}
+
+/* Aborted after 0, 1, 2, … turns of the loop. */
+static void test_convert_aborted(void **state)
+{
+	(void)state;
+	for (int turns = 0; turns < 20; turns++) {
+		struct run r;
+
+		db.out_key[0] = '\0';
+		use_file("table.csv");
+		assert_int_equal(
+		    start(&r, "{\"action\": \"convert\", \"file_id\": 7, \"to\": \"json\"}"), 0);
+		for (int i = 0; i < turns && r.done == 0; i++)
+			(void)uv_run(&fx->loop, UV_RUN_ONCE);
+		if (r.done == 0)
+			mr_step_runner(MR_STEP_FILE_PROCESS)->abort(&r.x);
+		end(&r);
+		while (db.unit != NULL || mr_sandbox_running(fx->host.sandbox) > 0)
+			(void)uv_run(&fx->loop, UV_RUN_ONCE);
+		if (db.out_key[0] != '\0') /* its row was written, or may have been */
+			(void)mr_store_remove(fx->store, mr_str(db.out_key));
+		wait_stored(0);
+	}
 }
 
 /* What lies in the store is not what was put there: no action gives wrong data. */
@@ -989,6 +1382,10 @@ int main(void)
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_checksums),
 		cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_convert),
+		cmocka_unit_test(test_convert_refused),
+		cmocka_unit_test(test_convert_row),
+		cmocka_unit_test(test_convert_aborted),
 		cmocka_unit_test(test_nested_key),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_abort),

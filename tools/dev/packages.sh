@@ -2,7 +2,7 @@
 
 PACKAGES_BUILD="build-essential autoconf automake libtool pkg-config ca-certificates curl
   libfcgi-dev libpq-dev libjson-c-dev libjwt-dev libpcre2-dev libssl-dev libcurl4-openssl-dev
-  libhiredis-dev libarchive-dev libjq-dev libonig-dev zlib1g-dev libseccomp-dev libuv1-dev
+  libhiredis-dev libarchive-dev libjq-dev libleptonica-dev libonig-dev zlib1g-dev libseccomp-dev libuv1-dev
   libcmocka-dev"
 PACKAGES_RUN="nginx-light postgresql-15 postgresql-client-15 redis-server openssl procps iproute2
   util-linux passwd tesseract-ocr tesseract-ocr-eng poppler-utils bubblewrap sqitch libdbd-pg-perl
