@@ -1,5 +1,11 @@
 # Builds out of the tree and installs into a prefix below the state. Sourced.
 
+# The viewers of the documentation pages. Without npm or a network the pages say that they are missing.
+viewers() { # BUILD-FOLDER
+  make -C "$1" -s viewers >"$DEV/log/viewers.log" 2>&1 </dev/null || grep '^viewers:' "$DEV/log/viewers.log" ||
+    say "viewers: see $DEV/log/viewers.log"
+}
+
 # NAME PREFIX CONFIGURE-ARGUMENT…: makes $DEV/NAME what the sources say.
 build() {
   local dir=$DEV/$1 prefix=$2 jobs
@@ -19,6 +25,7 @@ build() {
     echo "$prefix $*" >"$dir/.arguments"
   fi
   progress "make $(basename "$dir")" "$dir/make.out" make -C "$dir" -j"$jobs" || return
+  if [ "$dir" = "$DEV/build" ]; then viewers "$dir"; fi
   progress "install $(basename "$dir")" "$dir/install.out" sh -c 'umask 022; make -C "$1" -s install' sh "$dir"
 }
 

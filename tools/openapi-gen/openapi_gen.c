@@ -4,6 +4,7 @@
  *   openapi-gen --json OUT     the OpenAPI 3.0.3 document, for docs/reference/openapi.json
  *   openapi-gen --embed OUT    the same as a C file, for GET /openapi.json
  *   openapi-gen --errors OUT   docs/reference/errors.md
+ *   openapi-gen --errors-page OUT   the same as a page, for GET /docs/errors
  *   openapi-gen --routes OUT   a line for each route, for tests
  *
  * Without OUT it goes to standard output. Sorted as the tables are; no dates, so equal input gives
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "tools/openapi-gen/document.h"
+#include "tools/openapi-gen/errors.h"
 
 static int die(const char *what, const char *why)
 {
@@ -40,29 +42,6 @@ static void put_embedded(FILE *out, const char *s)
 	fprintf(out, "\";\nconst size_t mr_openapi_json_len = %zu;\n", len);
 }
 
-static void put_errors(FILE *out)
-{
-	unsigned status = 0;
-
-	fputs("# Errors\n\n"
-	      "Every error answer is `application/problem+json`. `error_code` is stable; `detail` "
-	      "is one\n"
-	      "sentence for a person; `details` names each place that is wrong. Generated from\n"
-	      "`lib/errors.def`.\n",
-	    out);
-	for (int i = MR_ERR_NONE + 1; i < MR_ERR_COUNT; i++) {
-		const struct mr_error_row *e = &mr_error_rows[i];
-
-		if (e->status != status) {
-			status = e->status;
-			fprintf(out, "\n## %u\n\n| code | title | meaning |\n| --- | --- | --- |\n",
-			    status);
-		}
-		fprintf(out, "| <a id=\"%s\"></a>`%s` | %s | %s |\n", e->code, e->code, e->title,
-		    e->sentence);
-	}
-}
-
 static void put_routes(FILE *out)
 {
 	static const char *const envelopes[] = { "one", "list", "bare", "raw" };
@@ -86,10 +65,10 @@ static int put(FILE *out, const char *mode)
 {
 	struct json_object *doc;
 
-	if (strcmp(mode, "--errors") == 0) {
-		put_errors(out);
-		return 0;
-	}
+	if (strcmp(mode, "--errors") == 0)
+		return mr_errors_markdown(out) < 0;
+	if (strcmp(mode, "--errors-page") == 0)
+		return mr_errors_page(out) < 0;
 	if (strcmp(mode, "--routes") == 0) {
 		put_routes(out);
 		return 0;
@@ -113,7 +92,8 @@ static int put(FILE *out, const char *mode)
 
 int main(int argc, char **argv)
 {
-	static const char *const modes[] = { "--json", "--embed", "--errors", "--routes" };
+	static const char *const modes[] = { "--json", "--embed", "--errors", "--errors-page",
+		"--routes" };
 	FILE *out;
 	int r;
 
@@ -132,5 +112,5 @@ int main(int argc, char **argv)
 			(void)remove(argv[2]); /* make must not take half a file for a whole one */
 		return r;
 	}
-	return die("usage", "openapi-gen --json|--embed|--errors|--routes [OUT]");
+	return die("usage", "openapi-gen --json|--embed|--errors|--errors-page|--routes [OUT]");
 }
