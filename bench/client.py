@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import ssl
 import subprocess
 import time
@@ -96,6 +97,16 @@ class Database:
         if bad != "0":
             raise SystemExit(f"workflow {workflow}: {bad} of {count} runs did not complete")
         return float(took), int(count)
+
+
+def wrk(path, seconds, *options, **env):
+    """Requests a second of 32 connections; none may have failed."""
+    env = {**os.environ, **env}
+    out = subprocess.run(["wrk", "-t2", "-c32", f"-d{seconds}s", *options, env["MILLRACE_URL"] + path],
+                         check=True, capture_output=True, text=True, env=env).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise SystemExit(f"{path}: not all were answered well\n{out}")
+    return float(re.search(r"^Requests/sec: +([\d.]+)", out, re.M).group(1))
 
 
 def engine_pid():

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench: measures on a stack of its own. A suite that was measured whole goes to RESULTS.md.
-#   run.sh [NAME…]                  api latency bulk create list conditional memory
+#   run.sh [--big] [NAME…]          api latency bulk create list conditional memory; big with --big
 #   run.sh engine [--big] [NAME…]   bulk bulk100k submit latency http sleepers foreach expr pipeline; big with --big
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,10 +18,10 @@ if [ "${1:-}" = engine ]; then
   shift
   suite=engine
   all=(bulk bulk100k submit latency http sleepers foreach expr pipeline)
-  if [ "${1:-}" = --big ]; then
-    shift
-    all+=(big)
-  fi
+fi
+if [ "${1:-}" = --big ]; then
+  shift
+  all+=(big)
 fi
 names=("$@")
 [ ${#names[@]} -gt 0 ] || names=("${all[@]}")
@@ -34,7 +34,7 @@ install -m 0644 tools/dev/receiver.py "$STATE/receiver.py"
 trap 'stack stop' EXIT
 progress "start" "$OUT/start.log" stack start
 set -a
-environment=$(bench_environment)
+environment=$(bench_environment bench)
 eval "$environment"
 set +a
 stack admin issuer create --tenant bench --issuer https://bench.test --audience millrace \
@@ -64,7 +64,8 @@ measure() { # SUITE NAME
     ;;
   engine-expr) python3 bench/engine/condition.py ;;
   engine-http) python3 bench/engine/calls.py ;;
-  engine-big) bash bench/engine/big.sh ;;
+  engine-big) bash bench/big/big.sh throughput ;;
+  api-big) bash bench/big/big.sh reading ;;
   engine-submit | engine-sleepers | engine-foreach) python3 "bench/engine/$2.py" ;;
   *) die "no such measurement: $2" ;;
   esac

@@ -8,11 +8,11 @@ bench_settings() {
   printf '%s\n' "nginx_rate = 1000000" "nginx_burst = 100000" >"$STATE/extra.conf"
 }
 
-# A tenant and a key for it; prints the environment of what measures this stack.
-bench_environment() {
-  stack admin tenant create --name bench >/dev/null
+# The tenant, made unless it is there, and a key for it; prints the environment of what measures this stack.
+bench_environment() { # TENANT
+  stack admin tenant create --name "$1" >/dev/null
   stack env | grep -v '^MILLRACE_KEY='
   cat "$STATE/ports"
-  echo "MILLRACE_KEY=$(stack admin key create --tenant bench --name "bench-$$" --scopes admin --roles admin | awk 'END {print $NF}')"
+  echo "MILLRACE_KEY=$(stack admin key create --tenant "$1" --name "bench-$$" --scopes admin --roles admin | awk 'END {print $NF}')"
   echo "POSTGRES_PID=$(stack pid postgres)"
 }

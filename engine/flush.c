@@ -122,8 +122,7 @@ static void take_one(struct lane *l, struct mr_held *h)
 }
 
 /* In order of id, so that lanes, engines and commands meet the rows in the same order. What a run
- * decides while it is in one lane waits until that has landed; and, as long as they are not on
- * disk, for the large results that it decided since it was put in the list. */
+ * decides while it is in one lane waits until that has landed. */
 static void take(struct lane *l)
 {
 	size_t facts = 0, bytes = 0;
@@ -134,7 +133,7 @@ static void take(struct lane *l)
 	     h != NULL && l->taken_len < RUNS_MAX && facts < FACTS_MAX && bytes < BYTES_MAX;
 	     h = next) {
 		next = h->dirty_next;
-		if (h->sent != NULL || mr_payloads_hold(h))
+		if (h->sent != NULL)
 			continue;
 		take_one(l, h);
 		if (h->sent == NULL)

@@ -419,9 +419,10 @@ static int settle_later(struct mr_held *h, struct mr_str ref, struct mr_str tmp,
 	push(&e->payloads->waiting, f);
 	h->busy++;
 	h->unsettled++;
-	h->held_back = h->held_back || h->dirty;
-	if (h->dirty)
+	if (h->dirty) {
 		mr_flush_remove(e->flush, h);
+		h->held_back = true;
+	}
 	kick(e->payloads);
 	return 0;
 }

@@ -5,27 +5,16 @@
 import json
 import os
 import pathlib
-import re
-import subprocess
 import sys
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from client import Api, Database, HERE, median, row # noqa: E402
+from client import Api, Database, HERE, median, row, wrk # noqa: E402
 from statement import Sql, Statement # noqa: E402
 
 ROUNDS, SECONDS, CLIENTS = int(os.environ.get("ROUNDS", 5)), int(os.environ.get("SECONDS_EACH", 5)), 32
 STEPS = [{"name": n, "type": "log", "config": {"message": n}} for n in ("one", "two", "three")]
-
-
-def wrk(path, *options, status="2xx or 3xx", **env):
-    """Requests a second; none may have failed."""
-    out = subprocess.run(["wrk", "-t2", f"-c{CLIENTS}", f"-d{SECONDS}s", *options, os.environ["MILLRACE_URL"] + path],
-                         check=True, capture_output=True, text=True, env={**os.environ, **env}).stdout
-    if "Non-2xx" in out or "Socket errors" in out:
-        raise SystemExit(f"{path}, wanted {status}:\n{out}")
-    return float(re.search(r"^Requests/sec: +([\d.]+)", out, re.M).group(1))
 
 
 def bearer():
@@ -61,7 +50,7 @@ def create(api, db):
     rounds = iter(range(1000))
     body = json.dumps({"name": "%s", "workflow_config": {"steps": STEPS}})
     a, b, ratio = in_turn(
-        lambda: wrk("/", "-s", str(HERE / "api/create.lua"), PREFIX=f"bench-{run}-{next(rounds)}", DEFINITION=body),
+        lambda: wrk("/", SECONDS, "-s", str(HERE / "api/create.lua"), PREFIX=f"bench-{run}-{next(rounds)}", DEFINITION=body),
         lambda: limit.rate(CLIENTS, SECONDS))
     row("5-create", "`POST /workflows`, three steps, 32 connections",
         f"{a:,.0f}/s, {ratio:.2f} of the {b:,.0f}/s of pgbench, which inserts the same rows by the same statement", "≥ 0.3")
@@ -74,7 +63,7 @@ def list_of_50(api, db):
         "page_limit": 50, "page_offset": 0, "want_total": "true"}, order="-created_at")
     path = "/api/v1/workflows?limit=50"
     assert len(api.call("GET", path)["items"]) == 50
-    a, b, ratio = in_turn(lambda: wrk(path, *bearer()), lambda: limit.rate(CLIENTS, SECONDS))
+    a, b, ratio = in_turn(lambda: wrk(path, SECONDS, *bearer()), lambda: limit.rate(CLIENTS, SECONDS))
     row("6-list", "`GET /workflows?limit=50`, 32 connections",
         f"{a:,.0f}/s, {ratio:.2f} of the {b:,.0f}/s of pgbench running its statement", "≥ 0.6")
 
@@ -86,7 +75,7 @@ def conditional(api, _):
     answer = api.connection.getresponse()
     answer.read()
     etag = answer.headers["ETag"]
-    a, b, ratio = in_turn(lambda: wrk(path, *bearer(), "-H", f"If-None-Match: {etag}"), lambda: wrk(path, *bearer()))
+    a, b, ratio = in_turn(lambda: wrk(path, SECONDS, *bearer(), "-H", f"If-None-Match: {etag}"), lambda: wrk(path, SECONDS, *bearer()))
     row("7-conditional", "the same GET with `If-None-Match`: 304", f"{a:,.0f}/s, {ratio:.2f} of the {b:,.0f}/s of the 200", "≥ 1.1")
 
 

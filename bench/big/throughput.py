@@ -2,7 +2,7 @@
 """The bulk measurement on two stacks in turn: an empty one, and one with ten million finished runs
 (big.sh makes them). The ratio is the median of the pairs', so that what disturbs one pair only does not count.
 
-    big.py ENVIRONMENT-OF-EMPTY ENVIRONMENT-OF-BIG"""
+    throughput.py ENVIRONMENT-OF-EMPTY ENVIRONMENT-OF-BIG"""
 import os
 import subprocess
 import sys
