@@ -265,6 +265,15 @@ def test_a_good_history_passes():
     assert judge(History(good())) == {}
 
 
+def test_what_a_lapsed_lease_explains():
+    """A call again is no break where its engine's lease ended meanwhile; at another time it is."""
+    lines = good()
+    repeats(lines)
+    assert set(judge(History(lines))) == {"repeats"}
+    assert judge(History([*lines, {"type": "lapsed", "engine": 1, "at": 108.0}])) == {}
+    assert set(judge(History([*lines, {"type": "lapsed", "engine": 1, "at": 300.0}]))) == {"repeats"}
+
+
 def test_every_check_has_a_break():
     broken = {n for n in CHECKS if any(b.__name__ == n for b in BREAKS)}
     assert broken == set(CHECKS)

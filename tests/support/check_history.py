@@ -14,6 +14,7 @@ A history is JSON lines; times are seconds since 1970 by one machine's clock.
     answered  kind, run, sent, answered                              cancel, pause, resume, retry
     call      run, step, iteration, key, at, done, status            what a called service saw
     fault     name, begin, lift, hits, victims, proof                hits: engine database front redis clock
+    lapsed    engine, at                                             it noticed that its lease had ended
 
 `commit` is when the row's transaction was committed, by the database; `of` the type of the step. A `failed`
 that compensations follow is called `failing`.
@@ -35,6 +36,7 @@ AFTERWARDS = ("finally/", "on_failure/")
 
 RECOVERY = 15.0   # from the lifting of a fault to the next progress
 ALLOWANCE = 2.0   # a call journalled before the cancel may leave until its owner has heard of it
+NOTICED = 15.0    # from the end of a lease to its engine's word that it has noticed
 CLOCK_SLACK = 0.1  # between the times that two processes write into one run's rows
 
 
@@ -330,8 +332,10 @@ def check_same_key(h):
 
 
 def check_repeats(h):
-    """An attempt calls once; again only where a fault took an engine or its connection away meanwhile."""
+    """An attempt calls once; again only where a fault took an engine or its connection away meanwhile, or
+    an engine did not renew its lease in time: a slow machine does that too, and another goes on."""
     faults = h.faults("engine", "database")
+    lapsed = [{"begin": line["at"] - NOTICED, "lift": line["at"]} for line in h.lines["lapsed"]]
     for run, calls in h.calls.items():
         began = collections.defaultdict(list)
         for f in h.facts[run]:
@@ -344,7 +348,7 @@ def check_repeats(h):
                 of_attempt[place(c), n].append(c["at"])
         for ((step, _), n), at in of_attempt.items():
             # what was under way at the fault is called again when its run has been taken over
-            if len(at) > 1 and not during(faults, at[0] - 1, at[-1]):
+            if len(at) > 1 and not during(faults + lapsed, at[0] - 1, at[-1]):
                 yield f"run {run}: attempt {n} of {step} called {len(at)} times, and nothing had failed"
 
 

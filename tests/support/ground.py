@@ -1,5 +1,6 @@
 """Where faults are tried: engines of its own, a steady load, runs whose calls wait for the test, and
 the means to hit one exact moment of a run."""
+import datetime
 import json
 import os
 import pathlib
@@ -157,7 +158,7 @@ class Ground:
         self.api = stack.with_key(stack.key)
         self.service = Service(stack.receiver, self.recorder)
         self.load = Load(stack, self.service, self.recorder)
-        self.engines = []
+        self.engines, self.started = [], []
         self.clocks = {}  # pid: the file that sets that engine's clock
         self.out = pathlib.Path(places()["DEV"]) / "log" / "fault"
         self.out.mkdir(parents=True, exist_ok=True)
@@ -203,6 +204,7 @@ class Ground:
         if faked:
             self.clocks[e.pid] = clock
         self.engines.append(e)
+        self.started.append(e)
         return e
 
     def ensure(self, count, faked=False):
@@ -286,8 +288,17 @@ class Ground:
         wait_until(lambda: not self.sql(left), 60, every=0.2,
                    message=f"runs did not end: {self.sql(left + ' limit 5')}")
 
+    def note_lapses(self, since):
+        """Which leases ended under a living engine since then."""
+        for e in self.started:
+            for line in e.said("lease lost"):
+                at = datetime.datetime.fromisoformat(line["time"]).timestamp()
+                if at >= since:
+                    self.recorder.add("lapsed", engine=e.pid, at=at)
+
     def judge(self, kind, mark, first, missed):
         path = self.out / f"{kind}.jsonl"
+        self.note_lapses(min(line.get("sent", line.get("at", line.get("begin"))) for line in self.recorder.since(mark)))
         export(self.stack, self.recorder.since(mark), first, path)
         h = History.read(path)
         figures = {"kind": kind, "missed": missed, **summary(h)}
