@@ -21,7 +21,7 @@ class Stack:
 
     def settle(self):
         subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", self.env["DATABASE_URL"],
-                        "-f", HERE / "engine/big_settle.sql"], check=True)
+                        "-f", HERE / "big/settle.sql"], check=True)
 
     def round(self):
         """Workflows a second, CPU microseconds of engine and of PostgreSQL a workflow."""
