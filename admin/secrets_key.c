@@ -28,6 +28,7 @@ static const struct sealed {
 } tables[] = {
 	{ "secret", MR_SQL_ADMIN_SECRETS_NEXT, MR_SQL_ADMIN_SECRETS_RESEAL,
 	    MR_SQL_ADMIN_SECRETS_KEYS },
+	{ "agent", MR_SQL_ADMIN_AGENTS_NEXT, MR_SQL_ADMIN_AGENTS_RESEAL, MR_SQL_ADMIN_AGENTS_KEYS },
 };
 
 static const char header[] =

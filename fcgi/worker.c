@@ -16,14 +16,17 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/seal.h"
+#include "net/auth_call.h"
 #include "sql/sql_ids.h"
 
-#define BACKLOG       1024
-#define STACK         (128u * 1024u)
-#define DRAIN_MS      10000u /* for what is in hand at SIGTERM */
-#define LAST_MS       2000u  /* for coroutines to notice that they were aborted */
-#define PG_QUEUE_MAX  4096
-#define PG_SILENCE_MS 2000
+#define BACKLOG          1024
+#define STACK            (128u * 1024u)
+#define DRAIN_MS         10000u /* for what is in hand at SIGTERM */
+#define LAST_MS          2000u  /* for coroutines to notice that they were aborted */
+#define PG_QUEUE_MAX     4096
+#define PG_SILENCE_MS    2000
+#define HTTP_CONNECTIONS 32
+#define HTTP_BODY_MAX    ((int64_t)64 * 1024)
 
 /* Everything of one process; freed in the reverse order. */
 struct process {
@@ -53,13 +56,22 @@ static void on_bus_closed(void *ctx)
 	mr_pg_close(p->w.pg, on_pg_closed, p);
 }
 
+static void on_http_closed(void *ctx)
+{
+	struct process *p = ctx;
+
+	p->w.http = NULL;
+	p->w.tokens = mr_auth_tokens_free(p->w.tokens);
+	mr_bus_close(p->w.bus, on_bus_closed, p);
+}
+
 static void on_wait_closed(void *ctx)
 {
 	struct process *p = ctx;
 
 	p->w.wait = NULL;
 	p->w.auth = mr_auth_free(p->w.auth);
-	mr_bus_close(p->w.bus, on_bus_closed, p);
+	mr_http_client_close(p->w.http, on_http_closed, p);
 }
 
 static void on_drained(void *ctx)
@@ -162,6 +174,28 @@ static int open_seal(struct mr_worker *w)
 	return r;
 }
 
+/* A look at an agent reaches what steps reach. */
+static int open_http(struct mr_worker *w)
+{
+	const struct mr_http_options options = {
+		.prefix = "engine",
+		.allowed_addresses = w->settings->engine_allowed_addresses,
+		.resolve = w->settings->engine_resolve,
+		.ca_file = w->settings->engine_ca_file,
+		.max_connections = HTTP_CONNECTIONS,
+		.max_body_bytes = HTTP_BODY_MAX,
+	};
+	struct mr_error err = { .detail = "" };
+	int r = mr_http_client_create(w->loop, options, &w->http, &err);
+
+	if (r < 0) {
+		mr_log(MR_LOG_ERROR, "calls can't be made", MR_F_Z("detail", err.detail));
+		return r;
+	}
+	w->tokens = mr_auth_tokens_create(w->loop);
+	return w->tokens != NULL ? 0 : MR_E_NOMEM;
+}
+
 static const char *given(const char *s)
 {
 	return s[0] != '\0' ? s : NULL;
@@ -180,7 +214,7 @@ static int set_up(struct process *p, const struct mr_worker_config *c)
 	w->number = c->number;
 	w->started_us = mr_clock_system.now_us(NULL);
 	set_name(w);
-	if (open_seal(w) < 0)
+	if (open_seal(w) < 0 || open_http(w) < 0)
 		return MR_E_INVALID;
 	w->coros = mr_coro_pool_create((unsigned)c->settings->max_requests_in_flight, STACK);
 	w->pg = create_pg(w->loop, c->settings);

@@ -15,6 +15,8 @@
 #include "lib/pg.h"
 #include "lib/settings.h"
 
+struct mr_auth_tokens; /* net/auth_call.h: what called services gave us to know us by */
+struct mr_http_client; /* net/http_client.h */
 struct mr_api_metrics; /* fcgi/metrics.h: counters in memory that all workers share */
 struct mr_seal_keys;   /* lib/seal.h: what secrets are sealed with */
 struct mr_server;      /* fcgi/server.h: the listening socket and its connections */
@@ -29,7 +31,9 @@ struct mr_worker {
 	struct mr_coro_pool *coros;
 	struct mr_api_metrics *metrics;
 	struct mr_wait *wait;
-	struct mr_seal_keys *seal; /* refresh them before use; there may be no key */
+	struct mr_seal_keys *seal;   /* refresh them before use; there may be no key */
+	struct mr_http_client *http; /* calls to other services, as steps make them */
+	struct mr_auth_tokens *tokens;
 	struct mr_server *server;
 	unsigned number;    /* 0 … workers - 1 */
 	char name[64];      /* "<host>.<pid>", this process's own, for runs.waiter */

@@ -8,6 +8,11 @@
 
 #include "fcgi/request.h"
 
+/* agents.c */
+int mr_handler_agent_create(struct mr_request *r);
+int mr_handler_agent_update(struct mr_request *r); /* PUT and PATCH */
+int mr_handler_agent_health(struct mr_request *r);
+
 /* api_keys.c */
 int mr_handler_api_key_create(struct mr_request *r);
 int mr_handler_api_key_rotate(struct mr_request *r);

@@ -29,6 +29,9 @@ static const char *const user_statuses[] = { "active", "disabled", "deleted", NU
 static const char *const user_kinds[] = { "user", "service", NULL };
 static const char *const tenant_statuses[] = { "active", "suspended", NULL };
 static const char *const role_names[] = { "viewer", "operator", "editor", "admin", NULL };
+static const char *const agent_statuses[] = { "active", "inactive", "maintenance", NULL };
+static const char *const auth_types[] = { "none", "api_key", "bearer", "basic", "oauth2", "mtls",
+	NULL };
 static const char *const log_levels[] = { "debug", "info", "warning", "error", NULL };
 
 #define ARG_RUN_STATUS                                                                             \
@@ -62,6 +65,7 @@ static const char *const log_levels[] = { "debug", "info", "warning", "error", N
 	}
 
 const struct mr_route mr_routes[] = {
+#include "handlers/routes_agents.def"
 	/* ---- API keys ---- */
 	[MR_ROUTE_API_KEY_LIST] = {
 	    .id = MR_ROUTE_API_KEY_LIST,

@@ -213,7 +213,7 @@ int mr_handler_status(struct mr_request *r)
 	add_beginning(&r->out_body, r, &s);
 	mr_buf_addz(&r->out_body, ",\"started_at\":");
 	add_time(&r->out_body, w->started_us);
-	mr_buf_addf(&r->out_body, ",\"uptime_seconds\":%lld,\"agents\":[]",
+	mr_buf_addf(&r->out_body, ",\"uptime_seconds\":%lld",
 	    (long long)((r->now_us - w->started_us) / 1000000));
 	add_members(&r->out_body, PQntuples(row) > 0 ? mr_pg_text(row, 0, "body") : MR_STR_NONE);
 	mr_buf_addc(&r->out_body, '}');

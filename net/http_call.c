@@ -361,6 +361,34 @@ static void set_safety(struct mr_http_call *call)
 	(void)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 }
 
+/* The blob is the caller's until the call has ended. */
+static void set_blob(CURL *e, CURLoption option, struct mr_str pem)
+{
+	struct curl_blob blob = {
+		.data = (void *)(uintptr_t)pem.p,
+		.len = pem.len,
+		.flags = CURL_BLOB_NOCOPY,
+	};
+
+	(void)curl_easy_setopt(e, option, &blob);
+}
+
+/* The certificate is part of what curl tells connections apart by, and so is the authority; who
+ * redirects elsewhere gets neither. */
+static void set_certificates(struct mr_http_call *call)
+{
+	const struct mr_http_request *r = call->r;
+
+	if (r->certificate.p != NULL && !call->without_secrets) {
+		set_blob(call->easy, CURLOPT_SSLCERT_BLOB, r->certificate);
+		set_blob(call->easy, CURLOPT_SSLKEY_BLOB, r->key);
+	}
+	if (r->authority.p != NULL) {
+		(void)curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_FUNCTION, NULL);
+		set_blob(call->easy, CURLOPT_CAINFO_BLOB, r->authority);
+	}
+}
+
 /* Everything for the present hop. */
 static int set_options(struct mr_http_call *call)
 {
@@ -368,6 +396,7 @@ static int set_options(struct mr_http_call *call)
 
 	curl_easy_reset(e);
 	set_safety(call);
+	set_certificates(call);
 	set_method(call);
 	(void)curl_easy_setopt(e, CURLOPT_PRIVATE, call);
 	(void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->curl_says);

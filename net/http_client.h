@@ -55,6 +55,9 @@ struct mr_http_request {
 	struct mr_str body; /* absent: none */
 	int64_t timeout_us; /* all of it: waiting for a connection, redirects, the body; > 0 */
 	bool follow_redirects;
+	/* PEM: whom the caller shows to be, with the key; and whom alone it trusts. Absent: nobody,
+	 * and those that everybody here trusts. */
+	struct mr_str certificate, key, authority;
 	void (*done)(struct mr_http_request *r); /* once, on the loop, never from inside start */
 	void *ctx;
 	/* the answer's; valid in done() and until mr_http_request_done() */

@@ -1,5 +1,4 @@
 /* Step type http_request: one call of a service, described by the config. */
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include "engine/steps/report.h"
 #include "engine/steps/runners.h"
 #include "engine/steps/step_config.h"
+#include "net/http_text.h"
 
 static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS" };
 
@@ -29,26 +29,6 @@ static int read_method(struct mr_step_exec *x, bool has_body, struct mr_str *ret
 	    x, "config.method must be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.");
 }
 
-static void add_encoded(struct mr_buf *b, struct mr_str s, bool is_form)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		    c == '-' || c == '.' || c == '_' || c == '~') {
-			mr_buf_addc(b, (char)c);
-		} else if (c == ' ' && is_form) {
-			mr_buf_addc(b, '+');
-		} else {
-			mr_buf_addc(b, '%');
-			mr_buf_addc(b, hex[c >> 4]);
-			mr_buf_addc(b, hex[c & 15]);
-		}
-	}
-}
-
 static bool add_pair(struct mr_step_exec *x, struct mr_buf *b, const struct mr_value *key,
     const struct mr_value *value, bool is_form)
 {
@@ -60,9 +40,9 @@ static bool add_pair(struct mr_step_exec *x, struct mr_buf *b, const struct mr_v
 		return false;
 	if (b->len > 0)
 		mr_buf_addc(b, '&');
-	add_encoded(b, key->s, is_form);
+	mr_http_add_encoded(b, key->s, is_form);
 	mr_buf_addc(b, '=');
-	add_encoded(b, text, is_form);
+	mr_http_add_encoded(b, text, is_form);
 	return true;
 }
 
@@ -165,25 +145,9 @@ static int write_body(struct mr_http_step *s)
 
 /* ---- auth ---- */
 
-static struct mr_str base64(struct mr_arena *a, struct mr_str s)
+static int add_authorization(struct mr_http_step *s, struct mr_str value)
 {
-	unsigned char *out;
-	int n;
-
-	if (s.len > 1u << 28)
-		return MR_STR_NONE;
-	out = mr_arena_alloc(a, (s.len + 2) / 3 * 4 + 1);
-	if (out == NULL)
-		return MR_STR_NONE;
-	n = EVP_EncodeBlock(out, (const unsigned char *)s.p, (int)s.len);
-	return (struct mr_str){ (const char *)out, (size_t)n };
-}
-
-static int add_authorization(struct mr_http_step *s, const char *scheme, struct mr_str what)
-{
-	struct mr_str value = mr_arena_printf(s->x->arena, "%s %.*s", scheme, MR_STR_ARG(what));
-
-	if (what.p == NULL || value.p == NULL)
+	if (value.p == NULL)
 		return mr_report_too_large(s->x);
 	return mr_http_step_header(s, MR_STR("Authorization"), value, true);
 }
@@ -191,16 +155,12 @@ static int add_authorization(struct mr_http_step *s, const char *scheme, struct 
 static int auth_basic(struct mr_http_step *s, const struct mr_value *auth)
 {
 	struct mr_str user = mr_value_get_str(auth, "username");
-	struct mr_str both;
 
 	if (user.p == NULL || memchr(user.p, ':', user.len) != NULL)
 		return mr_report_invalid(
 		    s->x, "config.auth of type basic needs a username without a colon.");
-	both = mr_arena_printf(s->x->arena, "%.*s:%.*s", MR_STR_ARG(user),
-	    MR_STR_ARG(mr_value_get_str(auth, "password")));
-	if (both.p == NULL)
-		return mr_report_too_large(s->x);
-	return add_authorization(s, "Basic", base64(s->x->arena, both));
+	return add_authorization(
+	    s, mr_http_basic(s->x->arena, user, mr_value_get_str(auth, "password")));
 }
 
 static struct mr_str first_of(const struct mr_value *v, const char *a, const char *b)
@@ -224,9 +184,9 @@ static int auth_api_key(
 	if (!mr_str_ieqz(mr_value_get_str(auth, "in"), "query"))
 		return mr_http_step_header(s, name, key, true);
 	mr_buf_init(&b, 65536);
-	add_encoded(&b, name, false);
+	mr_http_add_encoded(&b, name, false);
 	mr_buf_addc(&b, '=');
-	add_encoded(&b, key, false);
+	mr_http_add_encoded(&b, key, false);
 	*ret_query = mr_arena_str(s->x->arena, mr_buf_str(&b));
 	mr_buf_done(&b);
 	return ret_query->p == NULL ? mr_report_too_large(s->x) : 0;
@@ -252,7 +212,8 @@ static int write_auth(struct mr_http_step *s, struct mr_str *ret_query)
 		    s->x, "config.auth.type must be one of none, bearer, basic, api_key.");
 	if (mr_value_get_str(auth, "token").len == 0)
 		return mr_report_invalid(s->x, "config.auth of type bearer needs a token.");
-	return add_authorization(s, "Bearer", mr_value_get_str(auth, "token"));
+	return add_authorization(s, mr_arena_printf(s->x->arena, "Bearer %.*s",
+	                                MR_STR_ARG(mr_value_get_str(auth, "token"))));
 }
 
 /* ---- what comes back ---- */
@@ -338,7 +299,7 @@ static int make_result(struct mr_http_step *s, struct mr_value *ret)
 		if (json_value(s, body, &json) < 0)
 			return MR_E_NOMEM;
 	} else {
-		encoded = base64(s->x->arena, body);
+		encoded = mr_http_base64(s->x->arena, body);
 		if (encoded.p == NULL)
 			return MR_E_NOMEM;
 		base = mr_value_str(encoded);

@@ -1,5 +1,5 @@
 -- name:    system_status
--- purpose: engines, and the tenant's workflows, runs and queue in figures
+-- purpose: engines, the tenant's first 100 agents, and the tenant's workflows, runs and queue in figures
 -- params:
 -- returns: one (body json)
 -- flags:   read
@@ -12,6 +12,11 @@ select json_build_object(
 				'started_at', ts(e.started_at),
 				'status', case when e.lease_until > now() then 'healthy' else 'lost' end) order by e.id)
 			from engines e
+		), '[]'),
+		'agents', coalesce((
+			select json_agg(agent_state(a) order by a.id)
+			from (select * from agents x where x.deleted_at is null order by x.id limit 100) as s
+			join agents a on a.id = s.id
 		), '[]'),
 		'workflows', coalesce((
 			select json_object_agg(s.status, s.n)

@@ -44,6 +44,10 @@ def fill(conn):
         insert into files (tenant_id, name, content_type, size, sha256, storage_key)
             values (1, 'f', 'text/plain', 1, repeat('a', 64), 'k');
         insert into secrets (tenant_id, name, sealed) values (1, 's', decode(repeat('00', 40), 'hex'));
+        insert into agents (tenant_id, name, url) values (1, 'a', 'http://a/');
+        insert into agent_breakers (agent_id, tenant_id) values (1, 1);
+        insert into agent_calls (step_execution_id, attempt, tenant_id, agent_id, run_id, engine_id) values (1, 1, 1, 1, 1, 1);
+        insert into agent_outcomes (agent_id, tenant_id, ok, duration_ms) values (1, 1, true, 5);
         insert into audit_logs (tenant_id, entity_type, action) values (1, 'x', 'y');
         insert into idempotency_keys (tenant_id, principal_id, key, request_digest) values (1, 1, 'k', 'x')""")
     for t in tables(conn):
@@ -61,7 +65,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 26
+        assert len(tables(conn)) == 30
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

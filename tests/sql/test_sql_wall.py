@@ -98,7 +98,7 @@ def test_without_a_tenant_nothing(db, filled, name):
 READS = [n for n in API if HEADERS[n].flags[0] == "read" or n in (
     "workflow_update", "workflow_delete", "workflow_pause", "workflow_resume", "workflow_cancel", "workflow_execute",
     "workflow_bulk_execute", "run_cancel", "run_pause", "run_resume", "run_retry", "step_retry", "workflow_step_retry",
-    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate", "secret_update", "secret_delete")]
+    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate", "secret_update", "secret_delete", "agent_update", "agent_delete", "agent_health")]
 
 
 @pytest.mark.parametrize("name", READS)
@@ -113,7 +113,7 @@ def test_another_tenant_is_not_there(db, filled, name):
 
 def test_a_forged_tenant_is_refused(db, filled):
     """The tenant in the statement's parameters can't differ from the unit's."""
-    for name in ("workflow_create", "file_create", "audit_refused", "secret_create", "event_publish", "idempotency_begin"):
+    for name in ("workflow_create", "file_create", "audit_refused", "secret_create", "agent_create", "event_publish", "idempotency_begin"):
         values = values_for(HEADERS[name], tenant_id=1, idempotency_key="x")
         with pytest.raises(DatabaseError) as e:
             db.run(name, 2, **values)

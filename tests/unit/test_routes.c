@@ -90,10 +90,10 @@ static void statuses(void **state)
 		}
 		if (r->method == MR_POST &&
 		    (strcmp(end, "/workflows") == 0 || strcmp(end, "/files") == 0 ||
-		        strcmp(end, "/api-keys") == 0 || strcmp(end, "/secrets") == 0 ||
-		        strcmp(end, "/publish") == 0 || strcmp(end, "/groups") == 0 ||
-		        strcmp(end, "/tenants") == 0 || strcmp(end, "/users") == 0 ||
-		        strcmp(end, "/start") == 0))
+		        strcmp(end, "/api-keys") == 0 || strcmp(end, "/agents") == 0 ||
+		        strcmp(end, "/secrets") == 0 || strcmp(end, "/publish") == 0 ||
+		        strcmp(end, "/groups") == 0 || strcmp(end, "/tenants") == 0 ||
+		        strcmp(end, "/users") == 0 || strcmp(end, "/start") == 0))
 			want = 201;
 		if (r->out.status != want)
 			fail_msg("%s: %u, not %u", r->path, r->out.status, want);
