@@ -42,6 +42,13 @@ static int unescape(struct mr_arena *a, struct mr_str s, struct mr_str *ret)
 	return 0;
 }
 
+/* OpenSSL's own way is to ask at the terminal. */
+static int no_password(char *buf, int size, int rwflag, void *ctx)
+{
+	(void)buf, (void)size, (void)rwflag, (void)ctx;
+	return -1;
+}
+
 int mr_certificate_fingerprint(
     struct mr_arena *a, struct mr_str escaped_pem, char ret[MR_SHA256_HEX])
 {
@@ -59,7 +66,7 @@ int mr_certificate_fingerprint(
 		return r;
 	bio = BIO_new_mem_buf(pem.p, (int)pem.len);
 	if (bio != NULL)
-		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		cert = PEM_read_bio_X509(bio, NULL, no_password, NULL);
 	if (cert != NULL && X509_digest(cert, EVP_sha256(), digest, &len) == 1 &&
 	    len == MR_SHA256_LEN)
 		mr_hex(digest, len, ret);

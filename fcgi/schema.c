@@ -344,6 +344,9 @@ static bool accepts_type(const struct mr_schema_node *n, const struct mr_value *
 
 static void merge(struct checker *c, const struct mr_faults *from)
 {
+	/* counted, but there was no memory to write it down: it must not be taken for none */
+	if (from->first == NULL)
+		c->no_memory = true;
 	for (const struct mr_fault *f = from->first; f != NULL; f = f->next)
 		mr_fault_add(c->faults, f->path, f->code.p, "%.*s", MR_STR_ARG(f->message));
 }

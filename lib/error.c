@@ -52,6 +52,9 @@ void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, con
 
 void mr_faults_move(struct mr_faults *to, const struct mr_faults *from, struct mr_str under)
 {
+	/* without memory faults are only counted: some are there all the same */
+	if (from->first == NULL && from->count > 0)
+		to->count++;
 	for (const struct mr_fault *f = from->first; f != NULL; f = f->next) {
 		const char *dot = f->path.len == 0 || f->path.p[0] == '[' ? "" : ".";
 		struct mr_str path = mr_arena_printf(

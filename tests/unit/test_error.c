@@ -57,6 +57,25 @@ static void faults_of_a_part(void **state)
 	a = mr_arena_free(a);
 }
 
+/* Counted without memory: the whole has them too. */
+static void faults_without_memory_are_moved(void **state)
+{
+	struct mr_arena *a = mr_arena_create(1u << 16);
+	struct mr_faults from, to;
+
+	(void)state;
+	assert_non_null(a);
+	mr_faults_init(&from, a, 10);
+	mr_faults_init(&to, a, 10);
+	mr_arena_fail_after(1);
+	mr_fault_add(&from, MR_STR("x"), "type", "must be a text");
+	mr_faults_move(&to, &from, MR_STR("steps"));
+	mr_arena_fail_after(0);
+	assert_int_equal(from.count, 1);
+	assert_int_equal(to.count, 1);
+	a = mr_arena_free(a);
+}
+
 static void errors_may_be_ignored(void **state)
 {
 	struct mr_error err = { 0 };
@@ -74,6 +93,7 @@ int main(void)
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(faults_are_collected),
 		cmocka_unit_test(faults_of_a_part),
+		cmocka_unit_test(faults_without_memory_are_moved),
 		cmocka_unit_test(errors_may_be_ignored),
 	};
 
