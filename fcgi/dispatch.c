@@ -343,8 +343,10 @@ static bool parse_body(struct mr_request *r)
 	rc = mr_json_parse(r->arena, r->body, &limits, &r->faults, &r->body_json);
 	if (rc == 0)
 		return true;
-	if (rc == MR_E_NOMEM)
-		return refuse(r, MR_ERR_BODY_TOO_LARGE); /* more values than a request may hold */
+	if (rc == MR_E_NOMEM) {
+		mr_response_too_large(r, rc, ""); /* more values than a request may hold */
+		return false;
+	}
 	if (rc == MR_E_LIMIT && r->faults.count == before)
 		mr_fault_add(
 		    &r->faults, MR_STR(""), "limit", "must hold fewer values, less deeply nested");

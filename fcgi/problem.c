@@ -144,3 +144,11 @@ void mr_problem_details(struct mr_request *r, struct mr_str json)
 		}
 	}
 }
+
+void mr_response_too_large(struct mr_request *r, int rc, const char *sentence)
+{
+	if (rc == MR_E_NOMEM && !mr_arena_was_full(r->arena))
+		mr_response_problem(r, MR_ERR_OVERLOADED, "%s", "");
+	else
+		mr_response_problem(r, MR_ERR_BODY_TOO_LARGE, "%s", sentence);
+}

@@ -85,18 +85,46 @@ void mr_server_remove(struct mr_server *s, struct mr_conn *c)
 	end_if_drained(s);
 }
 
+static void turn_away(struct mr_server *s);
+
+static void on_spare_closed(uv_handle_t *h)
+{
+	struct mr_server *s = h->data;
+
+	s->spare_busy = false;
+	if (s->spare_wanted)
+		turn_away(s);
+}
+
+/* There is no memory for this connection: accepted all the same, and closed. libuv stops listening
+ * when a connection is left lying, and nothing would ever start it again. */
+static void turn_away(struct mr_server *s)
+{
+	s->spare_wanted = s->spare_busy;
+	if (s->spare_busy)
+		return; /* libuv keeps it until then */
+	s->spare_busy = true;
+	(void)uv_pipe_init(s->worker->loop, &s->spare, 0); /* can't fail */
+	s->spare.data = s;
+	/* what can't be accepted is closed by libuv */
+	(void)uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&s->spare);
+	uv_close((uv_handle_t *)&s->spare, on_spare_closed);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
 	struct mr_server *s = listener->data;
+	int r;
 
 	if (status < 0) {
 		mr_log(MR_LOG_WARNING, "accept failed", MR_F_Z("error", uv_strerror(status)));
 		return;
 	}
-	if (mr_conn_accept(s) == 0)
-		mr_api_metrics_add(s->worker->metrics, MR_METRIC_API_CONNECTIONS_TOTAL, 1);
-	else
-		mr_api_metrics_add(s->worker->metrics, MR_METRIC_API_CONNECTIONS_DROPPED_TOTAL, 1);
+	r = mr_conn_accept(s);
+	mr_api_metrics_add(s->worker->metrics,
+	    r == 0 ? MR_METRIC_API_CONNECTIONS_TOTAL : MR_METRIC_API_CONNECTIONS_DROPPED_TOTAL, 1);
+	if (r == MR_E_NOMEM)
+		turn_away(s);
 }
 
 static void close_idle(struct mr_server *s)

@@ -23,6 +23,8 @@ struct mr_server {
 	enum mr_server_state state;
 	struct mr_worker *worker;
 	uv_pipe_t listener;
+	uv_pipe_t spare; /* takes a connection that there is no memory for, to close it */
+	bool spare_busy, spare_wanted;
 	uv_timer_t timer;      /* looks for connections beyond their deadline */
 	struct mr_conn *conns; /* all that are not closed yet, doubly linked */
 	unsigned conns_len, conns_max;

@@ -156,8 +156,12 @@ int mr_unit_run(
 		.calls = keyed ? calls : calls + 1,
 		.calls_len = keyed ? 2 : 1,
 	};
-	int rc = keyed ? bind_call(r, MR_SQL_IDEMPOTENCY_BEGIN, extra, &calls[0]) : 0;
+	int rc = 0;
 
+	if (keyed && digest_of(r, extra).p == NULL)
+		rc = MR_E_NOMEM;
+	else if (keyed)
+		rc = bind_call(r, MR_SQL_IDEMPOTENCY_BEGIN, extra, &calls[0]);
 	if (rc == 0)
 		rc = bind_call(r, stmt, extra, &calls[1]);
 	if (rc < 0) {

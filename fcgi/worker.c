@@ -237,7 +237,8 @@ static int set_up(struct process *p, const struct mr_worker_config *c)
 
 static void ignore_signals(void)
 {
-	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGUSR1 };
+	/* SIGXFSZ: a file that may not grow is an error of its write, not the end of all others */
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGUSR1, SIGXFSZ };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(ignored); i++)
 		(void)signal(ignored[i], SIG_IGN); /* fails only for numbers that are none */

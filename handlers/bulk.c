@@ -5,6 +5,7 @@
 #include "fcgi/breathe.h"
 #include "fcgi/call.h"
 #include "fcgi/dispatch.h"
+#include "fcgi/problem.h"
 #include "fcgi/route.h"
 #include "fcgi/schema.h"
 #include "fcgi/slice.h"
@@ -182,7 +183,7 @@ static int create_items(struct mr_request *r)
 	}
 	mr_buf_done(&b);
 	if (rc == MR_E_LIMIT || rc == MR_E_NOMEM) {
-		mr_response_problem(r, MR_ERR_BODY_TOO_LARGE, "%s",
+		mr_response_too_large(r, rc,
 		    "The definitions are larger than one request may hold; send fewer at once.");
 		rc = 0;
 	}

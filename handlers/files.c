@@ -211,7 +211,9 @@ static int feed_file(struct upload *u)
 	ssize_t n = 0;
 	int r = 0;
 
-	if (buf == NULL || fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (buf == NULL) {
+		r = MR_E_NOMEM;
+	} else if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		u->file.error = errno;
 		r = MR_E_IO;
 	}

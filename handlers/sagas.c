@@ -5,6 +5,7 @@
  */
 #include "fcgi/call.h"
 #include "fcgi/dispatch.h"
+#include "fcgi/problem.h"
 #include "fcgi/schema.h"
 #include "fcgi/slice.h"
 #include "handlers/definition.h"
@@ -70,8 +71,8 @@ static int read_definition(struct mr_request *r, const struct saga *s, struct mr
 		return MR_E_INVALID;
 	}
 	if (rc < 0)
-		mr_response_problem(r, MR_ERR_BODY_TOO_LARGE, "%s",
-		    "The definition is larger than a workflow may be; split it.");
+		mr_response_too_large(
+		    r, rc, "The definition is larger than a workflow may be; split it.");
 	return rc;
 }
 

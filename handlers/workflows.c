@@ -4,6 +4,7 @@
  */
 #include "fcgi/array.h"
 #include "fcgi/dispatch.h"
+#include "fcgi/problem.h"
 #include "fcgi/route.h"
 #include "fcgi/slice.h"
 #include "handlers/definition.h"
@@ -43,8 +44,8 @@ static int read_definition(
 	if (r->faults.count > 0)
 		refuse(r);
 	else if (rc == MR_E_LIMIT || rc == MR_E_NOMEM)
-		mr_response_problem(r, MR_ERR_BODY_TOO_LARGE, "%s",
-		    "The definition is larger than a workflow may be; split it.");
+		mr_response_too_large(
+		    r, rc, "The definition is larger than a workflow may be; split it.");
 	else
 		mr_response_problem(r, MR_ERR_INTERNAL, "%s", "");
 	return MR_E_INVALID;

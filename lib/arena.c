@@ -29,6 +29,7 @@ struct mr_arena {
 	size_t used;               /* bytes of all blocks that count against max */
 	size_t max;
 	bool secret;
+	bool was_full;
 	struct mr_arena *parent; /* what this one takes counts there too; or NULL */
 };
 
@@ -117,6 +118,7 @@ static void give_back(struct mr_arena *a, size_t size)
 void mr_arena_reset(struct mr_arena *a)
 {
 	run_deferred(a);
+	a->was_full = false;
 	while (a->blocks != NULL && a->blocks->next != NULL) {
 		struct block *b = a->blocks;
 
@@ -171,8 +173,12 @@ static struct block *add_block(struct mr_arena *a, size_t size)
 		want = size;
 	if (want > left)
 		want = size; /* near the end: just what is asked for */
-	if (want > left)
+	if (want > left) {
+		a->was_full = true;
+		if (a->parent != NULL)
+			a->parent->was_full = true;
 		return NULL;
+	}
 	b = malloc(sizeof(*b) + want);
 	if (b == NULL)
 		return NULL;
@@ -293,4 +299,9 @@ size_t mr_arena_used(const struct mr_arena *a)
 size_t mr_arena_max(const struct mr_arena *a)
 {
 	return a->max;
+}
+
+bool mr_arena_was_full(const struct mr_arena *a)
+{
+	return a->was_full;
 }

@@ -6,6 +6,7 @@
 #define MR_LIB_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/macros.h"
@@ -42,6 +43,8 @@ int mr_arena_defer(struct mr_arena *a, void (*fn)(void *), void *ptr) MR_MUST_CH
 
 size_t mr_arena_used(const struct mr_arena *a);
 size_t mr_arena_max(const struct mr_arena *a);
+/* Since the last reset something was refused because of the maximum, not for want of memory. */
+bool mr_arena_was_full(const struct mr_arena *a);
 
 /* Once at the start of a process: what is freed in large pieces goes back to the system, so that
  * one large request doesn't stay in the process's size for ever. */

@@ -132,8 +132,9 @@ static bool try_again(struct mr_pg *pg, struct mr_pg_unit *u)
 void mr_pg_unit_finish(struct mr_pg *pg, struct mr_pg_unit *u)
 {
 	bool exclusive = u->conn->kind == MR_PG_EXCLUSIVE;
-	/* 57P0x: the server is going away; 25006: it is a standby now */
-	static const char *const away[] = { "57P01", "57P02", "57P03", "25006", NULL };
+	/* 57P0x: the server is going away; 25006: it is a standby now; none: libpq had no memory
+	 * for what the server said */
+	static const char *const away[] = { "57P01", "57P02", "57P03", "25006", "", NULL };
 
 	if (u->outcome == MR_PG_ERROR && sqlstate_is(u, away))
 		u->outcome = MR_PG_UNAVAILABLE;

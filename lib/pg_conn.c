@@ -499,6 +499,17 @@ static void take_result(struct mr_pg_op *op, PGresult *r)
 	PQclear(r); /* takes NULL */
 }
 
+static bool has_all(const struct mr_pg_op *op)
+{
+	const struct mr_pg_unit *u = op->unit;
+
+	for (unsigned i = 0; i < u->calls_len; i++) {
+		if (u->calls[i].result == NULL)
+			return false;
+	}
+	return true;
+}
+
 static void end_op(struct mr_pg_conn *conn)
 {
 	struct mr_pg_op op = *op_first(conn);
@@ -509,8 +520,10 @@ static void end_op(struct mr_pg_conn *conn)
 		 * generation of names; their retry then meets the true error */
 		return;
 	}
+	/* without memory libpq may leave a result out: no SQLSTATE, so the unit's end is not known
+	 */
 	if (!op.failed)
-		op.unit->outcome = MR_PG_OK;
+		op.unit->outcome = has_all(&op) ? MR_PG_OK : MR_PG_ERROR;
 	else if (strcmp(op.unit->sqlstate, "26000") == 0 || strcmp(op.unit->sqlstate, "0A000") == 0)
 		forget_prepared(conn);
 	if (conn->ops_len == 0)

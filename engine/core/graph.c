@@ -236,6 +236,8 @@ int mr_graph_compile(struct mr_arena *arena, const struct mr_value *definition,
 		r = mr_value_copy(arena, definition, &c.body);
 	if (r == 0)
 		r = compile(&c);
+	if (r == MR_E_NOMEM && c.scratch != NULL && mr_arena_was_full(c.scratch))
+		r = MR_E_LIMIT; /* the definition's size, not a want of memory */
 	c.scratch = mr_arena_free(c.scratch);
 	if (r == 0 && c.faults->count > before)
 		r = MR_E_INVALID;

@@ -335,6 +335,8 @@ int mr_graph_normalize(struct mr_arena *a, const struct mr_value *definition,
 	mr_faults_init(&unheard, scratch, 0);
 	c.faults = &unheard;
 	r = definition->kind == MR_VALUE_MAP ? normalize(&n, &c, ret) : MR_E_INVALID;
+	if (r == MR_E_NOMEM && mr_arena_was_full(scratch))
+		r = MR_E_LIMIT;
 	scratch = mr_arena_free(scratch);
 	return r;
 }
