@@ -102,9 +102,33 @@ static void within(void **state)
 	a = mr_arena_free(a);
 }
 
+/* Too much was asked for, or there was no memory: two answers to a client. */
+static void full_is_not_out_of_memory(void **state)
+{
+	struct mr_arena *a = mr_arena_create(10000), *inner;
+
+	(void)state;
+	assert_non_null(a);
+	mr_arena_fail_after(1);
+	assert_null(mr_arena_alloc(a, 100));
+	mr_arena_fail_after(0);
+	assert_false(mr_arena_was_full(a));
+	assert_null(mr_arena_alloc(a, 20000));
+	assert_true(mr_arena_was_full(a));
+	mr_arena_reset(a);
+	assert_false(mr_arena_was_full(a));
+	inner = mr_arena_create_within(a);
+	assert_non_null(inner);
+	assert_null(mr_arena_alloc(inner, 20000));
+	assert_true(mr_arena_was_full(inner) && mr_arena_was_full(a));
+	inner = mr_arena_free(inner);
+	a = mr_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(full_is_not_out_of_memory),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(deferred_run_backwards),
