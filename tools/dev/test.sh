@@ -80,6 +80,38 @@ suite_asan() {
   mv "$OUT/asan.sum" "$OUT/asan.count"
 }
 
+# Every target looks for FUZZ_SECONDS (--long fuzz), after it has replayed its corpus.
+suite_fuzz() {
+  build fuzz "$BASE/fuzz" --enable-fuzzers CC=clang CFLAGS="-O1 -g" || return
+  if nice -n 19 make -C "$DEV/fuzz" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-600}"; then
+    count fuzz "$(grep -c '^== ' "$OUT/fuzz.log")" 0 0
+  else
+    count fuzz 0 1 0
+  fi
+}
+
+# The ordinary suites on programs that note which lines ran; then a table per folder. Programs of the
+# service's user write into a folder of their own, those that the tests start into another.
+test_coverage() {
+  local dir=$DEV/coverage servers=$BASE/covered beside=$DEV/covered least=${COVERAGE_LEAST:-85} s
+  build coverage "$BASE/coverage" --enable-coverage CFLAGS="-O0 -g" || return
+  find "$dir" -name '*.gcda' -delete
+  rm -rf "$servers" "$beside"
+  mkdir -p "$servers" "$beside"
+  chmod 0777 "$servers"
+  export MILLRACE_INST=$BASE/coverage WRAP="env GCOV_PREFIX=$servers"
+  for s in "$@"; do
+    if [ "$s" = unit ]; then
+      make_check unit "$dir" >"$OUT/$s.log" 2>&1 || true
+    else
+      GCOV_PREFIX=$beside run_pytest "$s" "tests/$s" >"$OUT/$s.log" 2>&1 || true
+    fi
+    read -r passed failed skipped _ <"$OUT/$s.count"
+    printf '  %-12s %5d passed %3d failed %3d skipped\n' "$s" "$passed" "$failed" "$skipped"
+  done
+  python3 tools/dev/coverage.py "$ROOT" "$dir" "$least" "$dir" "$servers" "$beside"
+}
+
 # The tarball builds and passes by itself, out of a tree that can't be written to.
 suite_dist() {
   if make -C "$DEV/build" distcheck; then count dist 1 0 0; else count dist 0 1 0; fi
@@ -120,18 +152,25 @@ run_lane() {
 
 test_all() {
   local passed=0 failed=0 skipped=0 p f k _ s suites=()
+  local coverage=
   LONG=
   OUT=$DEV/log/test
   while [ $# -gt 0 ]; do
     case $1 in
     --long) LONG=--long ;;
-    unit | lint | sql | contract | integration | fault | asan | dist) suites+=("$1") ;;
+    --coverage) coverage=1 ;;
+    unit | lint | sql | contract | integration | fault | asan | dist | fuzz) suites+=("$1") ;;
     *) die "no such suite: $1" ;;
     esac
     shift
   done
   rm -rf "$OUT"
   mkdir -p "$OUT"
+  if [ -n "$coverage" ]; then
+    [ ${#suites[@]} -gt 0 ] || suites=(unit contract integration)
+    test_coverage "${suites[@]}"
+    return
+  fi
   build_programs
   say "running the tests; each suite's output is in .dev/log/test"
   if [ ${#suites[@]} -gt 0 ]; then

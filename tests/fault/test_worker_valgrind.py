@@ -1,0 +1,103 @@
+"""The worker under valgrind: the main requests of every kind, good and refused; no invalid access, nothing used
+that was never set, nothing lost at the end. --long: the contract suite, all of it, on a stack under valgrind."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from support.fcgi import Peer, begin, params, record, request, streamed
+from support.faulty import Worker
+from support.stack import ROOT, wait_until
+
+# 3: a block that was given back stays unusable for longer. valgrind's own thread is fair to none.
+OPTIONS = ["-q", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
+           "--error-exitcode=9", "--fair-sched=try", "--num-callers=30"]
+
+
+@pytest.fixture(scope="module")
+def worker(stack):
+    log = stack.log_dir / f"valgrind-{uuid.uuid4().hex[:6]}"
+    w = Worker(stack, wrap=["valgrind", *OPTIONS, f"--log-file={log}-%p"], faulty=False, db_connections=2)
+    wait_until(w.is_ready, 180, every=0.5)
+    yield w
+    status = w.close(timeout=180)
+    told = "\n".join(p.read_text() for p in sorted(log.parent.glob(log.name + "-*")))
+    assert told.strip() == "", told[:6000]
+    assert status == 0
+
+
+def test_main_requests(worker, stack):
+    def ask(want, *arguments, **more):
+        answer = worker.ask(*arguments, timeout=180, **more)
+        assert answer.status == want, (arguments, answer.status, answer.body[:500])
+        return answer
+
+    definition = {"steps": [{"name": "a", "type": "log", "config": {"message": "{{trigger.x}}"}}]}
+    name = uuid.uuid4().hex
+    for path in ("/health", "/health/ready", "/openapi.json", "/metrics"):
+        assert worker.ask(path=path, timeout=180).status in (200, 403)
+    made = ask(201, "POST", "/api/v1/workflows", {"name": name, "workflow_config": definition}, HTTP_IDEMPOTENCY_KEY=name)
+    one = f"/api/v1/workflows/{made.json['id']}"
+    ask(201, "POST", "/api/v1/workflows", {"name": name, "workflow_config": definition}, HTTP_IDEMPOTENCY_KEY=name)
+    ask(409, "POST", "/api/v1/workflows", {"name": name + "x", "workflow_config": definition}, HTTP_IDEMPOTENCY_KEY=name)
+    got = ask(200, path=one)
+    ask(304, path=one, HTTP_IF_NONE_MATCH=got.headers["etag"])
+    ask(200, "PATCH", one, {"description": "x", "tags": ["a", "b"]}, HTTP_IF_MATCH=got.headers["etag"])
+    ask(412, "PATCH", one, {"description": "y"}, HTTP_IF_MATCH=got.headers["etag"])
+    first = ask(200, path="/api/v1/workflows?limit=1&sort_by=name")
+    if first.json.get("next_cursor"):
+        ask(200, path="/api/v1/workflows?limit=1&sort_by=name&cursor=" + first.json["next_cursor"])
+    ask(400, path="/api/v1/workflows?limit=x&status=nothing&cursor=zzz")
+    ask(400, "POST", "/api/v1/workflows", {"name": 5, "stepz": {}, "tags": "x"})
+    ask(400, "POST", "/api/v1/workflows", b"{\"a\":")
+    ask(200, "POST", "/api/v1/workflows/validate", {"name": "x", "workflow_config": definition})
+    ran = ask(202, "POST", one + "/execute?wait=60", {"trigger_data": {"x": 1}})
+    for path in ("", "/events", "/steps"):
+        worker.ask(path=f"/api/v1/runs/{ran.json['run_id']}{path}", timeout=180)
+    ask(200, path="/api/v1/runs?limit=5")
+    text = b"--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text\r\n--B--\r\n"
+    up = ask(201, "POST", "/api/v1/files", text, CONTENT_TYPE="multipart/form-data; boundary=B")
+    ask(200, path=f"/api/v1/files/{up.json['id']}")
+    worker.ask(path=f"/api/v1/files/{up.json['id']}/content", timeout=180)
+    ask(401, path=one, key="mr_nobody")
+    ask(401, path=one, key="eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJ4In0.AAAA")
+    assert worker.ask(path=one, key=stack.make_token(), timeout=180).status in (200, 401, 403)
+    ask(404, path="/api/v1/workflows/999999999")
+    ask(404, path="/nowhere")
+    ask(405, "DELETE", "/health")
+    assert worker.ask("DELETE", one, timeout=180).status in (200, 204)
+
+
+def test_broken_peers(worker):
+    with Peer(worker.socket, 180) as peer:
+        for rid in range(1, 4):
+            peer.send(request(rid=rid, padding=rid))
+            assert peer.answer(rid)[0] == 200
+    for whole in (request(body=b"{}", method="POST", path="/nowhere"), begin() + streamed(5, b"x"), record(99, rid=0)):
+        for cut in range(1, len(whole), 7):
+            with Peer(worker.socket, 180) as peer:
+                peer.send(whole[:cut])
+    with Peer(worker.socket, 180) as peer:
+        peer.send(begin() + streamed(4, params(HTTP_X="x" * 70000)) + record(5))
+        assert peer.answer()[0] == 431
+    assert worker.ask(timeout=180).status == 200
+
+
+@pytest.mark.long
+def test_contract_suite():
+    out = pathlib.Path("/tmp") / f"millrace-valgrind-{uuid.uuid4().hex[:8]}"
+    out.mkdir()
+    out.chmod(0o777)
+    wrap = " ".join(["valgrind", *OPTIONS, f"--log-file={out}/%p"])
+    try:
+        r = subprocess.run([sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract"],
+                           cwd=ROOT, env={**os.environ, "WRAP": wrap}, capture_output=True, text=True)
+        told = "\n".join(p.read_text() for p in sorted(out.iterdir()))
+        assert told.strip() == "", told[:6000]
+        assert r.returncode == 0, r.stdout[-3000:]
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
