@@ -245,9 +245,9 @@ static const struct {
 	{ "file_process",
 	    "{'steps':[{'type':'file_process','config':{'action':'convert','file_id':-1,"
 	    "'allowed_types':[1],'max_size_mb':0,'language':''}},{'type':'file_process'}]}",
-	    "steps[0].config.action not_supported\nsteps[0].config.file_id type\n"
-	    "steps[0].config.allowed_types[0] type\nsteps[0].config.max_size_mb range\n"
-	    "steps[0].config.language type\nsteps[1].config.action required\n"
+	    "steps[0].config.file_id type\nsteps[0].config.allowed_types[0] type\n"
+	    "steps[0].config.max_size_mb range\nsteps[0].config.language type\n"
+	    "steps[0].config.to required\nsteps[1].config.action required\n"
 	    "steps[1].config.file_id required" },
 	{ "delay",
 	    "{'steps':[{'type':'delay'},{'type':'delay','config':{'seconds':1,'until':'soon'}},"
