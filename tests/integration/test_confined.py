@@ -1,7 +1,9 @@
 """The daemons under the restrictions of their units, as far as they hold without systemd."""
 import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -92,3 +94,50 @@ def test_the_whole_of_it_works_behind_its_units(fenced):
         subprocess.run(["kill", "-HUP", str(fenced.pid(s))], check=True)
     wait_until(lambda: "settings read again" in fenced.log("engine") and "settings taken over" in fenced.log("api"))
     assert api.get("/health/ready").status_code == 200
+
+
+def test_nginx_serves_behind_its_unit(fenced, places):
+    """As the service's own user, which it is from the start, in front of the stack's workers."""
+    folder = places / "nginx"
+    for name in ("", "log", "temp"):
+        (folder / name).mkdir()
+    shutil.copytree(fenced.state / "tls", folder / "tls")
+    (folder / "tls").chmod(0o755)
+    for path in (folder / "tls").iterdir():
+        path.chmod(0o644)  # keys of this test alone
+    # the port of one that is not needed meanwhile
+    fenced.stop("nginx")
+    port = fenced.ports["HTTPS_PORT"]
+    settings = {"NGINX_USER": "", "NGINX_HTTP_PORT": "0", "NGINX_HTTPS_PORT": port, "NGINX_LISTEN": "127.0.0.1",
+                "NGINX_LOG_DIR": folder / "log", "NGINX_TEMP_DIR": folder / "temp",
+                "TLS_CERTIFICATE": folder / "tls/server.pem", "TLS_KEY": folder / "tls/server.key",
+                "TLS_CLIENT_CA": folder / "tls/ca.pem"}
+    r = subprocess.run([fenced.inst + "/sbin/millrace-admin", "nginx-config", "--main", "--config", fenced.config],
+                       env={**os.environ, **{f"MILLRACE_{k}": str(v) for k, v in settings.items()}},
+                       capture_output=True, text=True, check=True)
+    conf = folder / "nginx.conf"
+    # sockets are the stack's user's; this nginx is that user too
+    conf.write_text(re.sub(r"^pid .*$", f"pid {folder}/nginx.pid;", r.stdout, flags=re.M))
+    user = fenced.environment.get("SVC_USER", "millrace-dev")
+    drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if os.geteuid() == 0 else []
+    if drop:
+        for path in (folder, folder / "log", folder / "temp"):
+            shutil.chown(path, user)
+    run = [*drop, PYTHON, str(places / "confine.py"), str(places / "millrace-nginx.service.in"),
+           shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"), "-e", "stderr", "-c", str(conf)]
+    for more in (["-t", "-q"], ["-g", "daemon on;"]):
+        r = subprocess.run([*run, *more], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE if more[0] == "-t" else None, text=True, timeout=60)
+        assert r.returncode == 0, r.stderr
+    try:
+        pid = int(wait_until(lambda: (folder / "nginx.pid").exists() and (folder / "nginx.pid").read_text()))
+        assert "Seccomp:\t2" in pathlib.Path(f"/proc/{pid}/status").read_text()
+        assert fenced.api.get("/health/ready").status_code == 200
+        file = fenced.api.ok("POST", "/api/v1/files", files={"file": ("a.txt", b"x" * 300000, "text/plain")})
+        assert len(fenced.api.get(f"/api/v1/files/{file['id']}/content").content) == 300000
+        os.kill(pid, signal.SIGHUP)
+        wait_until(lambda: fenced.api.get("/health/ready").status_code == 200)
+    finally:
+        os.kill(pid, signal.SIGQUIT)
+        wait_until(lambda: not (folder / "nginx.pid").exists())
+        fenced.start("nginx")
