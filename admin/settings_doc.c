@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *type_text(const struct mr_setting_row *row)
 {
@@ -16,11 +17,30 @@ static const char *type_text(const struct mr_setting_row *row)
 	return "text";
 }
 
+/* The unit is in the name's last word. */
+static const char *unit_text(const struct mr_setting_row *row)
+{
+	static const struct {
+		const char *ending, *text;
+	} units[] = { { "_ms", " milliseconds" }, { "_seconds", " seconds" },
+		{ "_age", " seconds" }, { "_days", " days" }, { "_bytes", " bytes" } };
+	size_t len = strlen(row->name);
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(units); i++) {
+		size_t n = strlen(units[i].ending);
+
+		if (len > n && strcmp(row->name + len - n, units[i].ending) == 0)
+			return units[i].text;
+	}
+	return "";
+}
+
 static void sample_row(const struct mr_setting_row *row)
 {
 	(void)printf("# %s\n", row->doc);
 	if (row->type == MR_SETTING_INTEGER)
-		(void)printf("# %lld to %lld; ", (long long)row->min, (long long)row->max);
+		(void)printf(
+		    "# %lld to %lld%s; ", (long long)row->min, (long long)row->max, unit_text(row));
 	else
 		(void)printf("# %s; ", type_text(row));
 	(void)printf("%s\n#%s =%s%s\n\n", row->reload ? "SIGHUP takes it over" : "needs a restart",
@@ -32,7 +52,8 @@ static void markdown_row(const struct mr_setting_row *row)
 	(void)printf("### `%s`\n\n%s\n\n", row->name, row->doc);
 	(void)printf("Type %s", type_text(row));
 	if (row->type == MR_SETTING_INTEGER)
-		(void)printf(", %lld to %lld", (long long)row->min, (long long)row->max);
+		(void)printf(
+		    ", %lld to %lld%s", (long long)row->min, (long long)row->max, unit_text(row));
 	if (row->def[0] != '\0')
 		(void)printf("; default `%s`", row->def);
 	else
@@ -40,14 +61,18 @@ static void markdown_row(const struct mr_setting_row *row)
 	(void)printf("; a change needs %s.\n\n", row->reload ? "SIGHUP" : "a restart");
 }
 
-static const char sample_head[] =
-    "# Millrace's settings. Each line is name = value; MILLRACE_NAME in the environment overrides\n"
-    "# it. A line that starts with # shows the default.\n\n";
+static const char sample_head[] = "# Millrace's settings. Each line is name = value; a file NAME "
+                                  "in $CREDENTIALS_DIRECTORY (systemd's\n"
+                                  "# LoadCredential=) overrides it, and MILLRACE_NAME in the "
+                                  "environment both. A line that starts\n"
+                                  "# with # shows the default.\n\n";
 
 static const char markdown_head[] =
     "# Settings\n\n"
     "Read from `/etc/millrace/millrace.conf`, lines of `name = value`; each is overridden by\n"
-    "`MILLRACE_NAME` in the environment. This page is made by `millrace-admin settings "
+    "the file `NAME` in `$CREDENTIALS_DIRECTORY` (systemd's `LoadCredential=`), then by "
+    "`MILLRACE_NAME`\n"
+    "in the environment. This page is made by `millrace-admin settings "
     "--markdown`\n"
     "from `lib/settings.def`.\n\n";
 

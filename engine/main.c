@@ -8,6 +8,7 @@
 #include "lib/arena.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/notify.h"
 #include "lib/settings.h"
 
 #define SETTINGS_MAX ((size_t)1024 * 1024)
@@ -77,17 +78,21 @@ static void use_log_level(const struct mr_settings *settings)
 static void on_hangup(uv_signal_t *handle, int number)
 {
 	struct process *p = handle->data;
-	struct mr_settings *settings = read_settings(p->file);
+	struct mr_settings *settings;
 
 	(void)number;
+	mr_notify(MR_NOTIFY_RELOADING);
+	settings = read_settings(p->file);
 	if (settings == NULL || mr_engine_reload(&p->engine, settings) < 0) {
 		(void)mr_settings_free(settings); /* the old ones stay */
+		mr_notify(MR_NOTIFY_READY);
 		return;
 	}
 	p->settings = mr_settings_free(p->settings);
 	p->settings = settings;
 	use_log_level(settings);
 	mr_log(MR_LOG_INFO, "settings read again");
+	mr_notify(MR_NOTIFY_READY);
 }
 
 static void on_end(uv_signal_t *handle, int number)
@@ -95,6 +100,7 @@ static void on_end(uv_signal_t *handle, int number)
 	struct process *p = handle->data;
 
 	(void)number;
+	mr_notify(MR_NOTIFY_STOPPING);
 	mr_engine_drain(&p->engine);
 	if (uv_is_closing((uv_handle_t *)&p->terminate))
 		return;
@@ -123,6 +129,7 @@ static int run(struct process *p)
 	watch(p, &p->terminate, &loop, SIGTERM, on_end);
 	watch(p, &p->interrupt, &loop, SIGINT, on_end);
 	watch(p, &p->hangup, &loop, SIGHUP, on_hangup);
+	mr_notify(MR_NOTIFY_READY);          /* the database may come later */
 	(void)uv_run(&loop, UV_RUN_DEFAULT); /* until everything is closed */
 	mr_engine_done(&p->engine);
 	return uv_loop_close(&loop) == 0 ? 0 : 1;

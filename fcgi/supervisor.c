@@ -14,6 +14,7 @@
 #include "fcgi/worker.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/notify.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   5000
@@ -59,6 +60,7 @@ struct supervisor {
 	struct mr_settings *before;
 	int64_t takeover_until_ms; /* 0: none is under way */
 	bool reload_wanted;        /* SIGHUP came and was not obeyed yet */
+	bool told_ready;           /* all workers have served, and the service manager knows */
 	bool ending;
 };
 
@@ -248,6 +250,7 @@ static void end_takeover(struct supervisor *s)
 	s->before = mr_settings_free(s->before);
 	mr_api_metrics_add(s->metrics, MR_METRIC_API_RELOADS_TOTAL, 1);
 	mr_log(MR_LOG_INFO, "settings taken over", MR_F_N("workers", s->workers));
+	mr_notify(MR_NOTIFY_READY);
 }
 
 /* The old workers have their sockets still. */
@@ -263,6 +266,7 @@ static void give_up_takeover(struct supervisor *s, const char *reason)
 	s->settings = s->before;
 	s->before = NULL;
 	mr_log(MR_LOG_ERROR, "new settings refused, the old ones stay", MR_F_Z("reason", reason));
+	mr_notify(MR_NOTIFY_READY);
 }
 
 static void watch_takeover(struct supervisor *s)
@@ -328,11 +332,13 @@ static void reload(struct supervisor *s)
 	if (s->takeover_until_ms != 0 || count(s, CHILD_DRAINING) > 0)
 		return; /* the last change is under way: this one comes after it */
 	s->reload_wanted = false;
+	mr_notify(MR_NOTIFY_RELOADING);
 	new = mr_supervisor_settings(s->config);
 	if (new == NULL || keep_fixed(s->settings, new) < 0) {
 		mr_log(MR_LOG_ERROR, "new settings refused, the old ones stay",
 		    MR_F_Z("reason", "see above"));
 		new = mr_settings_free(new);
+		mr_notify(MR_NOTIFY_READY);
 		return;
 	}
 	mr_log_set_level((enum mr_log_level)mr_log_level_parse(mr_str(new->log_level)));
@@ -417,6 +423,7 @@ static void end(struct supervisor *s)
 	if (s->ending)
 		return;
 	s->ending = true;
+	mr_notify(MR_NOTIFY_STOPPING);
 	s->takeover_until_ms = 0;
 	mr_log(MR_LOG_INFO, "supervisor drains", MR_F_N("workers", count(s, CHILD_SERVING)));
 	for (unsigned i = 0; i < s->children_max; i++)
@@ -442,6 +449,14 @@ static bool all_gone(const struct supervisor *s)
 	return count(s, CHILD_NONE) == s->children_max;
 }
 
+static void say_started(struct supervisor *s)
+{
+	if (s->told_ready || s->ending || count(s, CHILD_SERVING) < s->workers)
+		return;
+	s->told_ready = true;
+	mr_notify(MR_NOTIFY_READY);
+}
+
 static void serve(struct supervisor *s, const sigset_t *signals)
 {
 	start_missing(s);
@@ -462,6 +477,7 @@ static void serve(struct supervisor *s, const sigset_t *signals)
 		if (s->reload_wanted && !s->ending)
 			reload(s);
 		gauge(s);
+		say_started(s);
 	}
 }
 

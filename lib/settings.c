@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 
@@ -22,8 +23,9 @@ const struct mr_setting_row mr_setting_rows[] = {
 };
 const size_t mr_setting_rows_len = MR_ARRAY_LEN(mr_setting_rows);
 
-#define FILE_MAX     (256 * 1024)
-#define ENV_NAME_MAX 128
+#define FILE_MAX       (256 * 1024)
+#define ENV_NAME_MAX   128
+#define CREDENTIAL_MAX 8192
 
 static const struct mr_setting_row *find_row(struct mr_str name)
 {
@@ -133,8 +135,8 @@ static int read_line(
 }
 
 /* The whole file, bounded. */
-static int slurp(
-    const char *path, struct mr_arena *arena, struct mr_faults *faults, struct mr_str *ret)
+static int slurp(const char *path, size_t max, struct mr_arena *arena, struct mr_faults *faults,
+    struct mr_str *ret)
 {
 	FILE *f = fopen(path, "re");
 	char *text;
@@ -144,15 +146,15 @@ static int slurp(
 		mr_fault_add(faults, mr_str(path), "file", "can't be read: %s", strerror(errno));
 		return 0;
 	}
-	text = mr_arena_alloc(arena, FILE_MAX);
+	text = mr_arena_alloc(arena, max);
 	if (text == NULL) {
 		(void)fclose(f); /* only read from */
 		return MR_E_NOMEM;
 	}
-	n = fread(text, 1, FILE_MAX, f);
-	if (ferror(f) || n == FILE_MAX)
+	n = fread(text, 1, max, f);
+	if (ferror(f) || n == max)
 		mr_fault_add(faults, mr_str(path), "file",
-		    "can't be read, or is larger than %d bytes", FILE_MAX);
+		    "can't be read, or is larger than %zu bytes", max - 1);
 	(void)fclose(f); /* only read from */
 	*ret = (struct mr_str){ text, n };
 	return 0;
@@ -161,7 +163,7 @@ static int slurp(
 static int read_file(struct mr_settings *s, const char *path, struct mr_faults *faults)
 {
 	struct mr_str text = MR_STR_NONE;
-	int r = slurp(path, s->arena, faults, &text);
+	int r = slurp(path, FILE_MAX, s->arena, faults, &text);
 	unsigned line = 0;
 
 	while (r == 0 && text.p != NULL) {
@@ -194,6 +196,27 @@ static int read_environment(struct mr_settings *s, struct mr_faults *faults)
 			return r;
 	}
 	return 0;
+}
+
+/* What systemd's LoadCredential= puts there: a file NAME holds the value of the setting NAME. */
+static int read_credentials(struct mr_settings *s, struct mr_faults *faults)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	int r = 0;
+
+	for (size_t i = 0; dir != NULL && i < mr_setting_rows_len && r == 0; i++) {
+		struct mr_str text = MR_STR_NONE, path;
+
+		path = mr_arena_printf(s->arena, "%s/%s", dir, mr_setting_rows[i].name);
+		if (path.p == NULL)
+			return MR_E_NOMEM;
+		if (access(path.p, F_OK) != 0)
+			continue;
+		r = slurp(path.p, CREDENTIAL_MAX, s->arena, faults, &text);
+		if (r == 0 && text.p != NULL)
+			r = assign(s, &mr_setting_rows[i], mr_str_trim(text), path, faults);
+	}
+	return r;
 }
 
 static int set_defaults(struct mr_settings *s, struct mr_faults *faults)
@@ -237,6 +260,8 @@ int mr_settings_load(const char *path, struct mr_faults *faults, struct mr_setti
 	r = set_defaults(s, faults);
 	if (r == 0 && path != NULL)
 		r = read_file(s, path, faults);
+	if (r == 0)
+		r = read_credentials(s, faults);
 	if (r == 0)
 		r = read_environment(s, faults);
 	if (r < 0)

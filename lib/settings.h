@@ -1,7 +1,8 @@
 /*
  * Settings: one row each in settings.def, with type, default, range and a sentence. Read from a
- * file of "name = value" lines, each overridden by the environment's MILLRACE_NAME. The sample
- * configuration and docs/reference/settings.md come from the same rows.
+ * file of "name = value" lines, each overridden by the file NAME of CREDENTIALS_DIRECTORY
+ * (systemd's LoadCredential=), then by the environment's MILLRACE_NAME. The sample configuration
+ * and docs/reference/settings.md come from the same rows.
  */
 #ifndef MR_LIB_SETTINGS_H
 #define MR_LIB_SETTINGS_H

@@ -71,6 +71,38 @@ static void all_faults_at_once(void **state)
 	a = mr_arena_free(a);
 }
 
+static void a_credential_is_the_value_of_its_setting(void **state)
+{
+	char dir[] = "/tmp/mr-credentials-XXXXXX", path[80];
+	struct mr_arena *a = mr_arena_create(100000);
+	struct mr_settings *s = NULL;
+	struct mr_faults f;
+	FILE *file;
+
+	(void)state;
+	mr_faults_init(&f, a, 10);
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/database_url", dir);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs("host=h password=p\n", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir, 1), 0);
+	assert_int_equal(load("database_url = host=other\nredis_url = r\n", &f, &s), 0);
+	assert_string_equal(s->database_url, "host=h password=p");
+	assert_string_equal(s->redis_url, "r"); /* no file of that name */
+	s = mr_settings_free(s);
+	assert_int_equal(setenv("MILLRACE_DATABASE_URL", "host=env", 1), 0);
+	assert_int_equal(load("", &f, &s), 0);
+	assert_string_equal(s->database_url, "host=env");
+	s = mr_settings_free(s);
+	assert_int_equal(unsetenv("MILLRACE_DATABASE_URL"), 0);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	a = mr_arena_free(a);
+}
+
 static void environment_wins(void **state)
 {
 	struct mr_arena *a = mr_arena_create(100000);
@@ -127,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_file),
 		cmocka_unit_test(all_faults_at_once),
+		cmocka_unit_test(a_credential_is_the_value_of_its_setting),
 		cmocka_unit_test(environment_wins),
 		cmocka_unit_test(missing_file),
 		cmocka_unit_test(rows_are_sorted),
