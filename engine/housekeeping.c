@@ -14,6 +14,7 @@
 #include "engine/metrics.h"
 #include "engine/query.h"
 #include "engine/runs.h"
+#include "engine/store_sweep.h"
 #include "lib/log.h"
 
 #define TAKEOVER_MS  1000
@@ -45,6 +46,7 @@ struct mr_housekeeping {
 	size_t dead_len;
 	struct mr_buf list;
 	struct mr_expiry *expiry;
+	struct mr_store_sweep *store_sweep;
 };
 
 static void failed(const struct mr_query *q, const char *what)
@@ -281,6 +283,7 @@ void mr_housekeeping_tick(struct mr_housekeeping *k)
 	}
 	mend(k, now);
 	mr_expiry_tick(k->expiry);
+	mr_store_sweep_tick(k->store_sweep);
 	if (now >= k->orphans_at && !k->orphans.busy)
 		free_orphans(k);
 }
@@ -295,12 +298,13 @@ struct mr_housekeeping *mr_housekeeping_create(struct mr_engine *e)
 	mr_buf_init(&k->list, LIST_MAX);
 	k->orphans_at = uv_now(e->loop) + RECONCILE_MS;
 	k->expiry = mr_expiry_create(e);
+	k->store_sweep = mr_store_sweep_create(e);
 	if (mr_query_init(&k->takeover, e, taken_over) == 0 &&
 	    mr_query_init(&k->reconcile, e, reconciled) == 0 &&
 	    mr_query_init(&k->upkeep, e, kept_up) == 0 &&
 	    mr_query_init(&k->orphans, e, orphans_freed) == 0 &&
 	    mr_query_init(&k->sweep, e, swept) == 0 && mr_query_init(&k->mend, e, mended) == 0 &&
-	    k->expiry != NULL)
+	    k->expiry != NULL && k->store_sweep != NULL)
 		return k;
 	return mr_housekeeping_free(k);
 }
@@ -316,6 +320,7 @@ struct mr_housekeeping *mr_housekeeping_free(struct mr_housekeeping *k)
 	mr_query_done(&k->sweep);
 	mr_query_done(&k->mend);
 	k->expiry = mr_expiry_free(k->expiry);
+	k->store_sweep = mr_store_sweep_free(k->store_sweep);
 	mr_buf_done(&k->list);
 	free(k);
 	return NULL;

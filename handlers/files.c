@@ -19,6 +19,7 @@
 #include "lib/digest.h"
 #include "lib/log.h"
 #include "lib/store.h"
+#include "lib/sums.h"
 #include "sql/sql_ids.h"
 
 #define NAME_MAX_BYTES 255u
@@ -486,6 +487,116 @@ static void add_disposition(struct mr_request *r, struct mr_str name)
 	mr_buf_done(&b);
 }
 
+/*
+ * What is sent must be what was stored, and nginx sends whatever lies there: so a file is summed up
+ * before it is sent for the first time, and again when its change time, which no program can set,
+ * says that somebody wrote to it. A large one only in the latter case.
+ */
+#define SEEN_LEN 1024u
+#define SUM_MAX  ((int64_t)64 * 1024 * 1024)
+#define STORING_US                                                                                 \
+	60000000 /* between the last write to a file and its row, with clocks that differ */
+
+struct seen {
+	dev_t dev;
+	ino_t ino;
+	struct timespec changed;
+};
+
+struct look {
+	const char *root;
+	struct mr_str key, sha256;
+	int64_t size, created_us;
+	struct seen seen;
+	int result; /* 0, MR_E_INVALID: not what was stored, MR_E_IO: can't be read */
+};
+
+/* Of this worker; a file always has the same place. */
+static struct seen *seen_place(struct mr_str key)
+{
+	static struct seen all[SEEN_LEN];
+	uint32_t h = 0;
+
+	for (size_t i = 0; i < key.len; i++)
+		h = h * 31 + (unsigned char)key.p[i];
+	return &all[h % SEEN_LEN];
+}
+
+static bool wants_sum(const struct look *l, const struct stat *st)
+{
+	int64_t changed_us =
+	    (int64_t)st->st_ctim.tv_sec * 1000000 + (int64_t)st->st_ctim.tv_nsec / 1000;
+
+	if (l->seen.dev == st->st_dev && l->seen.ino == st->st_ino &&
+	    l->seen.changed.tv_sec == st->st_ctim.tv_sec &&
+	    l->seen.changed.tv_nsec == st->st_ctim.tv_nsec)
+		return false;
+	return st->st_size <= SUM_MAX || changed_us > l->created_us + STORING_US;
+}
+
+static int look_at(struct look *l, int fd)
+{
+	struct mr_sums sums;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) != 0)
+		return MR_E_IO;
+	if (!S_ISREG(st.st_mode) || st.st_size != l->size)
+		return MR_E_INVALID;
+	if (!wants_sum(l, &st))
+		return 0;
+	r = mr_sums_of(fd, l->size, 1u << MR_SUM_SHA256, NULL, NULL, &sums);
+	if (r < 0)
+		return r;
+	l->seen = (struct seen){ st.st_dev, st.st_ino, st.st_ctim };
+	return mr_str_eqz(l->sha256, sums.hex[MR_SUM_SHA256]) ? 0 : MR_E_INVALID;
+}
+
+static void look_in_thread(void *ctx)
+{
+	struct look *l = ctx;
+	int fd = mr_store_open(l->root, l->key);
+
+	if (fd < 0) {
+		/* a folder where nothing is mounted is no sign of damage */
+		l->result = errno == ENOENT && access(l->root, X_OK) == 0 ? MR_E_INVALID : MR_E_IO;
+		return;
+	}
+	l->result = look_at(l, fd);
+	(void)close(fd); /* only read from */
+}
+
+/* False when the answer is decided. */
+static bool is_as_stored(struct mr_request *r, const PGresult *row)
+{
+	struct look l = { .root = r->worker->settings->file_store,
+		.key = mr_pg_text(row, 0, "storage_key"),
+		.sha256 = mr_pg_text(row, 0, "sha256"),
+		.size = mr_pg_i64(row, 0, "size", -1),
+		.created_us = mr_pg_i64(row, 0, "created_at_us", 0) };
+	struct seen *seen = seen_place(l.key);
+
+	l.seen = *seen;
+	if (!run_in_thread(r, look_in_thread, &l)) {
+		mr_response_problem(r, MR_ERR_OVERLOADED, "%s", "");
+		return false;
+	}
+	if (l.result == 0) {
+		*seen = l.seen;
+		return true;
+	}
+	mr_log(MR_LOG_ERROR,
+	    l.result == MR_E_INVALID ? "stored file is damaged" : "file store can't be read",
+	    MR_F_S("file", l.key), MR_F_S("correlation_id", r->correlation_id));
+	if (l.result == MR_E_INVALID)
+		mr_response_problem(r, MR_ERR_FILE_DAMAGED, "%s", "");
+	else
+		mr_response_problem(
+		    r, MR_ERR_OVERLOADED, "The file store does not answer; try again shortly.");
+	return false;
+}
+
 int mr_handler_file_content(struct mr_request *r)
 {
 	const PGresult *row;
@@ -498,6 +609,8 @@ int mr_handler_file_content(struct mr_request *r)
 		mr_response_problem(r, MR_ERR_FILE_NOT_FOUND, "%s", "");
 		return 0;
 	}
+	if (!is_as_stored(r, row))
+		return 0;
 	type = mr_pg_text(row, 0, "content_type");
 	key = mr_arena_printf(r->arena, "/_files/%.*s", MR_STR_ARG(key));
 	if (key.p == NULL)

@@ -299,9 +299,12 @@ const struct mr_route mr_routes[] = {
 	    .sql = MR_SQL_FILE_GET,
 	    .handler = HANDLER(mr_handler_file_content),
 	    .envelope = MR_ENVELOPE_RAW,
-	    .errors = MR_ERRS(MR_ERR_FILE_NOT_FOUND, MR_ERR_RANGE_NOT_SATISFIABLE),
+	    .errors = MR_ERRS(MR_ERR_FILE_NOT_FOUND, MR_ERR_RANGE_NOT_SATISFIABLE,
+		MR_ERR_FILE_DAMAGED),
 	    .tag = "files",
 	    .summary = "A file's bytes, with its own Content-Type; takes Range.",
+	    .doc = "Takes Range (one or several, which are answered as multipart/byteranges), If-Range, "
+		   "If-None-Match and If-Modified-Since by the ETag and Last-Modified that it sends.",
 	},
 	/* ---- groups ---- */
 	[MR_ROUTE_GROUP_LIST] = {

@@ -1,5 +1,6 @@
 #include "lib/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +16,11 @@
 #include "lib/sums.h"
 
 #define BUF_SIZE  (128u * 1024u)
-#define RANDOM    16u /* bytes of a file's name */
-#define MAX_PARTS 8   /* of a key */
+#define RANDOM    16u  /* bytes of a file's name */
+#define MAX_PARTS 8    /* of a key */
+#define FOLDERS   256  /* of a tenant */
+#define LOOKS     512  /* folders that one call looks into */
+#define ENOUGH    1000 /* lines after which a call ends */
 
 static int io_error(struct mr_store_file *f)
 {
@@ -283,4 +287,99 @@ int mr_store_remove(const char *root, struct mr_str key)
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return MR_E_INVALID;
 	return unlink(path) == 0 || errno == ENOENT ? 0 : MR_E_IO;
+}
+
+/* ---- what lies about ---- */
+
+/* The smallest tenant from FROM on that has a folder; -1: none. */
+static int64_t next_tenant(const char *root, int64_t from)
+{
+	DIR *d = opendir(root);
+	const struct dirent *e;
+	int64_t best = -1, id;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (mr_str_i64(mr_str(e->d_name), &id) && id >= from && (best < 0 || id < best))
+			best = id;
+	}
+	if (d != NULL)
+		(void)closedir(d); /* only read from */
+	return best;
+}
+
+static bool is_old(int dir, const char *name, int64_t before)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       (int64_t)st.st_mtime < before;
+}
+
+static unsigned list_folder(
+    const char *root, const struct mr_store_place *p, int64_t before, struct mr_buf *keys)
+{
+	char path[MR_STORE_PATH_LEN];
+	const struct dirent *e;
+	unsigned n = 0;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "%.400s/%lld/%02x", root, (long long)p->tenant_id,
+	    p->folder); /* fits */
+	d = opendir(path);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		struct mr_str name = mr_str(e->d_name);
+		bool is_tmp =
+		    name.len == 2 * RANDOM + 4 && strcmp(name.p + 2 * RANDOM, ".tmp") == 0;
+
+		if (is_tmp)
+			name.len = 2 * RANDOM;
+		if (!hex_only(name, 2 * RANDOM) || !is_old(dirfd(d), e->d_name, before))
+			continue;
+		if (is_tmp) { /* nobody can refer to it */
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+			continue;
+		}
+		mr_buf_addf(
+		    keys, "%lld/%02x/%.*s\n", (long long)p->tenant_id, p->folder, MR_STR_ARG(name));
+		n++;
+	}
+	if (d != NULL)
+		(void)closedir(d); /* only read from */
+	return n;
+}
+
+void mr_store_list_old(
+    const char *root, struct mr_store_place *p, int64_t before, struct mr_buf *keys)
+{
+	unsigned n = 0;
+	int64_t tenant;
+
+	if (p->is_end)
+		*p = (struct mr_store_place){ .tenant_id = 0 };
+	for (unsigned i = 0; i < LOOKS && n < ENOUGH && !mr_buf_failed(keys); i++) {
+		if (p->folder == 0) {
+			tenant = next_tenant(root, p->tenant_id);
+			if (tenant < 0) {
+				p->is_end = true;
+				return;
+			}
+			p->tenant_id = tenant;
+		}
+		n += list_folder(root, p, before, keys);
+		p->folder = (p->folder + 1) % FOLDERS;
+		if (p->folder == 0)
+			p->tenant_id++;
+	}
+}
+
+int mr_store_remove_old(const char *root, struct mr_str key, int64_t before)
+{
+	char path[MR_STORE_PATH_LEN];
+
+	if (!is_key(key) ||
+	    snprintf(path, sizeof(path), "%s/%.*s", root, MR_STR_ARG(key)) >= (int)sizeof(path))
+		return MR_E_INVALID;
+	if (!is_old(AT_FDCWD, path, before))
+		return 0;
+	return unlink(path) == 0 ? 1 : MR_E_IO;
 }

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "lib/buf.h"
 #include "lib/digest.h"
 #include "lib/str.h"
 
@@ -45,5 +46,20 @@ void mr_store_end(struct mr_store_file *f);
 int mr_store_open(const char *root, struct mr_str key) MR_MUST_CHECK;
 /* Removes the file of KEY, if it is there. MR_E_INVALID when KEY is none of ours. */
 int mr_store_remove(const char *root, struct mr_str key) MR_MUST_CHECK;
+
+/* How far a walk through the store has come. Begins as zeros. */
+struct mr_store_place {
+	int64_t tenant_id;
+	unsigned folder;
+	bool is_end; /* everything has been seen; the next call begins anew */
+};
+
+/* Adds to KEYS, a line each, the files that were last written before BEFORE (seconds since the
+ * epoch), some hundred folders further; unfinished ones that old are removed. */
+void mr_store_list_old(
+    const char *root, struct mr_store_place *place, int64_t before, struct mr_buf *keys);
+/* The same check again, then it is removed: 1, or 0 when it isn't there or not that old. MR_E_IO,
+ * MR_E_INVALID. */
+int mr_store_remove_old(const char *root, struct mr_str key, int64_t before) MR_MUST_CHECK;
 
 #endif

@@ -1,6 +1,8 @@
 """Files between steps: converted ones are files of the tenant, hostile ones harm nobody."""
 import io
 import json
+import os
+import time
 import uuid
 import zipfile
 
@@ -117,3 +119,49 @@ def test_what_changed_in_the_store_is_not_used(stack, converter):
     assert run["status"] == "failed" and run["error"]["type"] == "damaged"
     assert "not what was stored" in run["error"]["message"]
     assert json.dumps(run).find("1,3") < 0
+
+
+def orphan(stack, tenant, age):
+    """A file in the store that no row names."""
+    name = uuid.uuid4().hex
+    path = stack.state / "files" / str(tenant) / name[:2] / name
+    put_as_the_server(stack, path, b"nobody's")
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def put_as_the_server(stack, path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    owner = (stack.state / "files").stat()
+    for p in (path, path.parent, path.parent.parent):
+        os.chown(p, owner.st_uid, owner.st_gid)
+
+
+def test_bytes_without_a_row_are_swept(stack, converter):
+    """An upload that was answered 503 leaves them, a crash between bytes and row does, too."""
+    tenant = stack.psql("select id from millrace.tenants order by id limit 1")
+    kept = upload(stack.api, "kept.txt", b"kept")
+    deleted = upload(stack.api, "deleted.txt", b"deleted")
+
+    def path_of(file):
+        return stack.state / "files" / stack.psql(f"select storage_key from millrace.files where id = {file['id']}")
+
+    old, young, foreign = orphan(stack, tenant, 5000), orphan(stack, tenant, 0), orphan(stack, 987654, 5000)
+    unfinished = orphan(stack, tenant, 0).with_suffix(".tmp")
+    put_as_the_server(stack, unfinished, b"half")
+    # its row was deleted, its removal never came
+    at = path_of(deleted)
+    stack.psql(f"update millrace.files set deleted_at = now() where id = {deleted['id']}")
+    for p in (path_of(kept), at, unfinished):
+        os.utime(p, (time.time() - 5000,) * 2)
+    stack.configure(file_orphan_seconds=4)
+    stack.restart_engine()
+    try:
+        wait_until(lambda: not (old.exists() or foreign.exists() or at.exists() or unfinished.exists()), 60)
+        wait_until(lambda: not young.exists(), 60)
+        assert path_of(kept).exists()
+        assert stack.api.get(f"{FILES}/{kept['id']}/content").content == b"kept"
+    finally:
+        stack.configure(file_orphan_seconds=86400)
+        stack.restart_engine()

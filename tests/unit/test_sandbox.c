@@ -177,6 +177,107 @@ static void test_refused(void **state)
 	}
 }
 
+static const struct {
+	const char *what;
+	enum mr_sandbox_outcome outcome; /* when it isn't refused with code 10 */
+} probes[] = {
+	{ "inet", MR_SANDBOX_EXITED },
+	{ "inet6", MR_SANDBOX_EXITED },
+	{ "local", MR_SANDBOX_EXITED },
+	{ "netlink", MR_SANDBOX_EXITED },
+	{ "pair", MR_SANDBOX_EXITED },
+	{ "passwd", MR_SANDBOX_EXITED },
+	{ "proc", MR_SANDBOX_EXITED },
+	{ "home", MR_SANDBOX_EXITED },
+	{ "disk", MR_SANDBOX_EXITED },
+	{ "write-usr", MR_SANDBOX_EXITED },
+	{ "write-root", MR_SANDBOX_EXITED },
+	{ "write-itself", MR_SANDBOX_EXITED },
+	{ "write-input", MR_SANDBOX_EXITED },
+	{ "trace", MR_SANDBOX_EXITED },
+	{ "read-memory", MR_SANDBOX_EXITED },
+	{ "mount", MR_SANDBOX_EXITED },
+	{ "user-namespace", MR_SANDBOX_EXITED },
+	{ "cloned-namespace", MR_SANDBOX_EXITED },
+	{ "chroot", MR_SANDBOX_EXITED },
+	{ "node", MR_SANDBOX_EXITED },
+	{ "bpf", MR_SANDBOX_EXITED },
+	{ "uring", MR_SANDBOX_EXITED },
+	{ "keys", MR_SANDBOX_EXITED },
+	{ "perf", MR_SANDBOX_EXITED },
+	{ "faults", MR_SANDBOX_EXITED },
+	{ "become-root", MR_SANDBOX_EXITED },
+	{ "type-for-others", MR_SANDBOX_EXITED },
+	{ "end-others", MR_SANDBOX_EXITED },
+	{ "descriptors", MR_SANDBOX_EXITED },
+	{ "foreign-descriptors", MR_SANDBOX_EXITED },
+	{ "processes", MR_SANDBOX_EXITED },
+	{ "memory", MR_SANDBOX_EXITED },
+	{ "cores", MR_SANDBOX_EXITED },
+	{ "environment", MR_SANDBOX_EXITED },
+	{ "fill-tmp", MR_SANDBOX_EXITED },
+	{ "compute", MR_SANDBOX_TIMEOUT },
+	{ "wait", MR_SANDBOX_TIMEOUT },
+	{ "flood", MR_SANDBOX_LIMIT },
+};
+
+/* A program of ours that tries each forbidden thing by itself. */
+static void test_probes(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (!works(f))
+		skip();
+	(void)setenv("SECRET_OF_TEST", "1", 1);
+	for (size_t i = 0; i < MR_ARRAY_LEN(probes); i++) {
+		const char *const argv[] = { "sandbox_probe", probes[i].what, NULL };
+		struct job j;
+
+		/* the kernel holds root to no number of processes */
+		if (geteuid() == 0 && strcmp(probes[i].what, "processes") == 0)
+			continue;
+		prepare(&j, argv);
+		j.j.own_program = true;
+		j.j.input_fd = fd;
+		if (probes[i].outcome == MR_SANDBOX_TIMEOUT)
+			j.j.timeout_us = 300000;
+		assert_int_equal(mr_sandbox_submit(f->pool, &j.j), 0);
+		finish(f, &j);
+		if (j.j.outcome != probes[i].outcome ||
+		    (j.j.outcome == MR_SANDBOX_EXITED && j.j.exit_code != 10))
+			fail_msg("%s: outcome %d, exit %d, %s", probes[i].what, j.j.outcome,
+			    j.j.exit_code, j.j.message);
+		mr_sandbox_job_done(&j.j);
+	}
+	(void)close(fd);
+}
+
+/* Output that goes into a file instead: all of it is there, and not more than may be. */
+static void test_output_into_a_file(void **state)
+{
+	const char *const argv[] = { "head", "-c", "30000000", "/dev/urandom", NULL };
+	struct fixture *f = *state;
+	struct job j;
+
+	if (!works(f))
+		skip();
+	for (int i = 0; i < 2; i++) {
+		FILE *file = tmpfile();
+
+		prepare(&j, argv);
+		j.j.output_fd = fileno(file);
+		j.j.max_output = i == 0 ? 32u * MIB : 20u * MIB;
+		assert_int_equal(mr_sandbox_submit(f->pool, &j.j), 0);
+		finish(f, &j);
+		assert_int_equal(j.j.outcome, i == 0 ? MR_SANDBOX_EXITED : MR_SANDBOX_LIMIT);
+		assert_int_equal(j.j.output.len, 0);
+		assert_int_equal(lseek(fileno(file), 0, SEEK_END), i == 0 ? 30000000 : 20 * MIB);
+		mr_sandbox_job_done(&j.j);
+		(void)fclose(file);
+	}
+}
+
 static void test_descriptors(void **state)
 {
 	struct fixture *f = *state;
@@ -442,9 +543,13 @@ static void test_bad_setting(void **state)
 
 int main(void)
 {
+	const char *build = getenv("top_builddir");
+	char path[4096], dir[4200];
 	const struct CMUnitTest tests[] = {
 		UNIT(test_echo),
 		UNIT(test_refused),
+		UNIT(test_probes),
+		UNIT(test_output_into_a_file),
 		UNIT(test_descriptors),
 		UNIT(test_ends),
 		RLIMITS(test_ends_rlimits),
@@ -461,5 +566,9 @@ int main(void)
 		cmocka_unit_test(test_bad_setting),
 	};
 
+	if (build != NULL && realpath(build, path) != NULL) {
+		(void)snprintf(dir, sizeof(dir), "%s/tests/support", path);
+		(void)setenv("MILLRACE_LIBEXEC_DIR", dir, 1);
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

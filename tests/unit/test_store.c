@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -169,6 +170,65 @@ static void test_only_our_keys_are_removed(void **state)
 		assert_int_equal(mr_store_remove(root, mr_str(keys[i])), MR_E_INVALID);
 }
 
+static void put_stored(char key[MR_STORE_KEY_LEN], int64_t tenant)
+{
+	struct mr_store_file f;
+
+	assert_int_equal(mr_store_begin(&f, root, tenant, 100), 0);
+	assert_int_equal(mr_store_write(&f, MR_STR("x")), 0);
+	assert_int_equal(mr_store_commit(&f), 0);
+	(void)snprintf(key, MR_STORE_KEY_LEN, "%s", f.key); /* fits */
+	mr_store_end(&f);
+}
+
+static void make_old(const char *key)
+{
+	const struct timespec old[2] = { { 1000, 0 }, { 1000, 0 } };
+	char path[200];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", root, key); /* fits */
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+/* Only what is old and has the form of ours is listed; of what is unfinished nothing stays. */
+static void test_what_lies_about(void **state)
+{
+	char keys[6][MR_STORE_KEY_LEN], tmp[MR_STORE_KEY_LEN + 8];
+	struct mr_store_place place = { .tenant_id = 0 };
+	struct mr_store_file f;
+	struct mr_buf listed;
+	unsigned calls = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		put_stored(keys[i], i < 3 ? 7 : 900);
+	for (size_t i = 0; i < 5; i++)
+		make_old(keys[i]);
+	assert_int_equal(mr_store_begin(&f, root, 7, 100), 0); /* a crash leaves this */
+	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", f.key);
+	make_old(tmp);
+	mr_buf_init(&listed, 1u << 20);
+	while (!place.is_end && calls++ < 100)
+		mr_store_list_old(root, &place, 2000, &listed);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(strstr(listed.p, keys[i]) != NULL, i < 5);
+	assert_int_equal(listed.len, 3 * (strlen(keys[0]) + 1) + 2 * (strlen(keys[3]) + 1));
+	assert_int_not_equal(access(f.tmp, F_OK), 0);
+	mr_store_end(&f);
+	assert_int_equal(mr_store_remove_old(root, mr_str(keys[0]), 2000), 1);
+	assert_int_equal(mr_store_remove_old(root, mr_str(keys[0]), 2000), 0);
+	assert_int_equal(mr_store_remove_old(root, mr_str(keys[5]), 2000), 0); /* not that old */
+	assert_int_equal(mr_store_remove_old(root, MR_STR("../x"), 2000), MR_E_INVALID);
+	mr_buf_reset(&listed); /* once more, from the beginning */
+	for (place.is_end = true, calls = 0; calls == 0 || !place.is_end; calls++)
+		mr_store_list_old(root, &place, 2000, &listed);
+	assert_null(strstr(listed.p, keys[0]));
+	assert_non_null(strstr(listed.p, keys[1]));
+	mr_buf_done(&listed);
+	for (size_t i = 1; i < 6; i++)
+		assert_int_equal(mr_store_remove(root, mr_str(keys[i])), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_no_such_root),
 		cmocka_unit_test(test_only_our_keys_are_removed),
+		cmocka_unit_test(test_what_lies_about),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);
