@@ -355,7 +355,8 @@ int mr_bind_values(struct mr_request *r, const struct mr_bind_plan *plan,
 		else if (b->kind == MR_BIND_PATH)
 			values[i] = r->path_vars[b->index];
 		else if (b->kind == MR_BIND_ARG)
-			values[i] = r->query_args[b->index].value;
+			values[i] = r->query_args != NULL ? r->query_args[b->index].value
+			                                  : MR_STR_NONE; /* not read yet */
 		else if (b->kind == MR_BIND_BODY)
 			values[i] = body_value(r, b, &stmt->params[i]);
 		if (values[i].p == NULL && !stmt->params[i].optional)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "fcgi/access.h"
+#include "fcgi/audit.h"
 #include "fcgi/bind.h"
 #include "fcgi/correlation.h"
 #include "fcgi/envelope.h"
@@ -176,25 +177,6 @@ static void fault_roles(struct mr_request *r, unsigned roles)
 	mr_fault_add(&r->faults, MR_STR("role"), "forbidden", "must be %.*s", MR_STR_ARG(all));
 }
 
-/* The audit log has refused attempts too; the answer is the same when that fails. */
-static void note_refusal(struct mr_request *r)
-{
-	struct mr_str action =
-	    mr_arena_printf(r->arena, "%s %.*s", mr_method_name(r->method), MR_STR_ARG(r->path));
-	const struct mr_pair extra[] = {
-		{ MR_STR("entity_type"), mr_str(r->route->tag) },
-		{ MR_STR("entity_id"), MR_STR_NONE },
-		{ MR_STR("action"), action },
-		{ MR_STR("detail"),
-		    r->faults.first != NULL ? r->faults.first->message : MR_STR_NONE },
-		{ MR_STR_NONE, MR_STR_NONE },
-	};
-	const PGresult *result;
-	int ignored = mr_unit_run(r, MR_SQL_AUDIT_REFUSED, extra, &result);
-
-	(void)ignored; /* what it answered is replaced by the refusal */
-}
-
 /* Whether the caller made what the path names. False as well once the answer is decided. */
 static bool owns(struct mr_request *r)
 {
@@ -228,7 +210,6 @@ static bool authorise(struct mr_request *r)
 		fault_roles(r, r->route->roles);
 	if ((lacks & MR_ACCESS_PLATFORM) != 0)
 		mr_fault_add(&r->faults, MR_STR("tenant"), "forbidden", "must be the platform's");
-	note_refusal(r);
 	return refuse(r, MR_ERR_FORBIDDEN);
 }
 
@@ -237,7 +218,6 @@ bool mr_dispatch_allows(struct mr_request *r, unsigned roles)
 	if ((r->principal->roles & roles) != 0)
 		return true;
 	fault_roles(r, roles);
-	note_refusal(r);
 	return refuse(r, MR_ERR_FORBIDDEN);
 }
 
@@ -466,6 +446,7 @@ void mr_dispatch(struct mr_request *r)
 	mr_correlation_begin(r);
 	(void)(find_route(r) && identify(r) && authorise(r) && read_address(r) && read_body(r) &&
 	       read_conditions(r) && run(r)); /* whichever ends it has decided the answer */
+	mr_audit_answered(r);
 	finish(r);
 	r->call = NULL;
 }

@@ -17,6 +17,7 @@ static const struct {
 	{ "events", "event_id", "event" },
 	{ "sagas", "saga_id", "saga" },
 	{ "users", "user_id", "user" },
+	{ "audit-logs", "audit_log_id", "audit" },
 	{ "groups", "group_id", "group" },
 	{ "tenants", "tenant_id", "tenant" },
 };

@@ -15,11 +15,11 @@ def owned(admin, things):
     tenant = admin.ok("GET", "/api/v1/me")["tenant"]["id"]
     secret = admin.ok("POST", "/api/v1/secrets", json={"name": "mine", "value": "of the first tenant"})
     agent = admin.ok("POST", "/api/v1/agents", json={"name": "mine", "url": "http://127.0.0.1:9/"})
-    return {"agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
+    return {"audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
             "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
 
 
-KINDS = ("agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
+KINDS = ("audit-logs", "agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
 BODIES = {"put": {"description": "x"}, "patch": {"name": "x"}}
 
 

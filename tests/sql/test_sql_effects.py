@@ -22,7 +22,7 @@ def test_every_change_is_audited(db, tenant):
     assert {(a["user_id"], a["user_name"], a["address"], a["correlation_id"]) for a in rows} == {
         (tenant.principal, "root", "127.0.0.1", "c-1")}
     assert rows[2]["changes"]["reason"] == "r"
-    tenant.run("audit_refused", entity_type="workflow", entity_id=w, action="delete", detail="no scope")
+    tenant.run("audit_refused", entity_type="workflow", entity_id=w, outcome="refused", attempt="DELETE /x", answered=403, detail="no scope")
     assert audit(db)[-1]["action"] == "refused"
 
 

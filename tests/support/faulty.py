@@ -7,6 +7,7 @@ import mmap
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -60,6 +61,11 @@ class Worker:
         self.files = stack.state / self.folder.name
         self.files.mkdir()
         settings = {"api_workers": 1, "socket_dir": self.folder, "file_store": self.files, **settings}
+        keys = stack.state / "secrets/seal.key"  # only its owner may read it, who need not be us
+        if keys.exists():
+            settings["secrets_key_file"] = self.folder / "seal.key"
+            shutil.copyfile(keys, settings["secrets_key_file"])
+            settings["secrets_key_file"].chmod(0o600)
         environment = {**os.environ, **{f"MILLRACE_{k.upper()}": str(v) for k, v in settings.items()},
                        **(environment or {})}
         if faulty:

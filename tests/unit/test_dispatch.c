@@ -160,6 +160,7 @@ static int setup(void **state)
 	(void)state;
 	settings.max_body_bytes = 1 << 20;
 	settings.max_json_depth = 64;
+	settings.audit_refused_per_minute = 60;
 	caller = (struct mr_principal){ .id = 7,
 		.tenant_id = 1,
 		.name = MR_STR("anna"),
@@ -313,16 +314,20 @@ static void callers(void **state)
 		{ MR_E_NOMEM, 503, "OVERLOADED", "Retry-After" },
 	};
 	static const struct asking get = GET_ONE;
+	static const struct played noted = { .columns = { { NULL, NULL } } };
 
 	(void)state;
 	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
 		struct mr_request r;
 
 		identified = cases[i].identified;
-		ask(&r, &get, NULL);
+		ask(&r, &get, &noted);
 		assert_int_equal(r.status, cases[i].status);
 		assert_true(says(&r, cases[i].says) && has(&r, cases[i].header));
-		assert_int_equal(asked, 0);
+		/* a stranger is noted, and that is all that is asked for */
+		assert_int_equal(asked, cases[i].status == 401 ? 1 : 0);
+		if (cases[i].status == 401)
+			assert_int_equal(last_stmt, MR_SQL_AUDIT_STRANGER);
 		done(&r);
 	}
 }

@@ -110,8 +110,8 @@ static bool is_computing(const struct mr_route *r)
 /* What decides who may do what is for administrators. */
 static bool is_of_access(const struct mr_route *r)
 {
-	static const char *const paths[] = { "/api/v1/api-keys", "/api/v1/groups",
-		"/api/v1/tenants", "/api/v1/users" };
+	static const char *const paths[] = { "/api/v1/api-keys", "/api/v1/audit-logs",
+		"/api/v1/groups", "/api/v1/tenants", "/api/v1/users" };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(paths); i++) {
 		if (strncmp(r->path, paths[i], strlen(paths[i])) == 0)

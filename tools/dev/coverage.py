@@ -46,6 +46,8 @@ def collect(root, build, trees):
         for files in by_folder.values():
             # two objects of one name in different folders would overwrite each other's report
             for report in gcov(files):
+                if "current_working_directory" not in report:
+                    continue  # its program was built anew since
                 where = pathlib.Path(report["current_working_directory"])
                 for f in report["files"]:
                     path = (where / f["file"]).resolve()

@@ -142,6 +142,7 @@ static struct json_object *tags(void)
 {
 	static const char *const rows[][2] = {
 		{ "api-keys", "Keys for programs." },
+		{ "audit-logs", "Who did what, and who was refused." },
 		{ "events", "What happened outside, for the runs that wait for it." },
 		{ "executions", "Runs under the names and addresses of older clients." },
 		{ "expressions", "Expressions of definitions, to be tried out." },
