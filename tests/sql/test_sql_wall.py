@@ -26,6 +26,9 @@ SPECIAL = {"ids": "[1]", "sealed": bytes(40), "secret": "x", "names": ["x"], "se
 def values_for(header, **known):
     values = {}
     for name, kind in header.params:
+        if header.name == "audit_log_list" and name in header.optional:
+            values[name] = None  # it has more filters than are described together
+            continue
         values[name] = known.get(name, SPECIAL.get(name, SAMPLE[kind]))
     return values
 
@@ -48,6 +51,7 @@ def filled(db):
                sha256="a" * 64)
     tenant.one("api_key_create", name="k", key_hash=bytes(range(32)), key_prefix="mrk_", scopes=["admin"])
     tenant.one("secret_create", name="x", sealed=bytes(40), secrets_max=10)
+    tenant.one("group_create", name="admin")
     Tenant(db, "second")
     return w
 
