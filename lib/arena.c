@@ -30,6 +30,7 @@ struct mr_arena {
 	size_t max;
 	bool secret;
 	bool was_full;
+	bool wipe_once;          /* until the next reset */
 	struct mr_arena *parent; /* what this one takes counts there too; or NULL */
 };
 
@@ -93,8 +94,13 @@ struct mr_arena *mr_arena_create_secret(size_t max)
 
 static void wipe(struct mr_arena *a, struct block *b)
 {
-	if (a->secret)
+	if (a->secret || a->wipe_once)
 		explicit_bzero(b->bytes, b->used);
+}
+
+void mr_arena_wipe_once(struct mr_arena *a)
+{
+	a->wipe_once = true;
 }
 
 static void run_deferred(struct mr_arena *a)
@@ -127,9 +133,11 @@ void mr_arena_reset(struct mr_arena *a)
 		give_back(a, b->size);
 		free(b);
 	}
+	if (a->blocks != NULL)
+		wipe(a, a->blocks);
+	a->wipe_once = false;
 	if (a->blocks == NULL)
 		return;
-	wipe(a, a->blocks);
 	if (a->blocks->size > LARGE_BLOCK) { /* don't keep what one large use needed */
 		give_back(a, a->blocks->size);
 		free(a->blocks);

@@ -21,6 +21,8 @@ struct mr_arena *mr_arena_create(size_t max) MR_MUST_CHECK;
 struct mr_arena *mr_arena_create_within(struct mr_arena *parent) MR_MUST_CHECK;
 /* A new arena whose memory is overwritten before it is given back: for keys and tokens. */
 struct mr_arena *mr_arena_create_secret(size_t max) MR_MUST_CHECK;
+/* What is in A, and what comes until the next reset, is overwritten as in a secret arena. */
+void mr_arena_wipe_once(struct mr_arena *a);
 /* Runs the deferred functions, gives everything back, returns NULL. Takes NULL. */
 struct mr_arena *mr_arena_free(struct mr_arena *a);
 /* Runs the deferred functions and keeps the first block for reuse. */
