@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define ALIGN       16u
 #define FIRST_BLOCK 4096u
@@ -53,6 +54,11 @@ static bool must_fail(void)
 
 void mr_memory_setup(void)
 {
+	/* by 1, not 0: the kernel hands a dump to a program whatever the limit, but not by this one
+	 * (core(5)); and no file is so small */
+	const struct rlimit no_core = { 1, 1 };
+
+	(void)setrlimit(RLIMIT_CORE, &no_core); /* lower already: then it stays */
 	/* a fixed threshold: glibc's own grows with the first large block that is freed, and from
 	 * then on such blocks come from the heap, where a small one behind them keeps them */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK / 2); /* a refusal only costs memory */

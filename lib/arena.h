@@ -49,7 +49,8 @@ size_t mr_arena_max(const struct mr_arena *a);
 bool mr_arena_was_full(const struct mr_arena *a);
 
 /* Once at the start of a process: what is freed in large pieces goes back to the system, so that
- * one large request doesn't stay in the process's size for ever. */
+ * one large request doesn't stay in the process's size for ever; and no core dump shows what was
+ * in memory, in a file or to a program. */
 void mr_memory_setup(void);
 
 /* Test hook: the N-th allocation from now on (1 = next) and all after it fail; 0 = never. */
