@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "engine/metrics.h"
+#include "engine/secrets.h"
 #include "lib/log.h"
 
 #define EXEC_SPARE ((size_t)16 * 1024 * 1024) /* beside the largest body, as text and as value */
@@ -122,7 +123,12 @@ static int event_of(struct mr_exec *exec, struct mr_run_event *ev)
 		.duration_us = exec->duration_us,
 		.retryable = exec->x.retryable,
 	};
-	return exec->x.ok ? 0 : failure(exec, &ev->data);
+	if (!exec->x.ok && failure(exec, &ev->data) < 0)
+		return -1;
+	/* a service may send back what it was sent */
+	return exec->redact == NULL
+	           ? 0
+	           : mr_redact_value(exec->redact, exec->x.arena, &ev->data, &ev->data);
 }
 
 static void tell(struct mr_exec *exec)
@@ -233,6 +239,19 @@ static void set_failure(struct mr_exec *exec, const char *type, const char *mess
 	exec->x.retryable = retryable;
 }
 
+/* Whatever happens to the secrets meanwhile, those that it may send are known until its end. */
+static bool know_secrets(struct mr_exec *exec)
+{
+	struct mr_held *h = exec->held;
+	int r = mr_secrets_redactor(
+	    h->engine->secrets, h->tenant_id, h->definition->graph, exec->x.arena, &exec->redact);
+
+	if (r < 0)
+		set_failure(
+		    exec, "internal", "The secrets that the workflow names are not at hand.", true);
+	return r == 0;
+}
+
 /* False: it ended before it began, and says why. */
 static bool begin(struct mr_exec *exec, const struct mr_effect *effect)
 {
@@ -245,7 +264,7 @@ static bool begin(struct mr_exec *exec, const struct mr_effect *effect)
 		    exec, "internal", "This engine can't carry out this type of step.", false);
 		return false;
 	}
-	return exec->runner->start(&exec->x) == 0;
+	return know_secrets(exec) && exec->runner->start(&exec->x) == 0;
 }
 
 void mr_effect_start(struct mr_held *h, const struct mr_effect *effect)

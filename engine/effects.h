@@ -23,6 +23,7 @@ struct mr_exec {
 	enum mr_exec_state state;
 	const struct mr_step_runner *runner;
 	struct mr_outcome *outcome; /* told in this one */
+	struct mr_redact *redact;   /* hides secrets in what it brings back; or NULL */
 	int64_t began_us;           /* monotonic */
 	int64_t duration_us;
 	struct mr_exec *next; /* of its run */

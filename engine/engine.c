@@ -18,6 +18,7 @@
 #include "engine/payloads.h"
 #include "engine/runs.h"
 #include "engine/sandbox.h"
+#include "engine/secrets.h"
 #include "engine/slots.h"
 #include "engine/spawn.h"
 #include "engine/timers.h"
@@ -46,11 +47,12 @@ static bool names(struct mr_str payload, struct mr_str kind, int64_t *run_id)
 	       mr_str_i64((struct mr_str){ payload.p + kind.len, payload.len - kind.len }, run_id);
 }
 
-/* "r": runs are queued; "r:ID": this one is; "c:ID": it has a command. */
+/* "r": runs are queued; "r:ID": this one is; "c:ID": it has a command; "s:ID": a secret of that
+ * tenant has changed. */
 static void on_wake(void *ctx, struct mr_str channel, struct mr_str payload)
 {
 	struct mr_engine *e = ctx;
-	int64_t run_id;
+	int64_t run_id, tenant_id;
 
 	(void)channel;
 	if (names(payload, MR_STR("r:"), &run_id)) {
@@ -58,6 +60,8 @@ static void on_wake(void *ctx, struct mr_str channel, struct mr_str payload)
 	} else if (names(payload, MR_STR("c:"), &run_id)) {
 		mr_commands_hint(e->commands, run_id);
 		mr_claim_wake(e->claim); /* it may be queued now for its command */
+	} else if (names(payload, MR_STR("s:"), &tenant_id)) {
+		mr_secrets_changed(e->secrets, tenant_id);
 	} else {
 		mr_claim_wake(e->claim);
 	}
@@ -186,6 +190,7 @@ static void on_tick(uv_timer_t *timer)
 		mr_lease_tick(e->lease);
 	if (e->id != 0) {
 		mr_ids_fill(e->ids);
+		mr_secrets_tick(e->secrets);
 		mr_load_kick(e->load);
 		mr_claim_tick(e->claim);
 		mr_spawn_tick(e->host.spawn);
@@ -253,6 +258,16 @@ static int open_outside(struct mr_engine *e)
 	return 0;
 }
 
+static int open_secrets(struct mr_engine *e)
+{
+	struct mr_error err = { .detail = "out of memory" };
+
+	e->secrets = mr_secrets_create(e, &err);
+	if (e->secrets == NULL)
+		mr_log(MR_LOG_ERROR, "keys of secrets are not read", MR_F_Z("detail", err.detail));
+	return e->secrets != NULL ? 0 : MR_E_INVALID;
+}
+
 static int open_parts(struct mr_engine *e)
 {
 	e->metrics = mr_metrics_create();
@@ -294,7 +309,7 @@ int mr_engine_open(struct mr_engine *e, uv_loop_t *loop, const struct mr_setting
 	if (e->pg == NULL)
 		return MR_E_NOMEM;
 	e->bus = mr_bus_create(loop, settings->redis_url, e->pg);
-	if (e->bus == NULL || open_outside(e) < 0)
+	if (e->bus == NULL || open_outside(e) < 0 || open_secrets(e) < 0)
 		return MR_E_INVALID;
 	if (open_parts(e) < 0)
 		return MR_E_NOMEM;
@@ -339,6 +354,7 @@ void mr_engine_done(struct mr_engine *e)
 	e->effects = mr_effects_free(e->effects);
 	e->timers = mr_timers_free(e->timers);
 	e->runs = mr_runs_free(e->runs);
+	e->secrets = mr_secrets_free(e->secrets);
 	e->definitions = mr_definitions_free(e->definitions);
 	e->metrics = mr_metrics_free(e->metrics);
 	mr_env_done(&e->env);

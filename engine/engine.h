@@ -31,6 +31,7 @@ struct mr_load;
 struct mr_metrics;
 struct mr_payloads;
 struct mr_runs;
+struct mr_secrets;
 struct mr_slots;
 struct mr_timers;
 
@@ -61,6 +62,7 @@ struct mr_engine {
 	struct mr_ids *ids;
 	struct mr_definitions *definitions;
 	struct mr_runs *runs;
+	struct mr_secrets *secrets;
 	struct mr_load *load;
 	struct mr_claim *claim;
 	struct mr_flush *flush;

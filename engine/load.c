@@ -9,6 +9,7 @@
 #include "engine/query.h"
 #include "engine/revive.h"
 #include "engine/run_row.h"
+#include "engine/secrets.h"
 #include "engine/timers.h"
 #include "lib/log.h"
 
@@ -18,6 +19,7 @@
 #define LIST_MAX       ((size_t)1024 * 1024)
 #define RETRY_FIRST_MS 20
 #define RETRY_MAX_MS   1000
+#define SECRETS_US     20000 /* they come meanwhile */
 #define REST_FIRST_US  500000
 #define REST_DOUBLED   5u /* times at most: 16 s */
 
@@ -268,6 +270,15 @@ static void keep_definitions(struct mr_load *l, const PGresult *r)
 	}
 }
 
+/* The secrets that it names are not at hand yet. */
+static void await_secrets(struct mr_load *l, struct mr_held *h)
+{
+	if (!put_aside(l, h))
+		return;
+	h->resting = true;
+	mr_timers_set(l->engine->timers, h, mr_engine_now_us(l->engine) + SECRETS_US);
+}
+
 /* Every definition that was asked for is in the cache now, be it as a problem. */
 static bool have_definition(struct mr_load *l, struct mr_held *h)
 {
@@ -321,6 +332,8 @@ static void take_answer(struct mr_load *l, struct mr_held *h, const PGresult *ow
 	}
 	if (!have_definition(l, h))
 		push(l, h);
+	else if (!mr_secrets_ready(l->engine->secrets, h->tenant_id, h->definition->graph))
+		await_secrets(l, h);
 	else
 		mr_revive(h, journal, commands);
 }

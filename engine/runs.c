@@ -11,6 +11,7 @@
 #include "engine/load.h"
 #include "engine/payloads.h"
 #include "engine/run_row.h"
+#include "engine/secrets.h"
 #include "engine/timers.h"
 
 #define BUCKETS   16384 /* a power of two */
@@ -264,6 +265,17 @@ static int parse_input(struct mr_held *h, struct mr_value *ret)
 	return mr_json_parse(h->arena, h->input, &mr_run_json_limits, NULL, ret);
 }
 
+/* env.* is the operator's, secrets.* the tenant's. */
+static int look_up(void *ctx, struct mr_arena *a, struct mr_str scope, struct mr_value *ret)
+{
+	struct mr_held *h = ctx;
+
+	if (mr_str_eqz(scope, "secrets"))
+		return mr_secrets_get(
+		    h->engine->secrets, h->tenant_id, h->definition->graph, a, ret);
+	return mr_env_lookup(&h->engine->env, a, scope, ret);
+}
+
 int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 {
 	*ret = (struct mr_run_info){
@@ -274,8 +286,8 @@ int mr_held_info(struct mr_held *h, struct mr_run_info *ret)
 		.version = h->version,
 		.created_at_us = h->created_at_us,
 		.timeout_us = h->timeout_us,
-		.env_lookup = mr_env_lookup,
-		.env_ctx = &h->engine->env,
+		.env_lookup = look_up,
+		.env_ctx = h,
 		.payload_store = mr_payloads_store,
 		.payload_load = mr_payloads_load,
 		.payload_ctx = h,

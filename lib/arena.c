@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define ALIGN       16u
 #define FIRST_BLOCK 4096u
@@ -30,6 +31,7 @@ struct mr_arena {
 	size_t max;
 	bool secret;
 	bool was_full;
+	bool wipe_once;          /* until the next reset */
 	struct mr_arena *parent; /* what this one takes counts there too; or NULL */
 };
 
@@ -52,6 +54,11 @@ static bool must_fail(void)
 
 void mr_memory_setup(void)
 {
+	/* by 1, not 0: the kernel hands a dump to a program whatever the limit, but not by this one
+	 * (core(5)); and no file is so small */
+	const struct rlimit no_core = { 1, 1 };
+
+	(void)setrlimit(RLIMIT_CORE, &no_core); /* lower already: then it stays */
 	/* a fixed threshold: glibc's own grows with the first large block that is freed, and from
 	 * then on such blocks come from the heap, where a small one behind them keeps them */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK / 2); /* a refusal only costs memory */
@@ -93,8 +100,13 @@ struct mr_arena *mr_arena_create_secret(size_t max)
 
 static void wipe(struct mr_arena *a, struct block *b)
 {
-	if (a->secret)
+	if (a->secret || a->wipe_once)
 		explicit_bzero(b->bytes, b->used);
+}
+
+void mr_arena_wipe_once(struct mr_arena *a)
+{
+	a->wipe_once = true;
 }
 
 static void run_deferred(struct mr_arena *a)
@@ -127,9 +139,11 @@ void mr_arena_reset(struct mr_arena *a)
 		give_back(a, b->size);
 		free(b);
 	}
+	if (a->blocks != NULL)
+		wipe(a, a->blocks);
+	a->wipe_once = false;
 	if (a->blocks == NULL)
 		return;
-	wipe(a, a->blocks);
 	if (a->blocks->size > LARGE_BLOCK) { /* don't keep what one large use needed */
 		give_back(a, a->blocks->size);
 		free(a->blocks);

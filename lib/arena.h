@@ -21,6 +21,8 @@ struct mr_arena *mr_arena_create(size_t max) MR_MUST_CHECK;
 struct mr_arena *mr_arena_create_within(struct mr_arena *parent) MR_MUST_CHECK;
 /* A new arena whose memory is overwritten before it is given back: for keys and tokens. */
 struct mr_arena *mr_arena_create_secret(size_t max) MR_MUST_CHECK;
+/* What is in A, and what comes until the next reset, is overwritten as in a secret arena. */
+void mr_arena_wipe_once(struct mr_arena *a);
 /* Runs the deferred functions, gives everything back, returns NULL. Takes NULL. */
 struct mr_arena *mr_arena_free(struct mr_arena *a);
 /* Runs the deferred functions and keeps the first block for reuse. */
@@ -47,7 +49,8 @@ size_t mr_arena_max(const struct mr_arena *a);
 bool mr_arena_was_full(const struct mr_arena *a);
 
 /* Once at the start of a process: what is freed in large pieces goes back to the system, so that
- * one large request doesn't stay in the process's size for ever. */
+ * one large request doesn't stay in the process's size for ever; and no core dump shows what was
+ * in memory, in a file or to a program. */
 void mr_memory_setup(void);
 
 /* Test hook: the N-th allocation from now on (1 = next) and all after it fail; 0 = never. */

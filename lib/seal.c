@@ -47,6 +47,7 @@ struct mr_seal_keys {
 	struct ring
 	    *ring; /* pages of its own, kept out of core dumps and, where allowed, of swap */
 	struct stamp seen; /* of the file, when it was last read */
+	unsigned long revision;
 };
 
 /* ---- the cipher ---- */
@@ -314,8 +315,14 @@ int mr_seal_keys_refresh(struct mr_seal_keys *k, struct mr_error *err)
 	if (r == 0 && ring != NULL) {
 		k->ring = ring_free(k->ring);
 		k->ring = ring;
+		k->revision++;
 	}
 	return r;
+}
+
+unsigned long mr_seal_keys_revision(const struct mr_seal_keys *k)
+{
+	return k->revision;
 }
 
 struct mr_seal_keys *mr_seal_keys_free(struct mr_seal_keys *k)

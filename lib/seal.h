@@ -57,6 +57,8 @@ int mr_seal_keys_open(
 int mr_seal_keys_refresh(struct mr_seal_keys *k, struct mr_error *err) MR_MUST_CHECK;
 /* Takes NULL; returns NULL. */
 struct mr_seal_keys *mr_seal_keys_free(struct mr_seal_keys *k);
+/* A number that changes whenever the file was read anew. */
+unsigned long mr_seal_keys_revision(const struct mr_seal_keys *k);
 /* Whether there is a key to seal with. */
 bool mr_seal_keys_ready(const struct mr_seal_keys *k);
 /* The id of the key that seals, in hexadecimal; absent when there is none. It lies in K. */

@@ -309,9 +309,13 @@ static int look_secrets(struct mr_run_env *env, struct mr_arena *a, struct mr_st
 		    "%.*s cannot be used here, since the outcome is recorded", MR_STR_ARG(scope));
 		return MR_E_DENIED;
 	}
-	env->saw_secrets = env->saw_secrets || env->secrets == MR_SECRETS_REAL;
 	if (info->env_lookup != NULL)
 		r = info->env_lookup(info->env_ctx, a, scope, ret);
+	if (r == MR_E_CONFLICT)
+		(void)snprintf(err->message, sizeof(err->message),
+		    "a secret that the workflow names is damaged: give it a value again");
+	else
+		env->saw_secrets = env->saw_secrets || env->secrets == MR_SECRETS_REAL;
 	if (r == MR_E_NOT_FOUND)
 		return mr_fields_map(a, &none, ret);
 	if (r == 0 && env->secrets == MR_SECRETS_SHOWN_REDACTED)

@@ -8,3 +8,4 @@ select g.tenant_id, coalesce(r.revision, 0) as revision, s.name, s.sealed
 from unnest(:tenant_ids) as g (tenant_id)
 left join secret_revisions r on r.tenant_id = g.tenant_id
 left join secrets s on s.tenant_id = g.tenant_id
+order by g.tenant_id

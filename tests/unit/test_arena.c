@@ -1,5 +1,10 @@
 #include "lib/arena.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/unit/test.h"
 
 static void limits(void **state)
@@ -125,10 +130,51 @@ static void full_is_not_out_of_memory(void **state)
 	a = mr_arena_free(a);
 }
 
+static void no_core_dump(void **state)
+{
+	struct rlimit l;
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		mr_memory_setup();
+		(void)signal(SIGABRT, SIG_DFL);
+		if (getrlimit(RLIMIT_CORE, &l) == 0 && l.rlim_cur <= 1 && l.rlim_max <= 1)
+			(void)raise(SIGABRT);
+		_exit(1);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_false(WCOREDUMP(status));
+}
+
+static void wiped_once(void **state)
+{
+	struct mr_arena *a = mr_arena_create(4096);
+	char *p = mr_arena_alloc(a, 16);
+
+	(void)state;
+	assert_non_null(p);
+	memset(p, 'x', 16);
+	mr_arena_wipe_once(a);
+	mr_arena_reset(a); /* keeps the block */
+	assert_ptr_equal(mr_arena_alloc(a, 16), p);
+	assert_int_equal(p[0], 0);
+	memset(p, 'x', 16);
+	mr_arena_reset(a);
+	assert_ptr_equal(mr_arena_alloc(a, 16), p);
+	assert_int_equal(p[0], 'x');
+	a = mr_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_is_not_out_of_memory),
+		cmocka_unit_test(no_core_dump),
+		cmocka_unit_test(wiped_once),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(deferred_run_backwards),

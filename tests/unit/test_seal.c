@@ -276,6 +276,9 @@ static void rotation(void **state)
 	add_line(text, line);
 	write_file(f->path, 0600, text);
 	assert_int_equal(mr_seal_keys_refresh(f->keys, NULL), 0);
+	assert_int_equal(mr_seal_keys_revision(f->keys), 1);
+	assert_int_equal(mr_seal_keys_refresh(f->keys, NULL), 0);
+	assert_int_equal(mr_seal_keys_revision(f->keys), 1);
 	assert_str(mr_seal_keys_current(f->keys), was);
 	assert_int_equal(try(f, &here, old), 0);
 
