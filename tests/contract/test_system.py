@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -84,6 +85,93 @@ def test_examples_fit_their_schemas(recorder):
                 where = {"$ref": f"#/components/schemas/{name}/properties/{member}"}
                 faults += [f"{name}.{member}: {f}" for f in recorder.document.faults(where, inner["example"])]
     assert not faults, faults
+
+
+def bodies(operation):
+    """(where, media type's entry) of what an operation takes and answers."""
+    for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+        yield f"request {kind}", media
+    for status, answer in operation["responses"].items():
+        for kind, media in answer.get("content", {}).items():
+            yield f"{status} {kind}", media
+
+
+def test_every_json_body_has_an_example_that_fits(recorder):
+    faults = []
+    for path, item in recorder.document.doc["paths"].items():
+        for method, operation in item.items():
+            for where, media in bodies(operation):
+                if where.endswith(" application/json") and not where.startswith("503"):
+                    faults += [f"{method} {path} {where}: {f}"
+                               for f in recorder.document.faults(media["schema"], media["example"])]
+    for code, example in recorder.document.doc["components"]["examples"].items():
+        assert example["value"]["error_code"] == code
+        faults += recorder.document.faults({"$ref": "#/components/schemas/Problem"}, example["value"])
+    assert not faults, faults
+
+
+def test_operations_are_named_and_described(recorder):
+    ids = [o["operationId"] for _, _, o in recorder.document.operations()]
+    assert not [i for i in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", i)]
+    by_address = {(m, p): o["operationId"] for m, p, o in recorder.document.operations()}
+    # what clients have in their code stays
+    for method, path, name in (("GET", "/api/v1/workflows", "listWorkflows"),
+                               ("POST", "/api/v1/workflows", "createWorkflow"),
+                               ("POST", "/api/v1/workflows/{id}/execute", "executeWorkflow"),
+                               ("GET", "/api/v1/workflows/executions/{id}/steps", "listExecutionSteps"),
+                               ("POST", "/api/v1/workflows/steps/{step_execution_id}/retry", "retryStep"),
+                               ("POST", "/api/v1/workflows/{id}/steps/{step}/retry", "retryWorkflowStep"),
+                               ("GET", "/api/v1/runs/{id}", "getRun"), ("POST", "/api/v1/runs/bulk", "bulkRuns"),
+                               ("POST", "/api/v1/events/publish", "publishEvent"),
+                               ("POST", "/api/v1/files", "uploadFile"), ("GET", "/health", "getSystemHealth")):
+        assert by_address[(method, path)] == name
+    for method, path, operation in recorder.document.operations():
+        assert operation["description"].strip(), path
+        assert operation["tags"] and "security" in operation and operation["responses"], path
+        assert (operation["security"] == []) == (not path.startswith("/api/")), path
+
+
+def test_links_lead_to_operations_with_what_the_answer_holds(recorder):
+    document = recorder.document
+    by_id = {o["operationId"]: (m, p, o) for m, p, o in document.operations()}
+    links = [(o, answer, name, link) for _, _, o in document.operations()
+             for answer in o["responses"].values() for name, link in answer.get("links", {}).items()]
+    assert {"getWorkflow", "executeWorkflow", "getRun", "nextPage"} <= {name for _, _, name, _ in links}
+    for operation, answer, name, link in links:
+        _, path, target = by_id[link["operationId"]]
+        for parameter, source in link["parameters"].items():
+            assert parameter in [p["name"] for p in target["parameters"]], name
+            if source.startswith("$request.path."):
+                assert source[14:] in [p["name"] for p in operation["parameters"]], name
+                continue
+            schema = answer["content"]["application/json"]["schema"]
+            if "$ref" in schema:
+                schema = document.resolver.resolve(schema["$ref"])[1]
+            assert source.startswith("$response.body#/"), source
+            assert source[16:] in schema["properties"], f"{operation['operationId']}: {name}: {source}"
+        needed = {p["name"] for p in target["parameters"] if p["in"] == "path"}
+        assert needed <= set(link["parameters"]), name
+
+
+def nodes(node, at=""):
+    if isinstance(node, dict):
+        yield at, node
+        for k, v in node.items():
+            yield from nodes(v, f"{at}/{k}")
+    elif isinstance(node, list):
+        for i, v in enumerate(node):
+            yield from nodes(v, f"{at}/{i}")
+
+
+def test_the_document_is_openapi_3_0(recorder):
+    """What its readers insist on: nullable beside a type, nothing beside $ref, no control characters."""
+    doc = recorder.document.doc
+    bad = [at for at, n in nodes(doc["components"]["schemas"])
+           if (n.get("nullable") is True and "type" not in n) or ("$ref" in n and len(n) > 1)]
+    assert not bad, bad
+    assert doc["info"]["contact"]["name"] and doc["servers"] and all(s["description"] for s in doc["servers"])
+    text = (ROOT / "docs/reference/openapi.json").read_text()
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
 
 
 def only_for_the_whole_suite(request):

@@ -168,6 +168,8 @@ test_all() {
     esac
     shift
   done
+  # shellcheck disable=SC2086
+  [ -z "$LONG" ] || packages_need $PACKAGES_LONG
   rm -rf "$OUT"
   mkdir -p "$OUT"
   if [ -n "$coverage" ]; then

@@ -45,6 +45,83 @@ struct json_object *mr_document_ref(const char *schema)
 	return o;
 }
 
+struct json_object *mr_document_schema(struct json_object *schemas, const char *schema)
+{
+	struct json_object *o = NULL;
+	char name[NAME_MAX_LEN];
+
+	type_name(schema, name);
+	(void)json_object_object_get_ex(schemas, name, &o);
+	return o;
+}
+
+/* The type of the schema that FILE holds, NULL when it is one of several. */
+static const char *type_of(const char *file)
+{
+	static char type[16];
+
+	for (unsigned i = 1; i < MR_SCHEMA_COUNT; i++) {
+		struct json_object *o, *t;
+		bool found;
+
+		if (strncmp(mr_schema_texts[i].name, file, strcspn(file, ".")) != 0 ||
+		    mr_schema_texts[i].name[strcspn(file, ".")] != '\0')
+			continue;
+		o = json_tokener_parse(mr_schema_texts[i].text);
+		found = json_object_object_get_ex(o, "type", &t);
+		if (found)
+			(void)snprintf(type, sizeof(type), "%s", json_object_get_string(t));
+		json_object_put(o);
+		return found ? type : NULL;
+	}
+	return NULL;
+}
+
+/* allOf one other schema, or null. */
+static void null_or_other(struct json_object *o, struct json_object *all)
+{
+	struct json_object *other = json_object_array_get_idx(all, 0), *ref, *any, *none;
+	const char *type = NULL;
+
+	if (json_object_object_get_ex(other, "$ref", &ref))
+		type = type_of(json_object_get_string(ref));
+	if (type != NULL) {
+		mr_puts(o, "type", type);
+		return;
+	}
+	any = json_object_new_array();
+	none = json_object_new_object();
+	mr_puts(none, "type", "string");
+	mr_put(none, "nullable", json_object_new_boolean(true));
+	mr_put(none, "enum", json_object_new_array());
+	(void)json_object_array_add(json_object_object_get(none, "enum"), NULL);
+	(void)json_object_array_add(any, json_object_get(other));
+	(void)json_object_array_add(any, none);
+	json_object_object_del(o, "allOf");
+	json_object_object_del(o, "nullable");
+	mr_put(o, "anyOf", any);
+}
+
+/* OpenAPI 3.0 lets nullable stand beside a type only; ours stands where it is meant. */
+static void adapt_nullable(struct json_object *o)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(o, "nullable", &v) || !json_object_get_boolean(v) ||
+	    json_object_object_get_ex(o, "type", NULL))
+		return;
+	if (json_object_object_get_ex(o, "allOf", &v)) {
+		null_or_other(o, v);
+	} else if (json_object_object_get_ex(o, "oneOf", &v)) {
+		mr_put(json_object_array_get_idx(v, 0), "nullable", json_object_new_boolean(true));
+		json_object_object_del(o, "nullable");
+	} else if (json_object_object_get_ex(o, "enum", NULL)) {
+		mr_puts(o, "type", "string");
+	} else {
+		json_object_object_del(o, "nullable"); /* anything, so null as well */
+	}
+}
+
 /* Our files name each other by file; here they stand in one document. Our own sentences for bad
  * input are no part of it. Walks with a list of what is still to be seen. */
 static int adapt(struct json_object *root)
@@ -72,6 +149,7 @@ static int adapt(struct json_object *root)
 			continue;
 		}
 		json_object_object_del(o, "x-message");
+		adapt_nullable(o);
 		json_object_object_foreach(o, key, value)
 		{
 			(void)key;
@@ -124,6 +202,7 @@ static struct json_object *security_schemes(void)
 static struct json_object *info(void)
 {
 	struct json_object *o = json_object_new_object(), *license = json_object_new_object();
+	struct json_object *contact = json_object_new_object();
 
 	mr_puts(o, "title", "Millrace");
 	mr_puts(o, "version", "1");
@@ -132,42 +211,99 @@ static struct json_object *info(void)
 	    "3339 in UTC; ids are numbers below 2^53, also accepted as text and with a prefix "
 	    "(wf_12, run_12). A trailing slash is optional everywhere. Every GET answers HEAD as "
 	    "well, every path answers OPTIONS with Allow.");
+	mr_puts(contact, "name", "Whoever runs this server");
+	mr_put(o, "contact", contact);
 	mr_puts(license, "name", "Apache-2.0");
 	mr_puts(license, "url", "https://www.apache.org/licenses/LICENSE-2.0");
 	mr_put(o, "license", license);
 	return o;
 }
 
+static const char *const tag_rows[][2] = {
+	{ "api-keys", "Keys for programs." },
+	{ "agents", "Services that carry out steps." },
+	{ "audit-logs", "Who did what, and who was refused." },
+	{ "events", "What happened outside, for the runs that wait for it." },
+	{ "executions", "Runs under the names and addresses of older clients." },
+	{ "expressions", "Expressions of definitions, to be tried out." },
+	{ "files", "Files that workflows work on." },
+	{ "groups", "Who belongs together, and the roles that gives." },
+	{ "runs", "Executions of workflows, and their history." },
+	{ "sagas", "Runs whose steps are undone when they fail." },
+	{ "secrets", "What definitions use and nobody reads back." },
+	{ "system", "Health, metrics, this document." },
+	{ "tenants", "The customers, for the platform's administrators." },
+	{ "users", "People and programs of the tenant, and who one is oneself." },
+	{ "workflows", "Definitions, their versions, and starting them." },
+};
+
+static const char *tag_doc(const struct mr_route *r)
+{
+	for (size_t i = 0; i < MR_ARRAY_LEN(tag_rows); i++) {
+		if (strcmp(tag_rows[i][0], r->tag) == 0)
+			return tag_rows[i][1];
+	}
+	return r->summary; /* of its first row, until somebody says it better above */
+}
+
+/* The tags that rows have, by name. */
 static struct json_object *tags(void)
 {
-	static const char *const rows[][2] = {
-		{ "api-keys", "Keys for programs." },
-		{ "audit-logs", "Who did what, and who was refused." },
-		{ "events", "What happened outside, for the runs that wait for it." },
-		{ "executions", "Runs under the names and addresses of older clients." },
-		{ "expressions", "Expressions of definitions, to be tried out." },
-		{ "files", "Files that workflows work on." },
-		{ "groups", "Who belongs together, and the roles that gives." },
-		{ "runs", "Executions of workflows, and their history." },
-		{ "sagas", "Runs whose steps are undone when they fail." },
-		{ "system", "Health, metrics, this document." },
-		{ "tenants", "The customers, for the platform's administrators." },
-		{ "users", "People and programs of the tenant, and who one is oneself." },
-		{ "workflows", "Definitions, their versions, and starting them." },
-	};
 	struct json_object *all = json_object_new_array();
+	const struct mr_route *next;
+	const char *last = "";
 
-	for (size_t i = 0; i < MR_ARRAY_LEN(rows); i++) {
-		struct json_object *o = json_object_new_object();
+	do {
+		next = NULL;
+		for (unsigned i = 0; i < mr_routes_len; i++) {
+			const struct mr_route *r = &mr_routes[i];
 
-		mr_puts(o, "name", rows[i][0]);
-		mr_puts(o, "description", rows[i][1]);
-		(void)json_object_array_add(all, o);
-	}
+			if (strcmp(r->tag, last) > 0 &&
+			    (next == NULL || strcmp(r->tag, next->tag) < 0))
+				next = r;
+		}
+		if (next != NULL) {
+			struct json_object *o = json_object_new_object();
+
+			mr_puts(o, "name", next->tag);
+			mr_puts(o, "description", tag_doc(next));
+			(void)json_object_array_add(all, o);
+			last = next->tag;
+		}
+	} while (next != NULL);
 	return all;
 }
 
-static struct json_object *paths(void)
+/* This server, and any other: a client that was made from a file knows no "this". */
+static struct json_object *servers(void)
+{
+	struct json_object *all = json_object_new_array(), *o = json_object_new_object();
+	struct json_object *host = json_object_new_object(), *variables = json_object_new_object();
+
+	mr_puts(o, "url", "/");
+	mr_puts(o, "description", "The server that this document comes from.");
+	(void)json_object_array_add(all, o);
+	o = json_object_new_object();
+	mr_puts(o, "url", "https://{host}");
+	mr_puts(o, "description", "Any server of Millrace.");
+	mr_puts(host, "default", "millrace.internal");
+	mr_puts(host, "description", "Its name, with the port where that isn't 443.");
+	mr_put(variables, "host", host);
+	mr_put(o, "variables", variables);
+	(void)json_object_array_add(all, o);
+	return all;
+}
+
+static struct json_object *external_docs(void)
+{
+	struct json_object *o = json_object_new_object();
+
+	mr_puts(o, "url", "/docs/errors");
+	mr_puts(o, "description", "Every error: what it means, and what to do.");
+	return o;
+}
+
+static struct json_object *paths(struct json_object *schemas_made)
 {
 	struct json_object *all = json_object_new_object();
 	struct mr_arena *arena = mr_arena_create(1u << 20);
@@ -189,7 +325,8 @@ static struct json_object *paths(void)
 			path = json_object_new_object();
 			mr_put(all, r->path, path);
 		}
-		mr_put(path, names[r->method], mr_document_operation(r, mr_router_vars(router, r)));
+		mr_put(path, names[r->method],
+		    mr_document_operation(r, mr_router_vars(router, r), schemas_made));
 	}
 	(void)mr_arena_free(arena);
 	return all;
@@ -201,8 +338,10 @@ bad:
 
 struct json_object *mr_document(void)
 {
-	struct json_object *doc = json_object_new_object(), *o, *parts = json_object_new_object();
-	struct json_object *described = schemas(), *served = paths();
+	struct json_object *doc = json_object_new_object(), *parts = json_object_new_object();
+	struct json_object *described = schemas(), *served;
+
+	served = described != NULL ? paths(described) : NULL;
 
 	if (described == NULL || served == NULL) {
 		json_object_put(doc);
@@ -213,12 +352,11 @@ struct json_object *mr_document(void)
 	}
 	mr_puts(doc, "openapi", "3.0.3");
 	mr_put(doc, "info", info());
-	o = json_object_new_array();
-	(void)json_object_array_add(o, json_object_new_object());
-	mr_puts(json_object_array_get_idx(o, 0), "url", "/");
-	mr_put(doc, "servers", o);
+	mr_put(doc, "externalDocs", external_docs());
+	mr_put(doc, "servers", servers());
 	mr_put(doc, "tags", tags());
 	mr_put(doc, "paths", served);
+	mr_put(parts, "examples", mr_document_problems());
 	mr_put(parts, "responses", mr_document_errors());
 	mr_put(parts, "schemas", described);
 	mr_put(parts, "securitySchemes", security_schemes());

@@ -14,9 +14,23 @@ struct json_object *mr_document(void);
 
 /* {"$ref": "#/components/schemas/Name"} for "name_of_file". */
 struct json_object *mr_document_ref(const char *schema);
-/* One operation; VARS are the variables of its path. */
+/* The schema of that file, in its place among SCHEMAS; NULL when it isn't there. */
+struct json_object *mr_document_schema(struct json_object *schemas, const char *schema);
+/* One operation; VARS are the variables of its path, SCHEMAS all components. */
 struct json_object *mr_document_operation(
-    const struct mr_route *r, const struct mr_route_vars *vars);
+    const struct mr_route *r, const struct mr_route_vars *vars, struct json_object *schemas);
+/* The row's .operation, else "listWorkflows", "cancelRun" and so on, from method and path. */
+#define MR_OPERATION_LEN 96
+void mr_operation_name(const struct mr_route *r, char *out, size_t cap);
+/* The links of a row's success, NULL when there are none. */
+struct json_object *mr_document_links(struct json_object *schemas, const struct mr_route *r);
+/* An example that fits SCHEMA. WRITTEN: of what a client sends, without what only answers hold. */
+struct json_object *mr_document_example(
+    struct json_object *schemas, struct json_object *schema, bool written);
+/* Each error that an operation may answer, as it comes, under its code. */
+struct json_object *mr_document_problems(void);
+/* The example of one error's answer. */
+struct json_object *mr_document_problem(int error);
 /* The answers that operations refer to, "Error401" and so on. */
 struct json_object *mr_document_errors(void);
 /* Short forms. KEY must live as long as the object; the value is taken over. */

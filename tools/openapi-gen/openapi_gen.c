@@ -42,6 +42,21 @@ static void put_embedded(FILE *out, const char *s)
 	fprintf(out, "\";\nconst size_t mr_openapi_json_len = %zu;\n", len);
 }
 
+/* U+0080 to U+009F are no text for a reader of YAML, which may read JSON too. */
+static void put_printable(FILE *out, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)s[0], next = (unsigned char)s[1];
+
+		if (c == 0xc2 && next >= 0x80 && next <= 0x9f) {
+			fprintf(out, "\\u00%02x", next);
+			s++;
+		} else {
+			fputc(c, out);
+		}
+	}
+}
+
 static void put_routes(FILE *out)
 {
 	static const char *const envelopes[] = { "one", "list", "bare", "raw" };
@@ -80,10 +95,9 @@ static int put(FILE *out, const char *mode)
 		put_embedded(out, json_object_to_json_string_ext(doc,
 		                      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	} else {
-		fputs(json_object_to_json_string_ext(doc, JSON_C_TO_STRING_PRETTY |
-		                                              JSON_C_TO_STRING_SPACED |
-		                                              JSON_C_TO_STRING_NOSLASHESCAPE),
-		    out);
+		put_printable(out, json_object_to_json_string_ext(
+		                       doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+		                                JSON_C_TO_STRING_NOSLASHESCAPE));
 		fputc('\n', out);
 	}
 	json_object_put(doc);

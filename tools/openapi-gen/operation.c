@@ -81,7 +81,8 @@ static void path_parameters(struct json_object *all, const struct mr_route_vars 
 			    v->id_prefix != NULL ? ", or " : "",
 			    v->id_prefix != NULL ? v->id_prefix : "",
 			    v->id_prefix != NULL ? "_12" : "");
-			parameter(all, "path", name, doc, typed("string"));
+			mr_puts(
+			    parameter(all, "path", name, doc, typed("string")), "example", "12");
 		} else if (v->kind == MR_VAR_NUMBER) {
 			parameter(all, "path", name, "A number from 1.", integer(1, INT32_MAX));
 		} else {
@@ -226,6 +227,16 @@ static struct json_object *media(
 	return o;
 }
 
+/* The same with an example, where it is JSON. */
+static void media_shown(struct json_object *content, const char *type, struct json_object *schema,
+    struct json_object *schemas, bool written)
+{
+	struct json_object *o = media(content, type, schema);
+
+	if (strcmp(type, "application/json") == 0)
+		mr_put(o, "example", mr_document_example(schemas, schema, written));
+}
+
 static struct json_object *binary(void)
 {
 	struct json_object *o = typed("string");
@@ -246,7 +257,7 @@ static struct json_object *upload(void)
 	return o;
 }
 
-static struct json_object *request_body(const struct mr_route *r)
+static struct json_object *request_body(const struct mr_route *r, struct json_object *schemas)
 {
 	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
 
@@ -255,7 +266,8 @@ static struct json_object *request_body(const struct mr_route *r)
 		media(content, "multipart/form-data", upload());
 		media(content, "application/octet-stream", binary());
 	} else {
-		media(content, "application/json", mr_document_ref(mr_schema_texts[r->in].name));
+		media_shown(content, "application/json",
+		    mr_document_ref(mr_schema_texts[r->in].name), schemas, true);
 	}
 	mr_put(o, "content", content);
 	return o;
@@ -382,10 +394,20 @@ static void errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
 		seen[MR_ERR_PRECONDITION_FAILED] = true;
 }
 
+static struct json_object *shared_example(const char *code)
+{
+	struct json_object *o = json_object_new_object();
+	char ref[128];
+
+	(void)snprintf(ref, sizeof(ref), "#/components/examples/%s", code); /* it fits */
+	mr_puts(o, "$ref", ref);
+	return o;
+}
+
 static struct json_object *error_answer(const bool seen[MR_ERR_COUNT], unsigned status)
 {
 	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
-	struct json_object *codes = json_object_new_array();
+	struct json_object *codes = json_object_new_array(), *examples = json_object_new_object();
 	char doc[2048] = "";
 	size_t n = 0;
 
@@ -399,9 +421,11 @@ static struct json_object *error_answer(const bool seen[MR_ERR_COUNT], unsigned 
 		if (len > 0 && (size_t)len < sizeof(doc) - n)
 			n += (size_t)len;
 		(void)json_object_array_add(codes, json_object_new_string(mr_error_rows[i].code));
+		mr_put(examples, mr_error_rows[i].code, shared_example(mr_error_rows[i].code));
 	}
 	mr_puts(o, "description", doc);
-	media(content, "application/problem+json", mr_document_ref("problem"));
+	mr_put(media(content, "application/problem+json", mr_document_ref("problem")), "examples",
+	    examples);
 	mr_put(o, "content", content);
 	mr_put(o, "x-error-codes", codes);
 	return o;
@@ -475,6 +499,20 @@ struct json_object *mr_document_errors(void)
 	return all;
 }
 
+struct json_object *mr_document_problems(void)
+{
+	struct json_object *all = json_object_new_object();
+	bool seen[MR_ERR_COUNT] = { false };
+
+	for (unsigned i = 0; i < mr_routes_len; i++)
+		errors_of(&mr_routes[i], seen);
+	for (int i = MR_ERR_NONE + 1; i < MR_ERR_COUNT; i++) {
+		if (seen[i])
+			mr_put(all, mr_error_rows[i].code, mr_document_problem(i));
+	}
+	return all;
+}
+
 static void ready_answer(struct json_object *all, const struct mr_route *r)
 {
 	bool seen[MR_ERR_COUNT] = { false };
@@ -489,16 +527,20 @@ static void ready_answer(struct json_object *all, const struct mr_route *r)
 	mr_put(all, "503", o);
 }
 
-static struct json_object *responses(const struct mr_route *r)
+static struct json_object *responses(const struct mr_route *r, struct json_object *schemas)
 {
 	struct json_object *all = json_object_new_object(), *o = json_object_new_object();
-	struct json_object *content = json_object_new_object();
+	struct json_object *content = json_object_new_object(), *links;
 	char status[16];
 
 	mr_puts(o, "description", r->summary);
 	mr_put(o, "headers", answer_headers(r));
-	media(content, r->out.type != NULL ? r->out.type : "application/json", answer_schema(r));
+	media_shown(content, r->out.type != NULL ? r->out.type : "application/json",
+	    answer_schema(r), schemas, false);
 	mr_put(o, "content", content);
+	links = mr_document_links(schemas, r);
+	if (links != NULL)
+		mr_put(o, "links", links);
 	(void)snprintf(status, sizeof(status), "%u", r->out.status); /* three digits */
 	mr_put(all, status, o);
 	if (r->method == MR_GET &&
@@ -521,30 +563,6 @@ static struct json_object *responses(const struct mr_route *r)
 }
 
 /* ---- the whole ---- */
-
-/* GET /api/v1/workflows/{id}/versions → getWorkflowsIdVersions */
-static void operation_id(const struct mr_route *r, char *out, size_t cap)
-{
-	const char *p = r->path;
-	bool upper = true;
-	size_t n = 0;
-
-	for (const char *m = mr_method_name(r->method); *m != '\0' && n + 1 < cap; m++)
-		out[n++] = (char)tolower((unsigned char)*m);
-	if (strncmp(p, "/api/v1/", 8) == 0)
-		p += 7;
-	else
-		out[n++] = 'S'; /* the system's own, beside the tenant's of the same name */
-	for (; *p != '\0' && n + 1 < cap; p++) {
-		if (!isalnum((unsigned char)*p)) {
-			upper = true;
-			continue;
-		}
-		out[n++] = (char)(upper ? toupper((unsigned char)*p) : *p);
-		upper = false;
-	}
-	out[n] = '\0';
-}
 
 static struct json_object *security(void)
 {
@@ -572,25 +590,64 @@ static struct json_object *role_names(unsigned roles)
 	return all;
 }
 
+/* Text that grows in place; what doesn't fit is left out, and ours is short. */
+struct text {
+	char s[2048];
+	size_t len;
+};
+
+static void add(struct text *t, const char *before, const char *s, const char *after)
+{
+	int n = snprintf(t->s + t->len, sizeof(t->s) - t->len, "%s%s%s", before, s, after);
+
+	if (n > 0 && (size_t)n < sizeof(t->s) - t->len)
+		t->len += (size_t)n;
+}
+
+/* What the row says beyond its summary, then who may do it and what it counts as. */
+static void describe(struct json_object *o, const struct mr_route *r)
+{
+	static const char *const names[] = { "viewer", "operator", "editor", "admin" };
+	const char *before = ", and the role ";
+	struct text t = { .len = 0 };
+
+	if (r->doc != NULL)
+		add(&t, "", r->doc, "\n\n");
+	if (r->scope == MR_SCOPE_NONE) {
+		add(&t, "", "Open to everybody", "");
+	} else {
+		add(&t, "Needs the scope ", mr_scope_name(r->scope), "");
+		for (unsigned i = 0; i < MR_ARRAY_LEN(names); i++) {
+			if ((r->roles & 1u << i) == 0)
+				continue;
+			add(&t, before, names[i], "");
+			before = " or ";
+		}
+	}
+	add(&t, "", ".", "");
+	if (r->rate != MR_RATE_EXEMPT)
+		add(&t, " Counts against the limit ", mr_rate_class_name(r->rate), ".");
+	mr_puts(o, "description", t.s);
+}
+
 struct json_object *mr_document_operation(
-    const struct mr_route *r, const struct mr_route_vars *vars)
+    const struct mr_route *r, const struct mr_route_vars *vars, struct json_object *schemas)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	char id[128];
+	char id[MR_OPERATION_LEN];
 
-	operation_id(r, id, sizeof(id));
+	mr_operation_name(r, id, sizeof(id));
 	mr_puts(o, "operationId", id);
 	(void)json_object_array_add(list, json_object_new_string(r->tag));
 	mr_put(o, "tags", list);
 	mr_puts(o, "summary", r->summary);
-	if (r->doc != NULL)
-		mr_puts(o, "description", r->doc);
+	describe(o, r);
 	if (r->deprecation != NULL)
 		mr_put(o, "deprecated", json_object_new_boolean(true));
 	mr_put(o, "parameters", parameters(r, vars));
 	if (takes_body(r))
-		mr_put(o, "requestBody", request_body(r));
-	mr_put(o, "responses", responses(r));
+		mr_put(o, "requestBody", request_body(r, schemas));
+	mr_put(o, "responses", responses(r, schemas));
 	mr_put(o, "security", r->scope == MR_SCOPE_NONE ? json_object_new_array() : security());
 	if (r->scope != MR_SCOPE_NONE)
 		mr_puts(o, "x-scope", mr_scope_name(r->scope));

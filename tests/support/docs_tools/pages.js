@@ -1,0 +1,86 @@
+// Opens the documentation pages in Chromium; prints as JSON what was seen, and all that the console said.
+"use strict";
+const { chromium } = require("playwright-core");
+
+const base = process.env.BASE;
+const patience = { timeout: 300000 };
+const complaints = [];
+
+// A page whose console, errors and failed requests are complaints; QUIET: what is meant to fail.
+async function open(context, path, quiet = () => false) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(patience.timeout);
+  page.on("console", (m) => { if (!quiet(m.text())) complaints.push(`${path}: ${m.type()}: ${m.text()}`); });
+  page.on("pageerror", (e) => complaints.push(`${path}: ${e}`));
+  page.on("requestfailed", (r) => complaints.push(`${path}: ${r.url()}: ${r.failure().errorText}`));
+  page.on("request", (r) => {
+    if (!/^(data|blob):/.test(r.url()) && !r.url().startsWith(base + "/"))
+      complaints.push(`${path}: asks ${r.url()}`);
+  });
+  await page.goto(base + path, { waitUntil: "load", ...patience });
+  return page;
+}
+
+// Executes the open operation again and waits for its answer's status.
+async function execute(page, operation) {
+  const answered = page.waitForResponse((r) => new URL(r.url()).pathname === "/api/v1/workflows", patience);
+  await operation.locator("button.execute").click();
+  const status = String((await answered).status());
+  await operation.locator(`.live-responses-table .response-col_status:has-text("${status}")`).first().waitFor();
+  return status;
+}
+
+async function swagger(context) {
+  // the first attempt has no key: the browser says so itself
+  const page = await open(context, "/docs", (text) => text.includes("401"));
+  await page.locator(".opblock").first().waitFor();
+  const seen = { operations: await page.locator(".opblock").count() };
+  const operation = page.locator(".opblock", { has: page.locator("text=listWorkflows") }).first();
+  await operation.locator(".opblock-summary-control").click();
+  await operation.locator("button.try-out__btn").click();
+  seen.refused = await execute(page, operation);
+  await page.locator("button.authorize").first().click();
+  const dialog = page.locator(".dialog-ux");
+  await dialog.locator("input[type=text]").first().fill(process.env.KEY);
+  await dialog.locator("button.authorize[type=submit]").first().click();
+  await dialog.locator("button.btn-done").first().click();
+  seen.status = await execute(page, operation);
+  seen.body = await operation.locator(".live-responses-table .highlight-code").first().innerText();
+  return seen;
+}
+
+async function redoc(context) {
+  const page = await open(context, "/redoc");
+  await page.locator("[data-section-id*='/operation/'], [data-section-id*='/paths/']").first().waitFor();
+  const ids = await page.locator("[data-section-id]").evaluateAll(
+    (all) => all.map((e) => e.getAttribute("data-section-id")));
+  const seen = { operations: new Set(ids.filter((i) => /\/(operation|paths)\//.test(i))).size };
+  await page.locator("[role=search] input").fill("workflow"); // its worker
+  await page.locator("[role=search] [role=menuitem]").first().waitFor();
+  seen.found = await page.locator("[role=search] [role=menuitem]").count();
+  return seen;
+}
+
+async function errors(context) {
+  const page = await open(context, "/docs/errors#VALIDATION_FAILED");
+  return { target: await page.locator(":target").getAttribute("id") };
+}
+
+(async () => {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    ...patience,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync"],
+  });
+  try {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const told = { swagger: await swagger(context), redoc: await redoc(context), errors: await errors(context) };
+    console.log(JSON.stringify({ ...told, complaints }));
+  } finally {
+    await browser.close();
+  }
+})().catch((e) => {
+  console.error(String(e), complaints);
+  process.exit(1);
+});
