@@ -170,8 +170,12 @@ int mr_unit_run(
 		return rc;
 	}
 	await_answer(r, &unit);
-	if (unit.outcome != MR_PG_OK)
+	if (keyed)
+		PQclear(calls[0].result); /* that it is there was all; takes NULL */
+	if (unit.outcome != MR_PG_OK) {
+		PQclear(calls[1].result);
 		return failed(r, &unit, keyed ? digest_of(r, extra) : MR_STR_NONE);
+	}
 	*ret = calls[1].result;
 	if (mr_arena_defer(r->arena, clear_result, calls[1].result) < 0) {
 		mr_response_problem(r, MR_ERR_OVERLOADED, "%s", "");
