@@ -13,7 +13,7 @@
 #include "lib/str.h"
 
 #define MR_CONFIG_FILE       "/etc/millrace/millrace.conf"
-#define MR_ADMIN_OPTIONS_MAX 16
+#define MR_ADMIN_OPTIONS_MAX 24
 
 struct mr_admin_option {
 	const char *name;  /* without the dashes */
@@ -36,6 +36,10 @@ const char *mr_admin_need(const struct mr_admin *a, const char *name) MR_MUST_CH
 int mr_admin_fail(const char *fmt, ...) MR_PRINTF(1, 2);
 /* A file below the folder of installed data, or --dir. NULL without memory. */
 const char *mr_admin_data_path(const struct mr_admin *a, const char *below) MR_MUST_CHECK;
+
+/* For commands that name a tenant: its id; it is made when it isn't there. Absent when that failed
+ * (and said why). */
+struct mr_str mr_admin_tenant_id(struct mr_admin *a, const char *name) MR_MUST_CHECK;
 
 /* The commands: each returns the exit status. */
 int mr_admin_certificate_add(struct mr_admin *a);

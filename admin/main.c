@@ -24,12 +24,17 @@ static const struct command commands[] = {
 	    "--tenant NAME --name NAME --file CERT.pem [--scopes S,S] [--roles R,R]",
 	    "lets a client certificate speak for a principal" },
 	{ "issuer create", mr_admin_issuer_create, true,
-	    "tenant= issuer= audience= algorithm= key-name= provision roles= scopes=",
-	    "--issuer ISS --key-name FILE [--tenant NAME] [--audience AUD] [--algorithm HS256] "
-	    "[--provision] "
-	    "[--roles R,R] [--scopes S,S]",
-	    "trusts an issuer's tokens; its key is that file of keys_dir; --provision: unknown "
-	    "subjects too" },
+	    "tenant= issuer= audience= algorithm= key-name= public-key= jwks-file= jwks-url= "
+	    "name-claim= tenant-claim= roles-claim= groups-claim= scope-claim= required-claims= "
+	    "value-map= provision roles= scopes=",
+	    "--issuer ISS (--key-name FILE | --public-key PATH | --jwks-file FILE | --jwks-url "
+	    "URL) "
+	    "[--tenant NAME] [--audience AUD] [--algorithm HS256|RS256|PS256|ES256|EdDSA] "
+	    "[--provision] [--roles R,R] [--scopes S,S] [--name-claim C] [--tenant-claim C] "
+	    "[--roles-claim C] [--groups-claim C] [--scope-claim C] [--required-claims JSON] "
+	    "[--value-map JSON]",
+	    "trusts an issuer's tokens; FILEs are those of keys_dir, PATH is any file; without "
+	    "--tenant the token's tenant claim tells; --provision: unknown subjects too" },
 	{ "key create", mr_admin_key_create, true, "tenant= name= scopes= roles=",
 	    "--tenant NAME --name NAME [--scopes S,S] [--roles R,R]",
 	    "makes an API key and prints it, this once" },

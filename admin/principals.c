@@ -1,4 +1,4 @@
-/* Tenants, keys, issuers and certificates: who may call, made from a shell. */
+/* Tenants, keys and certificates: who may call, made from a shell. */
 #include "admin/admin.h"
 
 #include <errno.h>
@@ -65,13 +65,6 @@ static struct mr_str opt_str(const struct mr_admin *a, const char *name)
 	return v != NULL ? mr_str(v) : MR_STR_NONE;
 }
 
-static struct mr_str opt_array(struct mr_admin *a, const char *name)
-{
-	const char *v = mr_admin_opt(a, name);
-
-	return v != NULL ? mr_admin_array(a, v) : MR_STR_NONE;
-}
-
 /* The first column of a statement's one row, as text; absent when it failed (and said why). */
 static struct mr_str query_id(
     struct mr_admin *a, enum mr_sql stmt, const struct mr_admin_bind *binds)
@@ -103,7 +96,7 @@ static struct mr_str make_tenant(struct mr_admin *a, const char *name, bool plat
 	return mr_pg_text(r, 0, "tenant_id");
 }
 
-static struct mr_str tenant_id(struct mr_admin *a, const char *name)
+struct mr_str mr_admin_tenant_id(struct mr_admin *a, const char *name)
 {
 	return make_tenant(a, name, false);
 }
@@ -134,7 +127,7 @@ int mr_admin_tenant_create(struct mr_admin *a)
 
 static int store_key(struct mr_admin *a, const char *name, const char *key, struct mr_str hash)
 {
-	struct mr_str tenant = tenant_id(a, mr_admin_opt(a, "tenant")), principal, id;
+	struct mr_str tenant = mr_admin_tenant_id(a, mr_admin_opt(a, "tenant")), principal, id;
 	char prefix[4 + PREFIX_LEN + 1]; /* its own text: a value is sent up to its NUL */
 
 	principal = tenant.p != NULL ? principal_id(a, tenant, name) : MR_STR_NONE;
@@ -171,34 +164,6 @@ int mr_admin_key_create(struct mr_admin *a)
 	}
 	OPENSSL_cleanse(key, sizeof(key));
 	return e;
-}
-
-int mr_admin_issuer_create(struct mr_admin *a)
-{
-	const char *issuer = mr_admin_need(a, "issuer"), *key = mr_admin_need(a, "key-name");
-	const char *tenant = mr_admin_opt(a, "tenant");
-	struct mr_str id, tenant_text = MR_STR_NONE;
-
-	if (issuer == NULL || key == NULL)
-		return 1;
-	if (tenant != NULL) {
-		tenant_text = tenant_id(a, tenant);
-		if (tenant_text.p == NULL)
-			return 1;
-	}
-	id = query_id(a, MR_SQL_ADMIN_ISSUER_CREATE,
-	    (struct mr_admin_bind[]){ { "tenant_id", tenant_text }, { "issuer", mr_str(issuer) },
-	        { "audience", opt_str(a, "audience") },
-	        { "algorithm", mr_str(opt_or(a, "algorithm", "HS256")) },
-	        { "key_name", mr_str(key) },
-	        { "provision",
-	            mr_admin_opt(a, "provision") != NULL ? MR_STR("true") : MR_STR("false") },
-	        { "default_roles", opt_array(a, "roles") },
-	        { "default_scopes", opt_array(a, "scopes") }, { NULL, MR_STR_NONE } });
-	if (id.p == NULL)
-		return 1;
-	(void)printf("issuer %.*s\n", MR_STR_ARG(id));
-	return 0;
 }
 
 /* The whole file; a certificate is small. */
@@ -243,7 +208,7 @@ static struct mr_str subject_of(struct mr_admin *a, struct mr_str pem)
 static int store_certificate(
     struct mr_admin *a, const char *name, struct mr_str pem, const char *fingerprint)
 {
-	struct mr_str tenant = tenant_id(a, mr_admin_opt(a, "tenant")), principal, id;
+	struct mr_str tenant = mr_admin_tenant_id(a, mr_admin_opt(a, "tenant")), principal, id;
 
 	principal = tenant.p != NULL ? principal_id(a, tenant, name) : MR_STR_NONE;
 	if (principal.p == NULL)

@@ -6,73 +6,169 @@
 
 #include "auth/cache.h"
 #include "auth/certificate.h"
+#include "auth/claims.h"
 #include "auth/issuers.h"
 #include "auth/jwt.h"
+#include "auth/key_fetch.h"
 #include "auth/principal_private.h"
 #include "lib/clock.h"
+#include "lib/coro.h"
+#include "lib/log.h"
 #include "sql/sql_ids.h"
 
-#define REVISION_POLL_MS 1000
+#define REVISION_POLL_MS 500
+#define CONFIRMED_MS     2000 /* what is remembered counts for so long after the last sure answer */
 #define BAD_TTL_US       (INT64_C(2) * 1000000)   /* how long "no good" is remembered */
 #define GOOD_TTL_US      (INT64_C(300) * 1000000) /* looked up anew now and then all the same */
+#define KEY_WAIT_MS      6000 /* a token with an unknown key waits so long for newer ones */
+#define WORDS_MAX        65536
+#define WAITERS_MAX      256 /* requests that wait for news */
 
-struct mr_auth {
-	const struct mr_settings *settings;
-	struct mr_pg *pg;
-	struct mr_auth_cache *cache;
-	struct mr_issuers *issuers; /* NULL until first read */
-	int64_t revision;           /* of what the cache and the issuers were made from */
-	uv_timer_t *timer;          /* freed by its close callback */
-	/* one question at a time about the revision and the issuers */
-	struct mr_pg_unit unit;
-	struct mr_pg_call calls[2];
-	bool asking, freed;
+/* A request that waits until something is known that wasn't when it came. */
+struct waiter {
+	struct mr_coro *coro;
+	struct waiter *next;
 };
 
+struct mr_auth {
+	uv_loop_t *loop;
+	const struct mr_settings *settings;
+	struct mr_pg *pg;
+	struct mr_bus *bus;
+	struct mr_auth_cache *cache;
+	struct mr_issuers *issuers; /* NULL until first read */
+	struct mr_key_fetch *fetch;
+	int64_t revision; /* in the database, as last heard */
+	int64_t read_at;  /* the revision that the issuers were read at; another: read them anew */
+	int64_t asked_ms; /* when the question under way was asked, by uv_now() */
+	int64_t confirmed_ms; /* when the last one was asked that found all as it is here */
+	unsigned generation;  /* one more with each change of the cache's or the issuers' ground */
+	uv_timer_t *timer;    /* freed by its close callback */
+	struct waiter *waiters;
+	unsigned waiters_len;
+	/* one question at a time about the revision, or about the issuers */
+	struct mr_pg_unit unit;
+	struct mr_pg_call call;
+	bool asking, freed;
+	bool failed; /* the last question had no answer */
+};
+
+/* ---- news ---- */
+
+/* Goes on with all that wait; they look again and may come back. */
+static void tell_waiters(struct mr_auth *a)
+{
+	struct waiter *w = a->waiters, *next;
+
+	a->waiters = NULL;
+	a->waiters_len = 0;
+	for (; w != NULL; w = next) {
+		next = w->next; /* it lies on the coroutine's stack */
+		mr_coro_resume(w->coro);
+	}
+}
+
+/* False when too many wait already. */
+static bool wait_for_news(struct mr_auth *a)
+{
+	struct waiter w = { .coro = mr_coro_self(), .next = a->waiters };
+
+	if (a->waiters_len >= WAITERS_MAX)
+		return false;
+	a->waiters = &w;
+	a->waiters_len++;
+	mr_coro_yield();
+	return true;
+}
+
 /* ---- noticing changes ---- */
+
+static void ask(struct mr_auth *a, unsigned stmt, void (*done)(struct mr_pg_unit *u))
+{
+	a->asking = true;
+	a->call = (struct mr_pg_call){ .stmt = stmt };
+	a->unit = (struct mr_pg_unit){ .calls = &a->call, .calls_len = 1, .done = done, .ctx = a };
+	mr_pg_submit(a->pg, &a->unit);
+}
+
+/* The answer to a question. False when nobody is there for it any more. */
+static bool answered(struct mr_auth *a)
+{
+	a->asking = false;
+	a->failed = a->unit.outcome != MR_PG_OK;
+	if (!a->freed)
+		return true;
+	mr_pg_clear(&a->unit);
+	free(a);
+	return false;
+}
+
+static void forget(struct mr_auth *a)
+{
+	a->generation++;
+	mr_auth_cache_clear(a->cache);
+}
+
+static void on_issuers(struct mr_pg_unit *u)
+{
+	struct mr_auth *a = u->ctx;
+	struct mr_issuers *issuers = NULL;
+
+	if (!answered(a))
+		return;
+	if (u->outcome == MR_PG_OK)
+		issuers = mr_issuers_create(
+		    u->calls[0].result, a->settings->keys_dir, (int64_t)uv_now(a->loop));
+	mr_pg_clear(u);
+	if (issuers != NULL) {
+		a->issuers = mr_issuers_free(a->issuers);
+		a->issuers = issuers;
+		a->read_at = a->revision;
+		a->confirmed_ms = a->asked_ms;
+		mr_key_fetch_changed(a->fetch, issuers);
+		forget(a); /* what was verified with the old keys */
+	}
+	tell_waiters(a);
+}
 
 static void on_revision(struct mr_pg_unit *u)
 {
 	struct mr_auth *a = u->ctx;
 	int64_t revision = -1;
 
-	a->asking = false;
-	if (a->freed) {
-		mr_pg_clear(u);
-		free(a);
+	if (!answered(a))
 		return;
-	}
 	if (u->outcome == MR_PG_OK)
 		revision = mr_pg_i64(u->calls[0].result, 0, "revision", -1);
-	if (revision >= 0 && (revision != a->revision || a->issuers == NULL)) {
-		struct mr_issuers *issuers =
-		    mr_issuers_create(u->calls[1].result, a->settings->keys_dir);
-
-		if (issuers != NULL) {
-			a->issuers = mr_issuers_free(a->issuers);
-			a->issuers = issuers;
-			a->revision = revision;
-			mr_auth_cache_clear(a->cache);
-		}
-	}
 	mr_pg_clear(u);
+	if (revision >= 0 && revision != a->revision) {
+		a->revision = revision;
+		forget(a);
+	}
+	if (revision >= 0 && (a->issuers == NULL || a->read_at != revision ||
+	                         mr_issuers_files_changed(a->issuers))) {
+		ask(a, MR_SQL_AUTH_ISSUERS, on_issuers);
+		return;
+	}
+	if (revision >= 0)
+		a->confirmed_ms = a->asked_ms;
+	tell_waiters(a);
 }
 
 static void ask_revision(struct mr_auth *a)
 {
 	if (a->asking)
 		return;
-	a->asking = true;
-	a->calls[0] = (struct mr_pg_call){ .stmt = MR_SQL_AUTH_REVISION };
-	a->calls[1] = (struct mr_pg_call){ .stmt = MR_SQL_AUTH_ISSUERS };
-	a->unit =
-	    (struct mr_pg_unit){ .calls = a->calls, .calls_len = 2, .done = on_revision, .ctx = a };
-	mr_pg_submit(a->pg, &a->unit);
+	a->asked_ms = (int64_t)uv_now(a->loop);
+	ask(a, MR_SQL_AUTH_REVISION, on_revision);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-	ask_revision(timer->data);
+	struct mr_auth *a = timer->data;
+
+	ask_revision(a);
+	mr_key_fetch_refresh(a->fetch, a->issuers);
 }
 
 static void on_message(void *ctx, struct mr_str channel, struct mr_str payload)
@@ -80,6 +176,42 @@ static void on_message(void *ctx, struct mr_str channel, struct mr_str payload)
 	(void)channel;
 	(void)payload;
 	ask_revision(ctx);
+}
+
+static void on_keys(void *ctx, bool keys_changed)
+{
+	struct mr_auth *a = ctx;
+
+	if (keys_changed) {
+		mr_bus_publish(a->bus, MR_STR(MR_BUS_AUTH), MR_STR("i"));
+		ask_revision(a);
+	}
+	tell_waiters(a);
+}
+
+static int away(struct mr_error *err)
+{
+	return mr_error_set(err, MR_E_UNAVAILABLE, MR_ERR_DATABASE_UNAVAILABLE, "%s",
+	    mr_error_rows[MR_ERR_DATABASE_UNAVAILABLE].sentence);
+}
+
+/* Whether what is remembered here can be relied on: PostgreSQL has confirmed it lately. Else a
+ * request waits for that, so that a worker that hears nothing lets nobody in. */
+static int confirm(struct mr_auth *a, struct mr_error *err)
+{
+	int64_t until = (int64_t)uv_now(a->loop) + CONFIRMED_MS;
+
+	while (a->issuers == NULL || (int64_t)uv_now(a->loop) - a->confirmed_ms > CONFIRMED_MS) {
+		if ((int64_t)uv_now(a->loop) > until)
+			return away(err);
+		a->failed = false;
+		ask_revision(a);
+		if (!wait_for_news(a))
+			return MR_E_LIMIT; /* the worker is at its limit */
+		if (a->failed)
+			return away(err);
+	}
+	return 0;
 }
 
 /* ---- life ---- */
@@ -91,14 +223,18 @@ struct mr_auth *mr_auth_create(
 
 	if (a == NULL)
 		return NULL;
+	a->loop = loop;
 	a->settings = s;
 	a->pg = pg;
-	a->revision = -1;
+	a->bus = bus;
+	a->revision = a->read_at = -1;
 	a->cache = mr_auth_cache_create((unsigned)s->principal_cache_entries);
+	a->fetch = mr_key_fetch_create(loop, s, pg, on_keys, a);
 	a->timer = calloc(1, sizeof(*a->timer));
-	if (a->cache == NULL || a->timer == NULL ||
+	if (a->cache == NULL || a->timer == NULL || a->fetch == NULL ||
 	    mr_bus_subscribe(bus, MR_BUS_AUTH, on_message, a) < 0) {
 		(void)mr_auth_cache_free(a->cache); /* always NULL */
+		(void)mr_key_fetch_free(a->fetch);  /* always NULL */
 		free(a->timer);
 		free(a);
 		return NULL;
@@ -120,6 +256,7 @@ struct mr_auth *mr_auth_free(struct mr_auth *a)
 		return NULL;
 	uv_close((uv_handle_t *)a->timer, on_timer_closed);
 	a->cache = mr_auth_cache_free(a->cache);
+	a->fetch = mr_key_fetch_free(a->fetch);
 	a->issuers = mr_issuers_free(a->issuers);
 	a->freed = true;
 	if (!a->asking) /* else the answer on its way frees it */
@@ -148,8 +285,7 @@ static int query(struct mr_auth *a, struct mr_arena *scratch, unsigned stmt,
 	if (mr_pg_keep(scratch, &unit) < 0)
 		return MR_E_NOMEM;
 	if (unit.outcome != MR_PG_OK)
-		return mr_error_set(err, MR_E_UNAVAILABLE, MR_ERR_DATABASE_UNAVAILABLE, "%s",
-		    mr_error_rows[MR_ERR_DATABASE_UNAVAILABLE].sentence);
+		return away(err);
 	*ret = call.result;
 	return 0;
 }
@@ -218,66 +354,64 @@ static int by_certificate(struct mr_auth *a, struct mr_arena *scratch, struct mr
 	                           : e;
 }
 
-/* Words of a claim: a list of strings, or one string with spaces (RFC 8693's scope). */
-static unsigned claim_words(const struct mr_value *claims, struct mr_str name,
-    unsigned (*add)(unsigned, struct mr_str), struct mr_buf *array)
+/* What a token says of its bearer, in its issuer's words turned into ours. */
+struct said {
+	bool has_scopes, has_roles, has_groups; /* else the principal's own count */
+	unsigned scopes;
+	struct mr_str roles, groups; /* array literals */
+	struct mr_str name, tenant;
+};
+
+/* The claim's words as an array literal. */
+static int words_of(struct mr_arena *scratch, const struct mr_value *claim,
+    const struct mr_value *words, struct mr_str *ret)
 {
-	const struct mr_value *v = name.p != NULL ? mr_value_gets(claims, name) : NULL;
-	unsigned bits = 0;
+	struct mr_buf array;
 
-	if (array != NULL)
-		mr_pg_array_begin(array);
-	if (v != NULL && v->kind == MR_VALUE_STRING) {
-		struct mr_str rest = v->s;
-
-		while (rest.p != NULL) {
-			struct mr_str word = mr_str_cut(&rest, ' ');
-
-			bits = word.len > 0 && add != NULL ? add(bits, word) : bits;
-			if (word.len > 0 && array != NULL)
-				mr_pg_array_add(array, word);
-		}
-	}
-	for (size_t i = 0; v != NULL && v->kind == MR_VALUE_LIST && i < v->list->len; i++) {
-		const struct mr_value *word = &v->list->items[i];
-
-		if (word->kind != MR_VALUE_STRING)
-			continue;
-		bits = add != NULL ? add(bits, word->s) : bits;
-		if (array != NULL)
-			mr_pg_array_add(array, word->s);
-	}
-	if (array != NULL)
-		mr_pg_array_end(array);
-	return bits;
+	mr_buf_init(&array, WORDS_MAX);
+	(void)mr_claim_words(claim, words, NULL, &array); /* bits are made of the array */
+	*ret = mr_buf_failed(&array) ? MR_STR_NONE : mr_arena_str(scratch, mr_buf_str(&array));
+	mr_buf_done(&array);
+	return ret->p != NULL ? 0 : MR_E_NOMEM;
 }
 
-/* A string as it is, a number by its digits. */
-static struct mr_str claim_text(struct mr_arena *scratch, const struct mr_value *v)
+static int read_said(struct mr_arena *scratch, const struct mr_issuer *i,
+    const struct mr_value *claims, struct said *ret)
 {
-	return v->kind == MR_VALUE_STRING ? mr_arena_str(scratch, v->s) : mr_json_text(scratch, v);
+	const struct mr_value *scopes = mr_claim_find(claims, i->scopes_claim);
+	const struct mr_value *roles = mr_claim_find(claims, i->roles_claim);
+	const struct mr_value *groups = mr_claim_find(claims, i->groups_claim);
+	int r = 0;
+
+	*ret = (struct said){ .has_scopes = scopes != NULL,
+		.has_roles = roles != NULL,
+		.has_groups = groups != NULL };
+	if (scopes != NULL)
+		ret->scopes =
+		    mr_claim_words(scopes, mr_value_get(&i->words, "scopes"), mr_scopes_add, NULL);
+	if (roles != NULL)
+		r = words_of(scratch, roles, mr_value_get(&i->words, "roles"), &ret->roles);
+	if (r == 0 && groups != NULL)
+		r = words_of(scratch, groups, mr_value_get(&i->words, "groups"), &ret->groups);
+	ret->name = mr_claim_text(scratch, mr_claim_find(claims, i->name_claim), NULL);
+	ret->tenant = mr_claim_text(
+	    scratch, mr_claim_find(claims, i->tenant_claim), mr_value_get(&i->words, "tenant"));
+	return r;
 }
 
 /* The row of the token's subject, made on its first visit. */
-static int subject_row(struct mr_auth *a, struct mr_arena *scratch, const struct mr_issuer *issuer,
-    const struct mr_jwt *jwt, const PGresult **ret, struct mr_error *err)
+static int subject_row(struct mr_auth *a, struct mr_arena *scratch, int64_t issuer_id,
+    struct mr_str subject, const struct said *said, const PGresult **ret, struct mr_error *err)
 {
 	const struct mr_stmt *stmt = mr_stmts + MR_SQL_AUTH_BY_SUBJECT;
-	struct mr_str subject = mr_value_get_str(&jwt->claims, "sub");
-	const struct mr_value *name =
-	    issuer->name_claim.p != NULL ? mr_value_gets(&jwt->claims, issuer->name_claim) : NULL;
-	const struct mr_value *tenant = issuer->tenant_claim.p != NULL
-	                                    ? mr_value_gets(&jwt->claims, issuer->tenant_claim)
-	                                    : NULL;
 	const struct {
 		const char *name;
 		struct mr_str value;
 	} given[] = {
-		{ "issuer_id", mr_arena_printf(scratch, "%lld", (long long)issuer->id) },
-		{ "subject", mr_arena_str(scratch, subject) },
-		{ "name", mr_arena_str(scratch,
-		              name != NULL && name->kind == MR_VALUE_STRING ? name->s : subject) },
-		{ "tenant", tenant != NULL ? claim_text(scratch, tenant) : MR_STR_NONE },
+		{ "issuer_id", mr_arena_printf(scratch, "%lld", (long long)issuer_id) },
+		{ "subject", subject },
+		{ "name", said->name.p != NULL ? said->name : subject },
+		{ "tenant", said->tenant },
 	};
 	struct mr_str *values = mr_arena_array(scratch, stmt->params_len, sizeof(*values));
 
@@ -292,63 +426,72 @@ static int subject_row(struct mr_auth *a, struct mr_arena *scratch, const struct
 	return query(a, scratch, MR_SQL_AUTH_BY_SUBJECT, values, ret, err);
 }
 
-static bool has_claim(const struct mr_jwt *jwt, struct mr_str name)
-{
-	return name.p != NULL && mr_value_gets(&jwt->claims, name) != NULL;
-}
-
 /* The row says who it is and what such a principal may; claims that the issuer's row names say
  * what this token allows instead. */
-static int principal_of_token(const PGresult *r, const struct mr_issuer *issuer,
-    const struct mr_jwt *jwt, struct mr_principal **ret)
+static int principal_of_token(
+    const PGresult *r, const struct said *said, int64_t expires_at_us, struct mr_principal **ret)
 {
-	struct mr_buf roles, groups;
 	struct mr_principal p = { .kind = mr_str(kind_names[KIND_JWT]) };
 
 	if (PQntuples(r) == 0)
 		return MR_E_NOT_FOUND;
-	mr_buf_init(&roles, MR_JWT_MAX * 2);
-	mr_buf_init(&groups, MR_JWT_MAX * 2);
 	p.id = mr_pg_i64(r, 0, "principal_id", 0);
 	p.tenant_id = mr_pg_i64(r, 0, "tenant_id", 0);
 	p.name = mr_pg_text(r, 0, "name");
 	p.is_platform = mr_pg_bool(r, 0, "is_platform");
-	p.scopes = mr_words_from_array(mr_pg_text(r, 0, "scopes"), mr_scopes_add);
-	p.roles_text = mr_pg_text(r, 0, "roles");
-	p.groups_text = mr_pg_text(r, 0, "groups");
-	if (has_claim(jwt, issuer->scopes_claim))
-		p.scopes = claim_words(&jwt->claims, issuer->scopes_claim, mr_scopes_add, NULL);
-	if (has_claim(jwt, issuer->roles_claim)) {
-		(void)claim_words(
-		    &jwt->claims, issuer->roles_claim, NULL, &roles); /* bits: below */
-		p.roles_text = mr_buf_str(&roles);
-	}
-	if (has_claim(jwt, issuer->groups_claim)) {
-		(void)claim_words(
-		    &jwt->claims, issuer->groups_claim, NULL, &groups); /* groups have no bits */
-		p.groups_text = mr_buf_str(&groups);
-	}
+	p.scopes = said->has_scopes
+	               ? said->scopes
+	               : mr_words_from_array(mr_pg_text(r, 0, "scopes"), mr_scopes_add);
+	p.roles_text = said->has_roles ? said->roles : mr_pg_text(r, 0, "roles");
+	p.groups_text = said->has_groups ? said->groups : mr_pg_text(r, 0, "groups");
 	p.roles = mr_words_from_array(p.roles_text, mr_roles_add);
-	p.expires_at_us = mr_jwt_expires_at_us(jwt);
-	*ret = mr_buf_failed(&roles) || mr_buf_failed(&groups) ? NULL : mr_principal_create(&p);
-	mr_buf_done(&roles);
-	mr_buf_done(&groups);
+	p.expires_at_us = expires_at_us;
+	*ret = mr_principal_create(&p);
 	return *ret == NULL ? MR_E_NOMEM : 0;
 }
 
-/* The row whose key and audience the token fits; an issuer may have several. */
-static const struct mr_issuer *verifying_issuer(
-    struct mr_auth *a, const struct mr_jwt *jwt, int64_t now_us, struct mr_error *err)
+/*
+ * The row whose key and audience the token fits; an issuer may have several. MR_E_DENIED when there
+ * is none, MR_E_NOT_FOUND when newer keys are on their way: look again after the next news.
+ */
+static int find_issuer(struct mr_auth *a, const struct mr_jwt *jwt, int64_t now_us,
+    const struct mr_issuer **ret, struct mr_error *err)
 {
-	const struct mr_issuer *i = mr_issuers_next(a->issuers, NULL, jwt->issuer);
+	struct mr_issuer_row *row = mr_issuers_next(a->issuers, NULL, jwt->issuer);
+	bool coming = false;
 
-	if (i == NULL)
-		(void)no_good(
-		    err, "The token's issuer is not known here."); /* the caller says so */
-	while (
-	    i != NULL && mr_jwt_verify(jwt, i, now_us, a->settings->token_leeway_seconds, err) < 0)
-		i = mr_issuers_next(a->issuers, i, jwt->issuer);
-	return i;
+	if (row == NULL)
+		return no_good(err, "The token's issuer is not known here.");
+	for (; row != NULL; row = mr_issuers_next(a->issuers, row, jwt->issuer)) {
+		bool is_url = row->jwks_url.p != NULL;
+		struct mr_issuer issuer = row->issuer;
+		int r;
+
+		if (is_url && !mr_key_fetch_usable(a->fetch, row))
+			issuer.keys = NULL;
+		r = mr_jwt_verify(jwt, &issuer, now_us, a->settings->token_leeway_seconds, err);
+		if (r == 0) {
+			*ret = &row->issuer;
+			return 0;
+		}
+		if (r == MR_E_NOMEM)
+			return r;
+		coming =
+		    coming || (r == MR_E_NOT_FOUND && is_url && mr_key_fetch_wanted(a->fetch, row));
+	}
+	return coming ? MR_E_NOT_FOUND : MR_E_DENIED;
+}
+
+/* The same, and waits for keys that are on their way. */
+static int verify_token(struct mr_auth *a, const struct mr_jwt *jwt, int64_t now_us,
+    const struct mr_issuer **ret, struct mr_error *err)
+{
+	int64_t until = (int64_t)uv_now(a->loop) + KEY_WAIT_MS;
+	int r = find_issuer(a, jwt, now_us, ret, err);
+
+	while (r == MR_E_NOT_FOUND && (int64_t)uv_now(a->loop) < until && wait_for_news(a))
+		r = find_issuer(a, jwt, now_us, ret, err);
+	return r == MR_E_NOT_FOUND ? MR_E_DENIED : r;
 }
 
 static int by_token(struct mr_auth *a, struct mr_arena *scratch, struct mr_str token,
@@ -357,33 +500,21 @@ static int by_token(struct mr_auth *a, struct mr_arena *scratch, struct mr_str t
 	const struct mr_issuer *issuer;
 	const PGresult *row;
 	struct mr_jwt jwt;
+	struct said said;
 	int r = mr_jwt_parse(scratch, token, &jwt, err);
 
-	if (r == MR_E_INVALID)
+	if (r == MR_E_INVALID || r == MR_E_LIMIT)
 		return MR_E_DENIED;
-	if (r < 0)
-		return r;
-	if (a->issuers == NULL)
-		return mr_error_set(err, MR_E_UNAVAILABLE, MR_ERR_DATABASE_UNAVAILABLE, "%s",
-		    mr_error_rows[MR_ERR_DATABASE_UNAVAILABLE].sentence);
-	issuer = verifying_issuer(a, &jwt, now_us, err);
-	if (issuer == NULL)
-		return MR_E_DENIED;
-	/* the issuers may be read anew while the query is away: what is needed goes along */
-	struct mr_issuer kept = *issuer;
-
-	kept.scopes_claim = issuer->scopes_claim.p != NULL
-	                        ? mr_arena_str(scratch, issuer->scopes_claim)
-	                        : MR_STR_NONE;
-	kept.roles_claim = issuer->roles_claim.p != NULL
-	                       ? mr_arena_str(scratch, issuer->roles_claim)
-	                       : MR_STR_NONE;
-	kept.groups_claim = issuer->groups_claim.p != NULL
-	                        ? mr_arena_str(scratch, issuer->groups_claim)
-	                        : MR_STR_NONE;
-	r = subject_row(a, scratch, issuer, &jwt, &row, err);
 	if (r == 0)
-		r = principal_of_token(row, &kept, &jwt, ret);
+		r = verify_token(a, &jwt, now_us, &issuer, err);
+	/* the issuers may be read anew while the query is away: what is needed is taken before */
+	if (r == 0)
+		r = read_said(scratch, issuer, &jwt.claims, &said);
+	if (r == 0)
+		r = subject_row(
+		    a, scratch, issuer->id, mr_value_get_str(&jwt.claims, "sub"), &said, &row, err);
+	if (r == 0)
+		r = principal_of_token(row, &said, mr_jwt_expires_at_us(&jwt), ret);
 	return r == MR_E_NOT_FOUND
 	           ? no_good(err, "The token's subject is not known here, or not active.")
 	           : r;
@@ -429,18 +560,21 @@ static int identify_one(struct mr_auth *a, enum kind kind, struct mr_str text,
 	int64_t leeway_us = kind == KIND_JWT ? a->settings->token_leeway_seconds * 1000000 : 0;
 	unsigned char digest[MR_SHA256_LEN];
 	struct mr_principal *p = NULL;
-	int64_t revision = a->revision;
+	unsigned generation;
 	int r = mr_sha256(text, digest);
 
+	if (r == 0)
+		r = confirm(a, err);
 	if (r < 0)
 		return r;
+	generation = a->generation;
 	if (mr_auth_cache_get(a->cache, digest, now_us, ret))
 		return *ret != NULL
 		           ? 0
 		           : no_good(err, mr_error_rows[MR_ERR_CREDENTIALS_INVALID].sentence);
 	r = look_up(a, kind, text, digest, scratch, now_us, &p, err);
 	/* what was looked up before a change must not be remembered after it */
-	if ((r == 0 || (r == MR_E_DENIED && kind != KIND_JWT)) && revision == a->revision)
+	if ((r == 0 || (r == MR_E_DENIED && kind != KIND_JWT)) && generation == a->generation)
 		mr_auth_cache_put(a->cache, digest, p, remember_until(p, now_us, leeway_us));
 	*ret = p;
 	return r;

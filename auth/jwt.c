@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/claims.h"
 #include "lib/digest.h"
 
 static const struct mr_json_limits token_limits = { .depth = 8, .values = 1000 };
@@ -60,37 +61,73 @@ static bool header_is_plain(const struct mr_value *header)
 	return true;
 }
 
+/* Tokens of other kinds (logout, proof of possession, events) may be signed with the same key: only
+ * what says that it is an access token, or says nothing, is one (RFC 8725 3.11). */
+static bool type_is_ours(const struct mr_value *header)
+{
+	const struct mr_value *typ = mr_value_get(header, "typ");
+	struct mr_str s;
+
+	if (typ == NULL)
+		return true;
+	if (typ->kind != MR_VALUE_STRING)
+		return false;
+	s = typ->s;
+	if (mr_str_ieqz((struct mr_str){ s.p, s.len < 12 ? s.len : 12 }, "application/"))
+		s = (struct mr_str){ s.p + 12, s.len - 12 };
+	return mr_str_ieqz(s, "JWT") || mr_str_ieqz(s, "at+jwt");
+}
+
+/* A kid is compared and nothing else. One that looks like a path or carries control characters is
+ * nobody's name for a key. */
+static bool kid_is_sane(const struct mr_value *header)
+{
+	const struct mr_value *kid = mr_value_get(header, "kid");
+
+	if (kid == NULL)
+		return true;
+	if (kid->kind != MR_VALUE_STRING || kid->s.len == 0 || kid->s.len > MR_KEY_ID_MAX ||
+	    memmem(kid->s.p, kid->s.len, "..", 2) != NULL)
+		return false;
+	for (size_t i = 0; i < kid->s.len; i++) {
+		if ((unsigned char)kid->s.p[i] <= ' ' || kid->s.p[i] == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static int verify_signature(
     const struct mr_jwt *jwt, const struct mr_issuer *issuer, struct mr_error *err)
 {
-	unsigned char mac[MR_SHA256_LEN];
+	enum mr_algorithm alg = mr_algorithm_by_name(mr_value_get_str(&jwt->header, "alg"));
+	const struct mr_key *key;
+	int r;
 
-	if (!header_is_plain(&jwt->header))
+	if (!header_is_plain(&jwt->header) || !type_is_ours(&jwt->header) ||
+	    !kid_is_sane(&jwt->header))
 		return refuse(err, MR_E_DENIED, "its header has members that are not accepted");
-	if (!mr_str_eq(mr_value_get_str(&jwt->header, "alg"), issuer->algorithm))
+	if (alg == MR_ALG_NONE || alg != issuer->algorithm)
 		return refuse(err, MR_E_DENIED, "its algorithm is not the issuer's");
-	if (!mr_str_eqz(issuer->algorithm, "HS256") || issuer->key.p == NULL)
-		return refuse(err, MR_E_DENIED, "the issuer's key is not there");
-	if (mr_hmac_sha256(issuer->key, jwt->signed_part, mac) < 0)
-		return MR_E_NOMEM;
-	if (!mr_str_eq_secret((struct mr_str){ (const char *)mac, sizeof(mac) }, jwt->signature))
-		return refuse(err, MR_E_DENIED, "its signature is wrong");
-	return 0;
+	if (issuer->keys == NULL)
+		return refuse(err, MR_E_NOT_FOUND, "the issuer's key is not there");
+	r = mr_keys_find(issuer->keys, alg, mr_value_get_str(&jwt->header, "kid"), &key);
+	if (r < 0)
+		return refuse(err, r,
+		    r == MR_E_NOT_FOUND ? "the issuer has no such key"
+		                        : "it must name its key (kid)");
+	r = mr_key_verify(key, alg, jwt->signed_part, jwt->signature);
+	return r == MR_E_DENIED ? refuse(err, r, "its signature is wrong") : r;
 }
 
-/* A NumericDate, whole or with a fraction, in seconds. */
+/* A NumericDate in whole seconds, as every issuer writes it. What is beyond 2^40 is a date in
+ * milliseconds by mistake. */
 static bool numeric_date(const struct mr_value *claims, const char *name, int64_t *ret)
 {
 	const struct mr_value *v = mr_value_get(claims, name);
 
-	if (v == NULL)
+	if (v == NULL || v->kind != MR_VALUE_INT || v->i < 0 || v->i >= INT64_C(1) << 40)
 		return false;
-	if (v->kind == MR_VALUE_INT && v->i >= 0 && v->i < INT64_C(1) << 40)
-		*ret = v->i;
-	else if (v->kind == MR_VALUE_DOUBLE && v->d >= 0 && v->d < 1e12)
-		*ret = (int64_t)v->d;
-	else
-		return false;
+	*ret = v->i;
 	return true;
 }
 
@@ -121,6 +158,7 @@ static bool date_or(const struct mr_value *claims, const char *name, int64_t *da
 int mr_jwt_verify(const struct mr_jwt *jwt, const struct mr_issuer *issuer, int64_t now_us,
     int64_t leeway_s, struct mr_error *err)
 {
+	struct mr_str subject = mr_value_get_str(&jwt->claims, "sub");
 	int64_t now = now_us / 1000000, exp, nbf = 0, iat = 0;
 	int r = verify_signature(jwt, issuer, err);
 
@@ -129,7 +167,7 @@ int mr_jwt_verify(const struct mr_jwt *jwt, const struct mr_issuer *issuer, int6
 	if (!mr_str_eq(jwt->issuer, issuer->issuer))
 		return refuse(err, MR_E_DENIED, "its issuer is another");
 	if (!numeric_date(&jwt->claims, "exp", &exp))
-		return refuse(err, MR_E_DENIED, "it has no exp");
+		return refuse(err, MR_E_DENIED, "it has no exp in whole seconds");
 	if (!date_or(&jwt->claims, "nbf", &nbf) || !date_or(&jwt->claims, "iat", &iat))
 		return refuse(err, MR_E_DENIED, "nbf or iat is no date");
 	if (now >= exp + leeway_s)
@@ -138,9 +176,9 @@ int mr_jwt_verify(const struct mr_jwt *jwt, const struct mr_issuer *issuer, int6
 		return refuse(err, MR_E_DENIED, "it is not valid yet");
 	if (!audience_fits(&jwt->claims, issuer->audience))
 		return refuse(err, MR_E_DENIED, "it is meant for another audience");
-	if (mr_value_get_str(&jwt->claims, "sub").len == 0)
-		return refuse(err, MR_E_DENIED, "it has no sub");
-	return 0;
+	if (subject.len == 0 || subject.len > MR_JWT_SUBJECT_MAX)
+		return refuse(err, MR_E_DENIED, "it has no sub of 1 to 255 bytes");
+	return mr_claims_check(&jwt->claims, &issuer->required, err);
 }
 
 int64_t mr_jwt_expires_at_us(const struct mr_jwt *jwt)

@@ -39,6 +39,11 @@ int mr_handler_file_content(struct mr_request *r);
 int mr_handler_file_delete(struct mr_request *r);
 int mr_handler_step_output(struct mr_request *r); /* which may lie in the file store */
 
+/* issuers.c */
+int mr_handler_issuer_create(struct mr_request *r);
+int mr_handler_issuer_update(struct mr_request *r); /* PUT and PATCH */
+int mr_handler_issuer_delete(struct mr_request *r);
+
 /* people.c */
 int mr_handler_access_change(struct mr_request *r); /* of users, groups, tenants, keys */
 int mr_handler_me(struct mr_request *r);

@@ -15,17 +15,21 @@ def owned(admin, things):
     tenant = admin.ok("GET", "/api/v1/me")["tenant"]["id"]
     secret = admin.ok("POST", "/api/v1/secrets", json={"name": "mine", "value": "of the first tenant"})
     agent = admin.ok("POST", "/api/v1/agents", json={"name": "mine", "url": "http://127.0.0.1:9/"})
-    return {"audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
+    issuer = admin.ok("POST", "/api/v1/issuers", json={"issuer": "https://tenants.test", "audience": "a", "algorithm": "ES256",
+                                                       "jwks_url": "https://tenants.invalid/keys", "is_enabled": False})
+    return {"issuers": issuer["id"], "audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
             "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
 
 
-KINDS = ("audit-logs", "agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
+KINDS = ("audit-logs", "issuers", "agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
 BODIES = {"put": {"description": "x"}, "patch": {"name": "x"}}
 
 
 def body_for(method, path):
     if method == "PATCH" and "/runs/" in path:
         return {"parameters": {}}
+    if "/issuers/" in path and method in ("PUT", "PATCH"):
+        return {"is_enabled": False}
     return BODIES.get(method.lower())
 
 
@@ -44,7 +48,7 @@ def filled(path, owned):
 
 
 def test_every_route_says_not_found_to_another_tenant(recorder, other, owned, admin):
-    kinds = ("workflows", "runs", "files", "api-keys", "groups", "users", "secrets", "agents")
+    kinds = ("workflows", "runs", "files", "api-keys", "groups", "users", "secrets", "agents", "issuers")
     before = {k: admin.get(filled(f"/api/v1/{k}/{{id}}", owned)).text for k in kinds}
     for method, path, operation in recorder.document.operations():
         if "{" not in path:

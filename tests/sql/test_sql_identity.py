@@ -96,7 +96,7 @@ def test_subjects(db, tenant, other):
     any_tenant = db.one("admin_issuer_create", issuer="https://a", algorithm="HS256", key_name="a.key", provision=True,
                         default_roles=["operator"], default_scopes=["workflow-management"])["issuer_id"]
     one_tenant = db.one("admin_issuer_create", tenant_id=tenant.id, issuer="https://b", audience="m", algorithm="RS256",
-                        key_name="b.pem", provision=False)["issuer_id"]
+                        key_name="b.pem", key_type="RSA", provision=False)["issuer_id"]
     who = lambda issuer, subject, name=None, claim=None: db.run(  # noqa: E731
         "auth_by_subject", issuer_id=issuer, subject=subject, name=name, tenant=claim)
     first, = who(any_tenant, "s1", "Ann", "second")
@@ -112,6 +112,100 @@ def test_subjects(db, tenant, other):
         ("https://a", None, "HS256", None, "tenant"), ("https://b", tenant.id, "RS256", "m", "tenant")]
     again = db.one("admin_issuer_create", issuer="https://a", algorithm="HS256", key_name="c.key", provision=False)
     assert again["issuer_id"] == any_tenant and len(db.run("auth_issuers")) == 2
+
+
+ISSUER = {"issuer": "https://i.test", "audience": "m", "algorithm": "RS256", "jwks_url": "https://i.test/keys"}
+
+
+def test_issuer_life(db, tenant, other):
+    before = revision(db)
+    made = tenant.one("issuer_create", **ISSUER, value_map={"roles": {"wf-admin": "admin"}}, provision=True)
+    issuer = made["body"]
+    assert made["status"] == 201 and revision(db) > before and made["version"] == 1
+    assert (issuer["issuer"], issuer["status"], issuer["roles_claim"], issuer["required_claims"], issuer["key_ids"]) == (
+        "https://i.test", "active", "roles", {}, [])
+    row, = db.run("auth_issuers")
+    assert (row["tenant_id"], row["jwks_url"], row["jwks"], row["jwks_age_ms"]) == (tenant.id, "https://i.test/keys", None, None)
+    assert other.run("issuer_get", id=issuer["id"]) == [] and other.one("issuer_list")["items"] == []
+    # the same issuer, audience and algorithm is somebody's already, whoever asks
+    for who in (tenant, other):
+        with pytest.raises(DatabaseError) as e:
+            who.one("issuer_create", **ISSUER)
+        assert e.value.constraint == "issuers_issuer_key"
+
+    changed = tenant.one("issuer_update", id=issuer["id"], body={"is_enabled": False}, is_enabled=False)
+    assert changed["body"]["status"] == "disabled" and db.run("auth_issuers") == []
+    assert tenant.one("issuer_update", id=issuer["id"], body={}, if_match=1)["error"] == "PRECONDITION_FAILED"
+    changed = tenant.one("issuer_update", id=issuer["id"], body={"key_name": "k.pem", "is_enabled": True, "value_map": None},
+                         key_name="k.pem", key_type="RSA", is_enabled=True)["body"]
+    assert (changed["key_name"], changed["jwks_url"], changed["value_map"]) == ("k.pem", None, {})
+    assert tenant.one("issuer_list", search="I.TEST", status=["active"])["items"][0]["id"] == issuer["id"]
+
+    before = revision(db)
+    assert tenant.one("issuer_delete", id=issuer["id"])["body"]["status"] == "deleted" and revision(db) > before
+    assert db.run("auth_issuers") == [] and tenant.one("issuer_list")["items"] == []
+    assert tenant.one("issuer_list", status=["deleted"])["items"] and tenant.run("issuer_get", id=issuer["id"])
+    assert tenant.one("issuer_update", id=issuer["id"], body={})["error"] == "ISSUER_DELETED"
+    assert other.one("issuer_create", **ISSUER)["status"] == 201, "a removed issuer is nobody's"
+
+
+@pytest.mark.parametrize("changes,constraint", [
+    ({"key_name": "k"}, "issuers_key_check"),
+    ({"jwks_url": None}, "issuers_key_check"),
+    ({"algorithm": "HS256"}, "issuers_key_fits_check"),
+    ({"algorithm": "RS512"}, "issuers_algorithm_check"),
+    ({"jwks_url": None, "key_name": "k", "key_type": "EC"}, "issuers_key_fits_check"),
+    ({"jwks_url": None, "key_name": "k", "key_type": "oct"}, "issuers_key_fits_check"),
+    ({"jwks_url": None, "public_key": "k", "key_type": "RSA", "algorithm": "EdDSA"}, "issuers_key_fits_check"),
+    ({"default_roles": ["root"]}, "issuers_default_roles_check"),
+], ids=str)
+def test_issuers_that_do_not_hold_together(tenant, changes, constraint):
+    with pytest.raises(DatabaseError) as e:
+        tenant.one("issuer_create", **{**ISSUER, **changes})
+    assert e.value.constraint == constraint
+
+
+def test_a_tenant_has_a_limit_of_issuers(db, tenant):
+    for i in range(50):
+        tenant.one("issuer_create", **{**ISSUER, "audience": f"a{i}"})
+    with pytest.raises(DatabaseError) as e:
+        tenant.one("issuer_create", **ISSUER)
+    assert e.value.constraint == "issuers_limit"
+    tenant.one("issuer_delete", id=1)
+    assert tenant.one("issuer_create", **ISSUER)["status"] == 201
+
+
+def test_one_worker_fetches_keys_for_all(db, tenant):
+    i = tenant.one("issuer_create", **ISSUER)["body"]["id"]
+    url = ISSUER["jwks_url"]
+    claim = lambda age=None, retry=60: db.one("auth_keys_claim", issuer_id=i, url=url, max_age_s=age, retry_s=retry)  # noqa: E731
+    store = lambda **what: db.one("auth_keys_store", issuer_id=i, url=what.pop("url", url), **what)["changed"]  # noqa: E731
+    first = claim(300)
+    assert (first["mine"], first["pending"], first["age_ms"]) == (True, False, None) and 59000 < first["retry_ms"] <= 60000
+    second = claim(300)
+    assert (second["mine"], second["pending"]) == (False, True) and 0 < second["retry_ms"] <= 60000
+    before = revision(db)
+    assert store(error="It is away.") is False and revision(db) == before, "a failed try is no change"
+    assert claim()["pending"] is False and tenant.run("issuer_get", id=i)[0]["body"]["keys_error"] == "It is away."
+
+    db.admin("update issuers set jwks_tried_at = now() - interval '61 seconds'")
+    assert claim(300)["mine"] and store(keys='{"keys":[{"kid":"1"}]}') and revision(db) > before
+    body = tenant.run("issuer_get", id=i)[0]["body"]
+    assert body["key_ids"] == ["1"] and body["keys_error"] is None and body["keys_fetched_at"]
+    assert db.run("auth_issuers")[0]["jwks_age_ms"] is not None
+    before = revision(db)
+    assert store(keys='{"keys":[{"kid":"1"}]}') is False and revision(db) == before, "the same keys are no change"
+    assert store(url="https://elsewhere.test/", keys='{"keys":[]}') is False, "an answer to an address that is no more"
+    assert store(error="Away again.") is False and db.run("auth_issuers")[0]["jwks"] == '{"keys":[{"kid":"1"}]}'
+    # not due by age; an unknown key asks whatever the age, but not too often
+    db.admin("update issuers set jwks_tried_at = now() - interval '61 seconds'")
+    late = claim(300)
+    assert late["mine"] is False and late["retry_ms"] == 0 and late["age_ms"] < 60000
+    assert claim()["mine"] and claim()["mine"] is False and claim(retry=0)["mine"]
+    assert db.run("auth_keys_claim", issuer_id=i, url="https://elsewhere.test/", retry_s=1) == []
+    # another address begins anew
+    tenant.one("issuer_update", id=i, body={"jwks_url": "x"}, jwks_url="https://new.test/keys")
+    assert db.run("auth_issuers")[0]["jwks"] is None
 
 
 def test_admin_statements_can_be_repeated(db, tenant):

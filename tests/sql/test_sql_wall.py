@@ -11,12 +11,13 @@ from statements import HEADERS, role_of
 # decided by its security definer function, and that is no row of a tenant.
 WITHOUT_TENANT = {
     "auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "auth_revision",
-    "bus_listen", "bus_notify", "session_tenant_read", "session_tenant_write",
+    "auth_keys_claim", "auth_keys_store", "bus_listen", "bus_notify", "session_tenant_read", "session_tenant_write",
     "health_figures", "metrics_figures", "system_status", "audit_stranger",
 }
 SAMPLE = {"int8": 1, "int4": 1, "int2": 1, "float8": 1, "bool": True, "text": "x", "json": "{}", "jsonb": "{}",
           "timestamptz": "2025-01-01T00:00:00Z", "bytea": b"x", "text[]": ["admin"], "int8[]": [1]}
-SPECIAL = {"ids": "[1]", "sealed": bytes(40), "secret": "x", "names": ["x"], "secrets_max": 10, "force": None, "filter": "{\"search\": \"w\"}", "op": "cancel", "dry_run": None, "items": "[{}]", "steps": "[]", "key_hash": bytes(32), "request_digest": b"x", "scopes": ["admin"],
+SPECIAL = {"algorithm": "ES256", "key_name": None, "public_key": None, "jwks_file": None, "jwks_url": "https://x.test/keys", "key_type": None,
+           "default_roles": ["viewer"], "ids": "[1]", "sealed": bytes(40), "secret": "x", "names": ["x"], "secrets_max": 10, "force": None, "filter": "{\"search\": \"w\"}", "op": "cancel", "dry_run": None, "items": "[{}]", "steps": "[]", "key_hash": bytes(32), "request_digest": b"x", "scopes": ["admin"],
            "roles": ["admin"], "sha256": "a" * 64, "status": ["active", "pending", "deleted"], "after_key": None,
            "after_id": None, "page_limit": 10, "page_offset": 0, "if_match": None, "base_version": None,
            "idempotency_key": None, "expires_at": None, "run_at": None, "search": None, "after": None, "level": None,
@@ -52,6 +53,7 @@ def filled(db):
     tenant.one("api_key_create", name="k", key_hash=bytes(range(32)), key_prefix="mrk_", scopes=["admin"])
     tenant.one("secret_create", name="x", sealed=bytes(40), secrets_max=10)
     tenant.one("group_create", name="admin")
+    tenant.one("issuer_create", issuer="i", audience="a", algorithm="ES256", jwks_url="https://x.test/keys")
     Tenant(db, "second")
     return w
 
@@ -102,7 +104,7 @@ def test_without_a_tenant_nothing(db, filled, name):
 READS = [n for n in API if HEADERS[n].flags[0] == "read" or n in (
     "workflow_update", "workflow_delete", "workflow_pause", "workflow_resume", "workflow_cancel", "workflow_execute",
     "workflow_bulk_execute", "run_cancel", "run_pause", "run_resume", "run_retry", "step_retry", "workflow_step_retry",
-    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate", "secret_update", "secret_delete", "agent_update", "agent_delete", "agent_health")]
+    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate", "secret_update", "secret_delete", "agent_update", "agent_delete", "agent_health", "issuer_update", "issuer_delete")]
 
 
 @pytest.mark.parametrize("name", READS)
@@ -132,7 +134,7 @@ def test_a_forged_tenant_is_refused(db, filled):
     "alter table runs disable row level security", "alter table audit_logs no force row level security",
     "set role millrace_owner", "set session authorization millrace_owner", "set row_security = off; select * from runs",
     "delete from events", "update events set event_type = 'x'", "delete from run_waits",
-    "select * from run_states", "select * from issuers", "select * from client_certificates", "select * from run_tallies",
+    "select * from run_states", "delete from issuers", "update issuers set tenant_id = 2", "select * from client_certificates", "select * from run_tallies",
     "select housekeeping()", "select partitions_ensure()", "select partitions_drop('1 day')", "select auth_changed()",
     "create function f() returns int language sql as 'select 1'", "copy runs to program 'cat'",
     "select pg_read_file('/etc/passwd')"])
@@ -176,7 +178,8 @@ def test_every_table_of_tenants_is_behind_the_wall(db):
     assert db.admin("select viewname as v from pg_views where schemaname = 'millrace'") == []
     definers = {r["f"] for r in db.admin("""select proname as f from pg_proc where pronamespace = 'millrace'::regnamespace
         and prosecdef and has_function_privilege('millrace_api', oid, 'execute')""")}
-    assert definers == {"auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "estimate_runs",
+    assert definers == {"auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "auth_keys_claim", "auth_keys_store",
+                        "estimate_runs",
                         "health_figures", "metrics_figures", "is_platform", "audit_stranger"}
 
 

@@ -1,61 +1,23 @@
 /* Each case is one way to get in without being let in, or one token that must pass. */
 #include "auth/jwt.h"
 
-#include "lib/buf.h"
-#include "lib/digest.h"
-#include "tests/unit/test.h"
+#include "tests/unit/tokens.h"
 
-#define NOW   INT64_C(1800000000)
-#define KEY   "0123456789abcdef0123456789abcdef"
+#define KEY   SECRET
 #define PLAIN "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
-#define GOOD  "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1800000100}"
-
-static void base64url(struct mr_buf *b, const char *p, size_t len)
-{
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-	for (size_t i = 0; i < len; i += 3) {
-		unsigned v = (unsigned)(unsigned char)p[i] << 16;
-		size_t n = len - i < 3 ? len - i : 3;
-
-		v |= n > 1 ? (unsigned)(unsigned char)p[i + 1] << 8 : 0;
-		v |= n > 2 ? (unsigned)(unsigned char)p[i + 2] : 0;
-		for (size_t k = 0; k <= n; k++)
-			mr_buf_addc(b, digits[v >> (18 - 6 * k) & 63]);
-	}
-}
 
 static struct mr_str token(
     struct mr_arena *a, const char *header, const char *claims, const char *key)
 {
-	unsigned char mac[MR_SHA256_LEN];
-	struct mr_str text;
-	struct mr_buf b;
-
-	mr_buf_init(&b, 100000);
-	base64url(&b, header, strlen(header));
-	mr_buf_addc(&b, '.');
-	base64url(&b, claims, strlen(claims));
-	assert_int_equal(mr_hmac_sha256(mr_str(key), mr_buf_str(&b), mac), 0);
-	mr_buf_addc(&b, '.');
-	base64url(&b, (const char *)mac, sizeof(mac));
-	text = mr_arena_str(a, mr_buf_str(&b));
-	mr_buf_done(&b);
-	return text;
+	return hs256(a, header, claims, mr_str(key));
 }
 
 static int check(struct mr_arena *a, struct mr_str text)
 {
-	const struct mr_issuer issuer = { .issuer = MR_STR("i"),
-		.audience = MR_STR("a"),
-		.algorithm = MR_STR("HS256"),
-		.key = MR_STR(KEY) };
-	struct mr_jwt jwt;
+	struct mr_issuer issuer = secret_issuer(a);
 	struct mr_error err;
-	int r = mr_jwt_parse(a, text, &jwt, &err);
 
-	return r < 0 ? r : mr_jwt_verify(&jwt, &issuer, NOW * 1000000, 30, &err);
+	return judge(a, &issuer, text, &err);
 }
 
 static void tokens(void **state)
@@ -66,8 +28,12 @@ static void tokens(void **state)
 		const char *story;
 	} cases[] = {
 		{ PLAIN, GOOD, KEY, true, "a good token" },
-		{ PLAIN, "{\"iss\":\"i\",\"aud\":[\"x\",\"a\"],\"sub\":\"s\",\"exp\":1800000100.5}",
+		{ PLAIN, "{\"iss\":\"i\",\"aud\":[\"x\",\"a\"],\"sub\":\"s\",\"exp\":1800000100}",
 		    KEY, true, "aud as a list" },
+		{ "{\"alg\":\"HS256\",\"typ\":\"application/at+JWT\",\"kid\":\"k/1+=\"}", GOOD, KEY,
+		    true, "an access token by its type, with a key's name" },
+		{ "{\"alg\":\"HS256\",\"typ\":\"logout+jwt\"}", GOOD, KEY, false,
+		    "a logout token" },
 		{ PLAIN, "{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":1799999980}", KEY,
 		    true, "expired within the leeway" },
 		{ PLAIN, GOOD, "another key that is long enough too", false,
@@ -142,9 +108,53 @@ static void broken_texts(void **state)
 	a = mr_arena_free(a);
 }
 
+/* Each algorithm by PEM and by JWK; and none of them by another one's name. */
+static void algorithms(void **state)
+{
+	static const struct {
+		const char *name;
+		enum mr_algorithm alg;
+	} all[] = { { "RS256", MR_ALG_RS256 }, { "PS256", MR_ALG_PS256 }, { "ES256", MR_ALG_ES256 },
+		{ "EdDSA", MR_ALG_EDDSA } };
+	EVP_PKEY *keys[] = { new_rsa(2048), NULL, new_ec("P-256"), new_ed() };
+	struct mr_arena *a = mr_arena_create(8 << 20);
+
+	(void)state;
+	keys[1] = keys[0];
+	for (size_t i = 0; i < MR_ARRAY_LEN(all); i++) {
+		struct mr_str header = mr_arena_printf(a, "{\"alg\":\"%s\"}", all[i].name);
+		struct mr_issuer by_pem = public_issuer(a, all[i].alg, keys[i]);
+		struct mr_str text = signed_by(a, keys[i], all[i].alg, header.p, GOOD);
+		struct mr_error err;
+		struct mr_key key;
+		char *changed;
+
+		assert_int_equal(judge(a, &by_pem, text, &err), 0);
+		assert_int_equal(
+		    mr_key_from_text(a, public_jwk(a, keys[i], ",\"use\":\"sig\""), &key, &err), 0);
+		by_pem.keys = mr_keys_of_one(a, &key);
+		assert_int_equal(judge(a, &by_pem, text, &err), 0);
+		/* each bit of the signature counts */
+		for (size_t at = text.len - 40; at < text.len; at += 13) {
+			changed = mr_arena_strz(a, text);
+			changed[at] = changed[at] == 'A' ? 'B' : 'A';
+			assert_true(judge(a, &by_pem, mr_str(changed), &err) < 0);
+		}
+		for (size_t other = 0; other < MR_ARRAY_LEN(all); other++) {
+			by_pem.algorithm = all[other].alg;
+			assert_true((judge(a, &by_pem, text, &err) == 0) == (other == i));
+		}
+	}
+	EVP_PKEY_free(keys[0]);
+	EVP_PKEY_free(keys[2]);
+	EVP_PKEY_free(keys[3]);
+	a = mr_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(algorithms),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(broken_texts),
 	};

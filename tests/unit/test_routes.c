@@ -91,9 +91,10 @@ static void statuses(void **state)
 		if (r->method == MR_POST &&
 		    (strcmp(end, "/workflows") == 0 || strcmp(end, "/files") == 0 ||
 		        strcmp(end, "/api-keys") == 0 || strcmp(end, "/agents") == 0 ||
-		        strcmp(end, "/secrets") == 0 || strcmp(end, "/publish") == 0 ||
-		        strcmp(end, "/groups") == 0 || strcmp(end, "/tenants") == 0 ||
-		        strcmp(end, "/users") == 0 || strcmp(end, "/start") == 0))
+		        strcmp(end, "/issuers") == 0 || strcmp(end, "/secrets") == 0 ||
+		        strcmp(end, "/publish") == 0 || strcmp(end, "/groups") == 0 ||
+		        strcmp(end, "/tenants") == 0 || strcmp(end, "/users") == 0 ||
+		        strcmp(end, "/start") == 0))
 			want = 201;
 		if (r->out.status != want)
 			fail_msg("%s: %u, not %u", r->path, r->out.status, want);
@@ -111,7 +112,7 @@ static bool is_computing(const struct mr_route *r)
 static bool is_of_access(const struct mr_route *r)
 {
 	static const char *const paths[] = { "/api/v1/api-keys", "/api/v1/audit-logs",
-		"/api/v1/groups", "/api/v1/tenants", "/api/v1/users" };
+		"/api/v1/groups", "/api/v1/issuers", "/api/v1/tenants", "/api/v1/users" };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(paths); i++) {
 		if (strncmp(r->path, paths[i], strlen(paths[i])) == 0)
