@@ -68,7 +68,7 @@ struct mr_route {
 	unsigned page_default, page_max; /* lists; 0: 20 and 1,000 */
 	const struct mr_arg *args;       /* ended by a row without name */
 	const enum mr_error_id *errors;  /* ended by MR_ERR_NONE; beside those every route has */
-	const char *operation; /* its name in clients; NULL: made from method and path */
+	const char *operation;           /* its name in clients; NULL: made from method and path */
 	const char *tag;
 	const char *summary;
 	const char *doc; /* one paragraph, or NULL */

@@ -8,12 +8,8 @@ PACKAGES_RUN="nginx-light postgresql-15 postgresql-client-15 redis-server openss
   util-linux passwd tesseract-ocr tesseract-ocr-eng poppler-utils bubblewrap sqitch libdbd-pg-perl
   tzdata python3"
 PACKAGES_TEST="python3-pytest python3-jsonschema python3-requests python3-urllib3 valgrind clang llvm
-<<<<<<< HEAD
   libclang-rt-14-dev clang-format-14 git xz-utils libfaketime logrotate systemd"
-=======
-  libclang-rt-14-dev clang-format-14 git xz-utils libfaketime"
 PACKAGES_LONG="chromium" # with --long; npm brings what else the documentation pages are judged by
->>>>>>> main
 PACKAGES_BENCH="wrk"
 
 # Prints those that are not installed. One query, whatever their number.
