@@ -136,7 +136,7 @@ def test_rerun_refusals(admin, things):
     address = f"/api/v1/runs/{run}/rerun"
     assert admin.post(address, {"version": 9}).json()["error_code"] == "VERSION_NOT_FOUND"
     conflict = admin.post(address, {"input": {"a": 1}, "trigger_data": {"a": 2}})
-    assert conflict.status_code == 400 and set(conflict.json()["details"]) == {"input"}
+    assert conflict.status_code == 400 and set(conflict.json()["details"]) == {"trigger_data"}
     bad = admin.post(address, {"input": 1, "version": "x", "from_step": "a"})
     assert bad.status_code == 400 and set(bad.json()["details"]) == {"input", "version", "from_step"}
     admin.ok("POST", f"/api/v1/workflows/{w}/pause")
