@@ -1,21 +1,23 @@
 """Another tenant's ids on every route, and callers who may do less."""
+import uuid
+
 import pytest
 
 
 @pytest.fixture(scope="module")
 def owned(admin, things):
     """Ids of the first tenant, by the variable of the path that takes them."""
-    run = things.new_failed()
+    run, mine = things.new_failed(), "mine" + uuid.uuid4().hex[:8]
     upload = admin.request("POST", "/api/v1/files", files={"file": ("a.txt", b"mine", "text/plain")})
-    key = admin.ok("POST", "/api/v1/api-keys", json={"name": "mine", "scopes": ["read-only"]})
+    key = admin.ok("POST", "/api/v1/api-keys", json={"name": mine, "scopes": ["read-only"]})
     event = admin.ok("POST", "/api/v1/events/publish", json={"event_type": "mine"})
     saga = admin.ok("POST", "/api/v1/sagas/start", json={"saga_type": "mine", "input_data": {"workflow_id": things.quick}})
-    group = admin.ok("POST", "/api/v1/groups", json={"name": "mine too"})
-    user = admin.ok("POST", "/api/v1/users", json={"name": "mine too"})
+    group = admin.ok("POST", "/api/v1/groups", json={"name": mine})
+    user = admin.ok("POST", "/api/v1/users", json={"name": mine})
     tenant = admin.ok("GET", "/api/v1/me")["tenant"]["id"]
-    secret = admin.ok("POST", "/api/v1/secrets", json={"name": "mine", "value": "of the first tenant"})
-    agent = admin.ok("POST", "/api/v1/agents", json={"name": "mine", "url": "http://127.0.0.1:9/"})
-    issuer = admin.ok("POST", "/api/v1/issuers", json={"issuer": "https://tenants.test", "audience": "a", "algorithm": "ES256",
+    secret = admin.ok("POST", "/api/v1/secrets", json={"name": mine, "value": "of the first tenant"})
+    agent = admin.ok("POST", "/api/v1/agents", json={"name": mine, "url": "http://127.0.0.1:9/"})
+    issuer = admin.ok("POST", "/api/v1/issuers", json={"issuer": f"https://{mine}.test", "audience": "a", "algorithm": "ES256",
                                                        "jwks_url": "https://tenants.invalid/keys", "is_enabled": False})
     return {"issuers": issuer["id"], "audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
             "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
