@@ -292,7 +292,7 @@ def test_every_list_pages(recorder, admin, things):
     ids = {"runs": things.completed(), "executions": things.completed(), "groups": group}
     for method, path, operation in recorder.document.operations():
         names = [p["name"] for p in operation["parameters"] if p["in"] == "query"]
-        if "cursor" not in names:
+        if "cursor" not in names or operation.get("x-platform"):
             continue
         address = path.replace("{id}", str(next((i for kind, i in ids.items() if kind + "/" in path), things.quick)))
         for ordering in [p for p in operation["parameters"] if p["name"] == "ordering"]:

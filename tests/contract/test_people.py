@@ -196,6 +196,21 @@ def test_tenants(platform, stack, method):
         assert error(platform.request(m, f"{TENANTS}/{NOTHING}{p}", json=body)) == (404, "TENANT_NOT_FOUND")
 
 
+def test_a_key_is_for_one_request(admin, platform):
+    tenant = f"{TENANTS}/{platform.ok('POST', TENANTS, json={'name': some('tenant')})['id']}"
+    for caller, path, body, changed in (
+            (admin, USERS, {"name": some("user")}, {"name": some("user")}),
+            (admin, GROUPS, {"name": some("group")}, {"name": some("group")}),
+            (platform, TENANTS, {"name": some("tenant")}, {"name": some("tenant")}),
+            (platform, f"{tenant}/suspend", {}, {"reason": "x"}),
+            (platform, f"{tenant}/activate", {}, {"x": 1})):
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        first = caller.post(path, body, headers=headers)
+        assert first.status_code in (200, 201), f"{path}: {first.text}"
+        assert caller.post(path, body, headers=headers).headers.get("Idempotency-Replayed") == "true", path
+        assert error(caller.post(path, changed, headers=headers)) == (409, "IDEMPOTENCY_KEY_REUSED"), path
+
+
 def test_tenants_are_for_the_platform_alone(admin, recorder):
     own = admin.ok("GET", "/api/v1/me")["tenant"]["id"]
     for method, path, operation in recorder.document.operations():

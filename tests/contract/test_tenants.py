@@ -13,7 +13,7 @@ def owned(admin, things):
     event = admin.ok("POST", "/api/v1/events/publish", json={"event_type": "mine"})
     saga = admin.ok("POST", "/api/v1/sagas/start", json={"saga_type": "mine", "input_data": {"workflow_id": things.quick}})
     group = admin.ok("POST", "/api/v1/groups", json={"name": mine})
-    user = admin.ok("POST", "/api/v1/users", json={"name": mine})
+    user = admin.ok("POST", "/api/v1/users", json={"name": mine + "too"})
     tenant = admin.ok("GET", "/api/v1/me")["tenant"]["id"]
     secret = admin.ok("POST", "/api/v1/secrets", json={"name": mine, "value": "of the first tenant"})
     agent = admin.ok("POST", "/api/v1/agents", json={"name": mine, "url": "http://127.0.0.1:9/"})
