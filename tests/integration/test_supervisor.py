@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from support.stack import wait_until
+from support.stack import own_keys, wait_until
 
 BEGIN, END, PARAMS, STDIN, STDOUT = 1, 3, 4, 5, 6
 
@@ -93,7 +93,8 @@ class Api:
         self.config = self.at / "millrace.conf"
         self.sockets = [str(self.at / f"api-{i}.sock") for i in range(workers)]
         self.base = pathlib.Path(stack.config).read_text() + (
-            f"\nsocket_dir = {self.at}\napi_workers = {workers}\nlog_level = info\n")
+            f"\nsocket_dir = {self.at}\napi_workers = {workers}\nlog_level = info\n"
+            + "".join(f"{name} = {value}\n" for name, value in own_keys(stack).items()))
         self.environment = {k: v for k, v in os.environ.items()
                             if k not in ("MILLRACE_SOCKET_DIR", "MILLRACE_API_WORKERS")}
         self.configure("")

@@ -7,14 +7,13 @@ import mmap
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import uuid
 
 from .fcgi import Closed, Peer, request
-from .stack import wait_until
+from .stack import own_keys, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
 KINDS = ("memory", "redis_memory", "read", "write", "accept", "connect", "socket", "open", "file_write")
@@ -60,12 +59,7 @@ class Worker:
         self.folder.mkdir()
         self.files = stack.state / self.folder.name
         self.files.mkdir()
-        settings = {"api_workers": 1, "socket_dir": self.folder, "file_store": self.files, **settings}
-        keys = stack.state / "secrets/seal.key"  # only its owner may read it, who need not be us
-        if keys.exists():
-            settings["secrets_key_file"] = self.folder / "seal.key"
-            shutil.copyfile(keys, settings["secrets_key_file"])
-            settings["secrets_key_file"].chmod(0o600)
+        settings = {"api_workers": 1, "socket_dir": self.folder, "file_store": self.files, **own_keys(stack), **settings}
         environment = {**os.environ, **{f"MILLRACE_{k.upper()}": str(v) for k, v in settings.items()},
                        **(environment or {})}
         if faulty:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import uuid
 
-from .stack import wait_until
+from .stack import own_keys, wait_until
 
 
 def call(stack, path, **more):
@@ -73,6 +73,7 @@ class Engine:
 
     def __init__(self, stack, environment=None, **settings):
         self.stack = stack
+        settings = {**own_keys(stack), **settings}
         environment = {**os.environ, **{f"MILLRACE_{k.upper()}": str(v) for k, v in settings.items()},
                        **(environment or {})}
         self.log = open(stack.log_dir / f"engine-beside-{uuid.uuid4().hex[:8]}.log", "w")

@@ -19,6 +19,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TERMINAL = {"completed", "failed", "cancelled", "timed_out", "compensated"}
 
 
+def own_keys(stack):
+    """The setting for a program beside the stack: only their owner may read the keys of secrets, who need
+    not be us. A copy, then."""
+    keys = pathlib.Path(stack.state) / "secrets/seal.key"
+    if not keys.exists():
+        return {}
+    copy = keys.with_name(f"seal-{uuid.uuid4().hex[:8]}.key")
+    shutil.copyfile(keys, copy)
+    copy.chmod(0o600)
+    return {"secrets_key_file": copy}
+
+
 def wait_until(what, timeout=30.0, every=0.05, message="the awaited state did not come"):
     """Calls `what` until it returns something true, and returns that; fails at the deadline."""
     deadline = time.monotonic() + timeout
