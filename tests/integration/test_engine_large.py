@@ -2,6 +2,7 @@
 import json
 import pathlib
 import subprocess
+import threading
 
 import pytest
 
@@ -106,15 +107,18 @@ def test_many_items_in_little_memory(without_engine):
 
 def test_a_long_run_is_taken_over_by_its_snapshot(without_engine, receiver):
     stack = without_engine
-    run = start(stack, [loop(30_000, [{"name": "x", "type": "noop"}], 50), call(stack, "/gate"), log("end")])
+    run = start(stack, [loop(30_000, [{"name": "x", "type": "noop"}], 50), call(stack, "/hold"), call(stack, "/gate"), log("end")])
+    go_on = threading.Event()
+    receiver.on("/hold", lambda _: (go_on.wait(60), (200, {}))[1])
     receiver.on("/gate", 200, {})
     engine = Engine(stack)
     try:
         wait_until(lambda: (stack.rows(f"select seq from millrace.run_states where run_id = {run}") or [{"seq": 0}])[0]["seq"]
                    >= 20_000, 120)
-        engine.kill()
+        wait_until(lambda: receiver.of("/hold"), 60)
     finally:
         engine.kill()
+        go_on.set()
     engine = Engine(stack)
     try:
         assert stack.api.wait_run(run, TERMINAL, timeout=120)["status"] == "completed"
@@ -170,7 +174,7 @@ def test_expired_runs_go_with_their_files(without_engine, receiver):
         assert len(files_of(stack, old)) == 1 and len(files_of(stack, young)) == 1
     finally:
         engine.stop()
-    stack.psql(f"update millrace.runs set completed_at = completed_at - interval '40 days' where id = {old}")
+    stack.psql(f"update millrace.runs set created_at = created_at - interval '40 days', completed_at = completed_at - interval '40 days' where id = {old}")
     engine = Engine(stack, retention_days=30)
     try:
         wait_until(lambda: not stack.rows(f"select 1 from millrace.runs where id = {old}"), 20)
