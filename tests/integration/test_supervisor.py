@@ -6,6 +6,7 @@ sockets of its own.
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import stat
@@ -216,10 +217,8 @@ class Kept:
         return answer
 
     def is_closed(self):
-        try:
-            return self.sock.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return False
+        readable, _, _ = select.select([self.sock], [], [], 0)
+        return bool(readable) and self.sock.recv(1, socket.MSG_PEEK) == b""
 
 
 def test_no_answer_is_lost_while_settings_change(own):
