@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from support.stack import wait_until
+from support.stack import everywhere, wait_until
 from support.tokens import Key
 
 ISSUERS = "/api/v1/issuers"
@@ -30,7 +30,7 @@ def test_made_used_changed_removed(admin, stack, key):
     assert issuer["id"] in [i["id"] for i in admin.ok("GET", ISSUERS + "?limit=1000&search=.test")["items"]]
     token = key.token(issuer["issuer"], "millrace", "ada", name="Ada", realm_access={"roles": ["wf-admin"], "scopes": ["all"]})
     caller = stack.with_key(token)
-    wait_until(lambda: caller.get(ISSUERS).status_code == 200, 10, message="the new issuer's token is taken")
+    wait_until(lambda: everywhere(lambda: caller.get(ISSUERS).status_code == 200), 10, message="the new issuer's token is taken")
 
     got = admin.get(path)
     changed = admin.put(path, {**got.json(), "default_roles": ["operator"]}, headers={"If-Match": got.headers["ETag"]})

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support.stack import Client, wait_until
+from support.stack import Client, everywhere, wait_until
 
 ISSUER, AUDIENCE = "https://issuer.test", "millrace"
 
@@ -19,7 +19,7 @@ def issuer(stack):
                 "--key-name", "dev.key", "--provision")
     token = stack.make_token(ISSUER, AUDIENCE, "warm-up", scope="read-only", roles="viewer")
     # workers learn of an issuer within a second
-    wait_until(lambda: stack.with_key(token).get("/api/v1/workflows").status_code == 200, 10)
+    wait_until(lambda: everywhere(lambda: stack.with_key(token).get("/api/v1/workflows").status_code == 200), 10)
     return (stack.state / "keys" / "dev.key").read_text().strip().encode()
 
 
@@ -71,7 +71,7 @@ def test_revoked_key_stops_working(stack):
     api = stack.api
     made = api.ok("POST", "/api/v1/api-keys", json={"name": "short-lived", "scopes": ["read-only"]})
     caller = stack.with_key(made["key"])
-    wait_until(lambda: caller.get("/api/v1/workflows").status_code == 200, 5)
+    wait_until(lambda: everywhere(lambda: caller.get("/api/v1/workflows").status_code == 200), 5)
     api.ok("DELETE", f"/api/v1/api-keys/{made['id']}")
     wait_until(lambda: caller.get("/api/v1/workflows").status_code == 401, 2, message="the revoked key still works")
 
@@ -120,7 +120,7 @@ def test_client_certificate(stack):
     stack.admin("certificate", "add", "--tenant", "default", "--name", "robot", "--file", pem, "--scopes", "read-only",
                 "--roles", "viewer")
     robot = Client(stack.url, stack.ca, cert=(pem, key))
-    wait_until(lambda: robot.get("/api/v1/workflows").status_code == 200, 5)
+    wait_until(lambda: everywhere(lambda: robot.get("/api/v1/workflows").status_code == 200), 5)
     assert robot.post("/api/v1/workflows", {"name": "no"}).status_code == 403
     stranger_pem, stranger_key = stack.make_certificate("stranger")
     stranger = Client(stack.url, stack.ca, cert=(stranger_pem, stranger_key))

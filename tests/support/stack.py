@@ -31,6 +31,11 @@ def own_keys(stack):
     return {"secrets_key_file": copy}
 
 
+def everywhere(answers, times=10):
+    """So it is with every worker: each learns of a change by itself, and requests go to them in turn."""
+    return all(answers() for _ in range(times))
+
+
 def wait_until(what, timeout=30.0, every=0.05, message="the awaited state did not come"):
     """Calls `what` until it returns something true, and returns that; fails at the deadline."""
     deadline = time.monotonic() + timeout
