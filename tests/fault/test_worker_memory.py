@@ -4,6 +4,7 @@ the connection; never another answer, nothing is kept, and the next request is s
 
 Ordinarily some places of each kind are tried, spread over all of them; --long tries every one.
 """
+import concurrent.futures
 import random
 import re
 import resource
@@ -16,9 +17,8 @@ from support.faulty import Worker
 from support.stack import wait_until
 
 ALONE, ONWARDS = 25, 6  # places that are tried; the second costs PostgreSQL's connections, so it takes longer
-# Blocks that caches, pools and connections opened anew, with their prepared statements, may hold more than
-# before; whether anything is lost is valgrind's to say (test_worker_valgrind.py).
-SETTLED = 600
+SETTLED = 80  # blocks that caches and pools may hold more than before
+CROWD = 48  # requests at once: so many that each of the worker's connections to PostgreSQL gets some
 VOLATILE = re.compile(rb'"(correlation_id|request_id|timestamp|uptime_seconds|started_at|now)":"?[^",}]*"?')
 
 
@@ -88,9 +88,11 @@ def places(calls, most):
 
 
 def settle(worker, asked):
-    """What a few requests of this kind leave behind them."""
-    for _ in range(3):
-        worker.ask(**asked(uuid.uuid4().hex))
+    """Blocks that live when each connection has served requests of this kind. One that was opened anew has
+    its statements still to prepare, and of requests one after another all would go to the first."""
+    with concurrent.futures.ThreadPoolExecutor(CROWD) as pool:
+        for _ in range(3):
+            list(pool.map(lambda _: attempt(worker, asked(uuid.uuid4().hex)), range(CROWD)))
     wait_until(worker.is_ready, 20)
     return worker.control.live
 
