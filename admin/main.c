@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/paths.h"
 
 #define ARENA_MAX (16UL * 1024 * 1024)
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/paths.h"
 #include "engine/sandbox_private.h"
+#include "lib/paths.h"
 
 #define INSIDE_DIR "/run/millrace" /* where our own programs appear inside */
 #define FILE_BYTES 16777216        /* largest file a helper may write, unless it is its output */

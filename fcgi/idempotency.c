@@ -32,6 +32,12 @@ static struct mr_str plain_path(const struct mr_request *r)
 	return path;
 }
 
+struct mr_str mr_idempotency_text(struct mr_request *r)
+{
+	return mr_arena_printf(r->arena, "%s\n%.*s\n%.*s\n%.*s", mr_method_name(r->route->method),
+	    MR_STR_ARG(plain_path(r)), MR_STR_ARG(r->query), MR_STR_ARG(r->body));
+}
+
 struct mr_str mr_idempotency_digest(struct mr_request *r)
 {
 	unsigned char sum[MR_SHA256_LEN];
@@ -40,8 +46,7 @@ struct mr_str mr_idempotency_digest(struct mr_request *r)
 
 	if (r->call->request_digest.p != NULL)
 		return r->call->request_digest;
-	all = mr_arena_printf(r->arena, "%s\n%.*s\n%.*s\n%.*s", mr_method_name(r->route->method),
-	    MR_STR_ARG(plain_path(r)), MR_STR_ARG(r->query), MR_STR_ARG(r->body));
+	all = mr_idempotency_text(r);
 	if (all.p == NULL || mr_sha256(all, sum) < 0)
 		return MR_STR_NONE;
 	mr_hex(sum, sizeof(sum), hex);

@@ -9,7 +9,9 @@
 
 /* Takes the header into r->call; a fault when it is no key (1 to 255 visible bytes). */
 void mr_idempotency_begin(struct mr_request *r);
-/* SHA-256 of method, address and body as bytea's text; absent without memory. */
+/* Method, address and body: what must be the same again. Absent without memory. */
+struct mr_str mr_idempotency_text(struct mr_request *r);
+/* SHA-256 of that as bytea's text; absent without memory. */
 struct mr_str mr_idempotency_digest(struct mr_request *r);
 /*
  * The key was there already: decides the answer, which is the stored one, or a 409. DIGEST is

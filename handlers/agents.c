@@ -5,40 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fcgi/array.h"
 #include "fcgi/call.h"
 #include "fcgi/dispatch.h"
 #include "fcgi/idempotency.h"
 #include "fcgi/route.h"
 #include "fcgi/worker.h"
 #include "handlers/handlers.h"
+#include "handlers/input.h"
+#include "handlers/sealed.h"
 #include "lib/clock.h"
 #include "lib/coro.h"
 #include "lib/digest.h"
-#include "lib/log.h"
-#include "lib/seal.h"
 #include "net/auth_call.h"
 #include "sql/sql_ids.h"
 
 #define LOOK_US    INT64_C(5000000) /* how long a look at an agent may take */
 #define CONFIG_MAX (size_t)262144   /* bytes of an auth_config */
-
-/* Keys may have been made or changed since the last request. */
-static struct mr_seal_keys *keys_of(struct mr_request *r)
-{
-	struct mr_seal_keys *keys = r->worker->seal;
-	struct mr_error err = { .detail = "" };
-
-	if (mr_seal_keys_refresh(keys, &err) < 0)
-		mr_log(MR_LOG_ERROR, "keys of secrets are not read", MR_F_Z("detail", err.detail));
-	return keys;
-}
-
-static void wipe(struct mr_str s)
-{
-	if (s.p != NULL)
-		explicit_bzero((char *)(uintptr_t)s.p, s.len);
-}
 
 /* False: answered. */
 static bool is_valid(struct mr_request *r)
@@ -58,48 +40,21 @@ static void check_url(struct mr_request *r, enum mr_auth_type type, struct mr_st
 		    &r->faults, MR_STR("url"), "value", "must be an https URL for auth_type mtls");
 }
 
-/* CONFIG sealed for the agent, as bytea is written. Answered when negative. */
+/* CONFIG sealed for the agent. Answered when negative. */
 static int seal(
     struct mr_request *r, struct mr_str id, const struct mr_value *config, struct mr_str *ret)
 {
 	const struct mr_seal_place at = { r->principal->tenant_id, MR_STR("agent"), id };
-	struct mr_str text = mr_json_text(r->arena, config), sealed;
-	int rc = text.p != NULL && text.len <= CONFIG_MAX
-	             ? mr_seal(keys_of(r), &at, text, r->arena, &sealed)
-	             : MR_E_LIMIT;
-	char *hex;
+	struct mr_str text = mr_json_text(r->arena, config);
+	int rc = MR_E_LIMIT;
 
-	wipe(text);
-	if (rc == MR_E_UNAVAILABLE) {
-		mr_response_problem(r, MR_ERR_SECRETS_UNAVAILABLE, "%s", "");
-		return rc;
-	}
-	hex = rc == 0 ? mr_arena_alloc(r->arena, 2 + 2 * sealed.len + 1) : NULL;
-	if (hex == NULL) {
-		mr_response_problem(r, MR_ERR_BODY_TOO_LARGE, "%s", "");
-		return MR_E_NOMEM;
-	}
-	memcpy(hex, "\\x", 2);
-	mr_hex((const unsigned char *)sealed.p, sealed.len, hex + 2);
-	*ret = (struct mr_str){ hex, 2 + 2 * sealed.len };
-	return 0;
-}
-
-/* By it a repeated request is known. Where the body holds what is secret, a plain digest of it
- * could be tried out by whoever reads the database. Absent without memory. */
-static struct mr_str digest(struct mr_request *r)
-{
-	unsigned char sum[MR_SHA256_LEN];
-	char hex[2 * MR_SHA256_LEN + 1];
-	struct mr_str all =
-	    mr_arena_printf(r->arena, "%.*s\n%.*s", MR_STR_ARG(r->path), MR_STR_ARG(r->body));
-	int rc = all.p != NULL ? mr_seal_digest(r->worker->seal, all, sum) : MR_E_NOMEM;
-
-	wipe(all);
-	if (rc < 0)
-		return MR_STR_NONE;
-	mr_hex(sum, sizeof(sum), hex);
-	return mr_arena_printf(r->arena, "\\x%s", hex);
+	if (text.p != NULL && text.len <= CONFIG_MAX)
+		rc = mr_sealed_write(r, &at, text, ret);
+	else
+		mr_response_problem(
+		    r, text.p == NULL ? MR_ERR_OVERLOADED : MR_ERR_BODY_TOO_LARGE, "%s", "");
+	mr_sealed_wipe(text);
+	return rc;
 }
 
 /* Its own id for a new agent, which what is sealed for it is bound to. Answered when negative. */
@@ -130,7 +85,7 @@ static int create(struct mr_request *r)
 		return 0;
 	if (type != MR_AUTH_NONE && (draw_id(r, &id) < 0 || seal(r, id, config, &sealed) < 0))
 		return 0;
-	sum = sealed.p != NULL ? digest(r) : mr_idempotency_digest(r);
+	sum = sealed.p != NULL ? mr_sealed_digest(r) : mr_idempotency_digest(r);
 	if (sum.p == NULL)
 		return MR_E_NOMEM;
 	const struct mr_pair extra[] = {
@@ -142,17 +97,6 @@ static int create(struct mr_request *r)
 
 	mr_dispatch_sql(r, MR_SQL_AGENT_CREATE, extra);
 	return 0;
-}
-
-/* The names of the body's members, as text[]: the body itself stays here. */
-static struct mr_str given(struct mr_request *r)
-{
-	struct mr_array a;
-
-	mr_array_init(&a, r->arena);
-	for (size_t i = 0; i < r->body_json.map->len; i++)
-		mr_array_add(&a, r->body_json.map->members[i].key.s);
-	return mr_array_end(&a);
 }
 
 /* What null can't clear. */
@@ -205,7 +149,7 @@ static int update_auth(struct mr_request *r, struct mr_str *ret_sealed)
 
 static int update(struct mr_request *r)
 {
-	struct mr_str sealed = MR_STR_NONE, members = given(r);
+	struct mr_str sealed = MR_STR_NONE, members = mr_input_members(r);
 	bool auth = mr_value_get(&r->body_json, "auth_config") != NULL ||
 	            mr_value_get(&r->body_json, "auth_type") != NULL ||
 	            mr_value_get(&r->body_json, "url") != NULL;
@@ -230,7 +174,7 @@ static int with_body(struct mr_request *r, int (*act)(struct mr_request *r))
 {
 	int rc = act(r);
 
-	wipe(r->body);
+	mr_sealed_wipe(r->body);
 	return rc;
 }
 
@@ -282,7 +226,7 @@ static int unseal(struct mr_request *r, const PGresult *row, struct look *l)
 	if (rc == 0)
 		rc = mr_unhex((struct mr_str){ hex.p + 2, hex.len - 2 }, sealed, len);
 	if (rc == 0)
-		rc = mr_unseal(keys_of(r), &at, (struct mr_str){ (const char *)sealed, len },
+		rc = mr_unseal(mr_sealed_keys(r), &at, (struct mr_str){ (const char *)sealed, len },
 		    l->call.arena, &text);
 	if (rc == 0)
 		rc = mr_json_parse(l->call.arena, text, &mr_json_limits_default, NULL, &l->config);

@@ -1,5 +1,7 @@
 #include "handlers/input.h"
 
+#include "fcgi/array.h"
+
 static const char *const names[] = { "input", "input_data", "trigger_data", "parameters" };
 
 const char *mr_input_member(const struct mr_value *body, bool parameters, struct mr_faults *faults)
@@ -21,4 +23,14 @@ const char *mr_input_member(const struct mr_value *body, bool parameters, struct
 		}
 	}
 	return taken;
+}
+
+struct mr_str mr_input_members(struct mr_request *r)
+{
+	struct mr_array a;
+
+	mr_array_init(&a, r->arena);
+	for (size_t i = 0; i < r->body_json.map->len; i++)
+		mr_array_add(&a, r->body_json.map->members[i].key.s);
+	return mr_array_end(&a);
 }

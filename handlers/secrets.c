@@ -4,34 +4,15 @@
  */
 #include <string.h>
 
-#include "fcgi/array.h"
 #include "fcgi/dispatch.h"
 #include "fcgi/route.h"
 #include "fcgi/worker.h"
 #include "handlers/handlers.h"
-#include "lib/digest.h"
-#include "lib/log.h"
-#include "lib/seal.h"
+#include "handlers/input.h"
+#include "handlers/sealed.h"
 #include "sql/sql_ids.h"
 
 #define VALUE_MAX 65536u
-
-/* Keys may have been made or changed since the last request. */
-static struct mr_seal_keys *keys_of(struct mr_request *r)
-{
-	struct mr_seal_keys *keys = r->worker->seal;
-	struct mr_error err = { .detail = "" };
-
-	if (mr_seal_keys_refresh(keys, &err) < 0)
-		mr_log(MR_LOG_ERROR, "keys of secrets are not read", MR_F_Z("detail", err.detail));
-	return keys;
-}
-
-static void wipe(struct mr_str s)
-{
-	if (s.p != NULL)
-		explicit_bzero((char *)(uintptr_t)s.p, s.len);
-}
 
 /* What the schema can't say: it counts characters. */
 static bool check_value(struct mr_request *r, struct mr_str value)
@@ -46,44 +27,11 @@ static bool check_value(struct mr_request *r, struct mr_str value)
 	return r->faults.count == 0;
 }
 
-/* VALUE sealed, as bytea is written. Answered when negative. */
 static int seal(struct mr_request *r, struct mr_str name, struct mr_str value, struct mr_str *ret)
 {
 	const struct mr_seal_place at = { r->principal->tenant_id, MR_STR("secret"), name };
-	struct mr_str sealed;
-	char *hex;
-	int rc = mr_seal(keys_of(r), &at, value, r->arena, &sealed);
 
-	if (rc == MR_E_UNAVAILABLE) {
-		mr_response_problem(r, MR_ERR_SECRETS_UNAVAILABLE, "%s", "");
-		return rc;
-	}
-	hex = rc == 0 ? mr_arena_alloc(r->arena, 2 + 2 * sealed.len + 1) : NULL;
-	if (hex == NULL) {
-		mr_response_problem(r, MR_ERR_OVERLOADED, "%s", "");
-		return MR_E_NOMEM;
-	}
-	memcpy(hex, "\\x", 2);
-	mr_hex((const unsigned char *)sealed.p, sealed.len, hex + 2);
-	*ret = (struct mr_str){ hex, 2 + 2 * sealed.len };
-	return 0;
-}
-
-/* By it a repeated request is known. A plain digest of the body could be tried out against values
- * by whoever reads the database; this one can't without the key. */
-static struct mr_str digest(struct mr_request *r)
-{
-	unsigned char sum[MR_SHA256_LEN];
-	char hex[MR_SHA256_HEX];
-	struct mr_str all =
-	    mr_arena_printf(r->arena, "%.*s\n%.*s", MR_STR_ARG(r->query), MR_STR_ARG(r->body));
-	int rc = all.p != NULL ? mr_seal_digest(r->worker->seal, all, sum) : MR_E_NOMEM;
-
-	wipe(all);
-	if (rc < 0)
-		return MR_STR_NONE;
-	mr_hex(sum, sizeof(sum), hex);
-	return mr_arena_printf(r->arena, "\\x%s", hex);
+	return mr_sealed_write(r, &at, value, ret);
 }
 
 static int create(struct mr_request *r, struct mr_str value)
@@ -93,7 +41,7 @@ static int create(struct mr_request *r, struct mr_str value)
 	if (!check_value(r, value) ||
 	    seal(r, mr_value_get_str(&r->body_json, "name"), value, &sealed) < 0)
 		return 0;
-	sum = digest(r);
+	sum = mr_sealed_digest(r);
 	max = mr_arena_printf(r->arena, "%lld", (long long)r->worker->settings->tenant_secrets_max);
 	if (sum.p == NULL || max.p == NULL)
 		return MR_E_NOMEM;
@@ -106,17 +54,6 @@ static int create(struct mr_request *r, struct mr_str value)
 
 	mr_dispatch_sql(r, r->route->sql, extra);
 	return 0;
-}
-
-/* The names of the body's members, as text[]: the body itself stays here. */
-static struct mr_str given(struct mr_request *r)
-{
-	struct mr_array a;
-
-	mr_array_init(&a, r->arena);
-	for (size_t i = 0; i < r->body_json.map->len; i++)
-		mr_array_add(&a, r->body_json.map->members[i].key.s);
-	return mr_array_end(&a);
 }
 
 /* The name that stands in the row, for an address may hold an id. Answered when negative. */
@@ -136,7 +73,7 @@ static int find_name(struct mr_request *r, struct mr_str *ret)
 
 static int update(struct mr_request *r, struct mr_str value)
 {
-	struct mr_str sealed = MR_STR_NONE, members = given(r), name;
+	struct mr_str sealed = MR_STR_NONE, members = mr_input_members(r), name;
 
 	if (members.p == NULL)
 		return MR_E_NOMEM;
@@ -159,8 +96,8 @@ static int with_value(struct mr_request *r, int (*act)(struct mr_request *r, str
 	struct mr_str value = mr_value_get_str(&r->body_json, "value");
 	int rc = act(r, value);
 
-	wipe(value);
-	wipe(r->body);
+	mr_sealed_wipe(value);
+	mr_sealed_wipe(r->body);
 	return rc;
 }
 
