@@ -18,6 +18,7 @@
 #define MAX_DIAGNOSTICS 4096
 #define READ_SIZE       65536
 #define TEST_US         20000000
+#define FDS             (MR_SANDBOX_PROGRAM_FD + 1) /* that a helper's side may get */
 
 struct mr_sandbox_pool {
 	uv_loop_t *loop;
@@ -177,7 +178,8 @@ static enum mr_sandbox_outcome judge(struct mr_sandbox_process *x, struct mr_san
 		return MR_SANDBOX_TIMEOUT;
 	if (x->too_much)
 		return MR_SANDBOX_LIMIT;
-	if (x->exit_code != 0 && mr_str_starts(said, MR_STR("bwrap: "))) {
+	if (x->exit_code != 0 &&
+	    (mr_str_starts(said, MR_STR("bwrap: ")) || mr_str_starts(said, MR_STR("setpriv: ")))) {
 		struct mr_str line = mr_str_cut(&said, '\n');
 
 		(void)snprintf(j->message, sizeof(j->message),
@@ -400,51 +402,64 @@ static unsigned cpu_seconds(const struct mr_sandbox_process *x)
 	return us <= 0 ? 1 : (unsigned)(us / 1000000 + 1);
 }
 
-static int spawn_with(struct mr_sandbox_process *x, const int fds[4], unsigned fds_len)
+static int spawn_with(
+    struct mr_sandbox_process *x, const struct mr_sandbox_command *cmd, const int fds[FDS])
 {
-	struct mr_sandbox_command cmd;
-	uv_stdio_container_t stdio[4];
+	uv_stdio_container_t stdio[FDS];
 	uv_process_options_t o = { .exit_cb = on_exit_of };
-	int r =
-	    mr_sandbox_command(&cmd, x->job, x->pool->fence, x->pool->helper_dir, cpu_seconds(x));
 
-	if (r < 0)
-		return UV_E2BIG;
-	for (unsigned i = 0; i < fds_len; i++) {
+	for (unsigned i = 0; i < FDS; i++) {
 		stdio[i].flags = fds[i] >= 0 ? UV_INHERIT_FD : UV_IGNORE;
 		stdio[i].data.fd = fds[i];
 	}
-	o.file = cmd.argv[0];
-	o.args = (char **)(uintptr_t)cmd.argv; /* libuv doesn't write to them */
+	o.file = cmd->argv[0];
+	o.args = (char **)(uintptr_t)cmd->argv; /* libuv doesn't write to them */
 	o.env = mr_sandbox_environment();
 	o.cwd = "/";
 	o.flags = UV_PROCESS_DETACHED; /* leads a session, and so a group */
 	o.stdio = stdio;
-	o.stdio_count = (int)fds_len;
+	o.stdio_count = FDS;
 	x->handles++; /* also when it fails, the handle wants closing */
 	x->process.data = x;
 	mark_descriptors();
 	return uv_spawn(x->pool->loop, &x->process, &o);
 }
 
+/* The descriptors that only the fence of namespaces needs; 0, or libuv's error. */
+static int open_for_fence(
+    struct mr_sandbox_process *x, const struct mr_sandbox_command *cmd, int fds[FDS])
+{
+	if (x->pool->fence != MR_FENCE_NAMESPACES)
+		return 0;
+	fds[MR_SANDBOX_FILTER_FD] = filter_file(x->pool);
+	if (fds[MR_SANDBOX_FILTER_FD] < 0)
+		return UV_EMFILE;
+	if (!x->job->own_program)
+		return 0;
+	fds[MR_SANDBOX_PROGRAM_FD] = open(cmd->own_path, O_RDONLY | O_CLOEXEC);
+	return fds[MR_SANDBOX_PROGRAM_FD] < 0 ? uv_translate_sys_error(errno) : 0;
+}
+
 static int spawn(struct mr_sandbox_process *x)
 {
-	bool with_filter = x->pool->fence == MR_FENCE_NAMESPACES;
+	struct mr_sandbox_command cmd;
 	bool to_file = x->job->output_fd > 0;
-	int fds[4] = { x->job->input_fd, -1, -1, -1 };
-	int r = UV_EMFILE;
+	int fds[FDS] = { x->job->input_fd, -1, -1, -1, -1 };
+	int r =
+	    mr_sandbox_command(&cmd, x->job, x->pool->fence, x->pool->helper_dir, cpu_seconds(x));
 
+	if (r < 0)
+		return UV_E2BIG;
 	if (to_file)
 		x->out_ended = true;
 	fds[1] = to_file ? x->job->output_fd : make_pipe(x, &x->out);
 	fds[2] = make_pipe(x, &x->err);
-	if (with_filter)
-		fds[3] = filter_file(x->pool);
+	r = fds[1] >= 0 && fds[2] >= 0 ? open_for_fence(x, &cmd, fds) : UV_EMFILE;
 	if (fds[0] >= 0)
 		(void)lseek(fds[0], 0, SEEK_SET); /* a pipe has no offset: fine */
-	if (fds[1] >= 0 && fds[2] >= 0 && (fds[3] >= 0 || !with_filter))
-		r = spawn_with(x, fds, with_filter ? 4 : 3);
-	for (int i = to_file ? 2 : 1; i < 4; i++) {
+	if (r == 0)
+		r = spawn_with(x, &cmd, fds);
+	for (int i = to_file ? 2 : 1; i < FDS; i++) {
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
 	}

@@ -61,11 +61,10 @@ static const char *const namespaces[] = {
 	"/tmp",
 };
 
-static const char *const rlimits[] = { "/usr/bin/setpriv", "--pdeathsig", "KILL",
-	"--no-new-privs" };
-/* a root engine (development) doesn't lend its rights to a helper */
-static const char *const rlimits_as_root[] = { "--reuid", "65534", "--regid", "65534",
-	"--clear-groups" };
+static const char *const rlimits[] = { "--pdeathsig", "KILL", "--no-new-privs" };
+/* An engine that runs as root doesn't lend its rights to a helper, nor its exemption from the
+ * limit on processes: the kernel looks at the user outside of the namespace. */
+static const char *const nobody[] = { "--reuid", "65534", "--regid", "65534", "--clear-groups" };
 
 static void add(struct mr_sandbox_command *cmd, const char *word)
 {
@@ -79,18 +78,30 @@ static void add_all(struct mr_sandbox_command *cmd, const char *const *words, si
 		add(cmd, words[i]);
 }
 
+static void add_setpriv(struct mr_sandbox_command *cmd, enum mr_sandbox_fence fence)
+{
+	bool is_root = geteuid() == 0;
+
+	if (is_root || fence == MR_FENCE_RLIMITS)
+		add(cmd, "/usr/bin/setpriv");
+	if (is_root)
+		add_all(cmd, nobody, MR_ARRAY_LEN(nobody));
+	if (fence == MR_FENCE_RLIMITS)
+		add_all(cmd, rlimits, MR_ARRAY_LEN(rlimits));
+}
+
 static void add_fence(
     struct mr_sandbox_command *cmd, const struct mr_sandbox_job *j, enum mr_sandbox_fence fence)
 {
-	if (fence == MR_FENCE_RLIMITS) {
-		add_all(cmd, rlimits, MR_ARRAY_LEN(rlimits));
-		if (geteuid() == 0)
-			add_all(cmd, rlimits_as_root, MR_ARRAY_LEN(rlimits_as_root));
-	} else {
+	add_setpriv(cmd, fence);
+	if (fence == MR_FENCE_NAMESPACES) {
 		add_all(cmd, namespaces, MR_ARRAY_LEN(namespaces));
 		if (j->own_program) {
-			add(cmd, "--ro-bind");
-			add(cmd, cmd->own_path);
+			add(cmd, "--perms");
+			add(cmd, "0555");
+			add(cmd, "--ro-bind-data");
+			add(cmd, "4");
+			_Static_assert(MR_SANDBOX_PROGRAM_FD == 4, "the word above");
 			add(cmd, cmd->inside_path);
 		}
 		add(cmd, "--remount-ro"); /* last: nothing can be mounted afterwards */

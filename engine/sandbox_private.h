@@ -7,8 +7,11 @@
 
 #include "engine/sandbox.h"
 
-#define MR_SANDBOX_ARGV      96
-#define MR_SANDBOX_FILTER_FD 3 /* where the helper's side finds the filter */
+#define MR_SANDBOX_ARGV 96
+/* Where the helper's side finds the filter, and the program when it is one of ours: the user that
+ * the helper runs as need not be able to reach its folder. */
+#define MR_SANDBOX_FILTER_FD  3
+#define MR_SANDBOX_PROGRAM_FD 4
 
 enum mr_sandbox_fence { MR_FENCE_NAMESPACES, MR_FENCE_RLIMITS };
 

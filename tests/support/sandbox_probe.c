@@ -212,6 +212,19 @@ static int processes(void)
 	return 0;
 }
 
+/* Every process makes others, as long as it can; each of them says so. */
+static int bomb(void)
+{
+	for (;;) {
+		pid_t p = fork();
+
+		if (p < 0)
+			(void)sched_yield(); /* always 0 */
+		else if (p == 0 && write(STDOUT_FILENO, "x", 1) != 1)
+			return 0;
+	}
+}
+
 static int memory(void)
 {
 	for (int i = 0; i < 64; i++) {
@@ -242,14 +255,16 @@ static int environment(void)
 /* The next ones don't end by themselves. */
 static int compute(void)
 {
-	for (volatile unsigned long n = 0;; n++)
+	for (volatile unsigned long n = 1; n != 0; n++)
 		;
+	return 0;
 }
 
 static int wait_forever(void)
 {
-	for (;;)
-		(void)pause();
+	while (pause() < 0)
+		;
+	return 0;
 }
 
 static int flood(void)
@@ -309,6 +324,7 @@ static const struct {
 	{ "descriptors", descriptors },
 	{ "foreign-descriptors", foreign_descriptors },
 	{ "processes", processes },
+	{ "bomb", bomb },
 	{ "memory", memory },
 	{ "cores", cores },
 	{ "environment", environment },
