@@ -8,6 +8,7 @@
 #include "lib/arena.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 #include "lib/notify.h"
 #include "lib/settings.h"
 
@@ -124,6 +125,8 @@ static int run(struct process *p)
 	if (uv_loop_init(&loop) != 0)
 		return 1;
 	(void)signal(SIGPIPE, SIG_IGN); /* a closed peer is an error of its write */
+	if (mr_loop_prepare(&loop) < 0)
+		return 1;
 	if (mr_engine_open(&p->engine, &loop, p->settings) < 0)
 		return 1; /* the process ends: nothing was begun */
 	watch(p, &p->terminate, &loop, SIGTERM, on_end);

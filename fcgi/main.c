@@ -9,6 +9,7 @@
 #include "fcgi/supervisor.h"
 #include "lib/arena.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 
 #define DEFAULT_CONFIG "/etc/millrace/millrace.conf"
 
@@ -28,7 +29,7 @@ static void raise_limit(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
 		return;
-	l.rlim_cur = l.rlim_max;
+	l.rlim_cur = l.rlim_max < MR_LOOP_DESCRIPTORS ? l.rlim_max : MR_LOOP_DESCRIPTORS;
 	(void)setrlimit(RLIMIT_NOFILE, &l); /* then there are fewer connections */
 }
 

@@ -15,6 +15,7 @@
 #include "fcgi/wait.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 #include "lib/seal.h"
 #include "net/auth_call.h"
 #include "sql/sql_ids.h"
@@ -214,6 +215,8 @@ static int set_up(struct process *p, const struct mr_worker_config *c)
 	w->number = c->number;
 	w->started_us = mr_clock_system.now_us(NULL);
 	set_name(w);
+	if (mr_loop_prepare(w->loop) < 0)
+		return MR_E_IO;
 	if (open_seal(w) < 0 || open_http(w) < 0)
 		return MR_E_INVALID;
 	w->coros = mr_coro_pool_create((unsigned)c->settings->max_requests_in_flight, STACK);

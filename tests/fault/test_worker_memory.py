@@ -12,8 +12,8 @@ import uuid
 
 import pytest
 
-from support.fcgi import Closed
-from support.faulty import Worker
+from support.fcgi import Closed, request
+from support.faulty import Worker, connect_quietly
 from support.stack import wait_until
 
 ALONE, ONWARDS = 25, 6  # places that are tried; the second costs PostgreSQL's connections, so it takes longer
@@ -180,3 +180,54 @@ def test_stacks_that_cannot_be_mapped(worker):
         worker.limit(resource.RLIMIT_AS, old)
     wait_until(worker.is_ready, 20)
     worker.same_process()
+
+
+def test_connections_without_memory(stack):
+    """Peers come and stay while each allocation that taking one in makes fails in turn: they are turned away, and
+    the table of descriptors, which libuv would end the process for, is there from the start."""
+    w = Worker(stack)
+    inside = []
+    try:
+        wait_until(w.is_ready, 60)
+        for _ in range(110):  # descriptors beyond 128: the table would have grown
+            for nth in range(1, 20):
+                w.arm("memory", nth=nth)
+                peer = connect_quietly(w.socket)
+                try:
+                    peer.sendall(request(path="/health"))
+                    answered = peer.recv(1) != b""
+                except ConnectionError:
+                    answered = False
+                hits = w.disarm()[1]
+                assert w.process.poll() is None and w.peer_pid() == w.pid, (len(inside), nth, w.said_last())
+                if answered:
+                    inside.append(peer)
+                    break
+                peer.close()
+                assert hits > 0, (len(inside), nth)
+        assert len(inside) == 110
+        wait_until(w.is_ready, 20)
+        w.same_process()
+    finally:
+        for peer in inside:
+            peer.close()
+        assert w.close() == 0
+
+
+def test_threads_that_cannot_be_made(stack):
+    """Those that write files are there from the start: libuv ends the process when it gets none."""
+    w = Worker(stack)
+    upload = {"method": "POST", "path": "/api/v1/files?name=a.txt", "body": b"text" * 1000, "CONTENT_TYPE": "text/plain"}
+    try:
+        wait_until(w.is_ready, 60)
+        old = w.limit(resource.RLIMIT_AS, 1)
+        try:
+            answers = [attempt(w, upload) for _ in range(3)]
+        finally:
+            w.limit(resource.RLIMIT_AS, old)
+        w.same_process()
+        assert {a.status for a in answers if a} <= {201, 503}, [a and a.body for a in answers]
+        assert w.ask(**upload).status == 201
+        w.same_process()
+    finally:
+        assert w.close() == 0
