@@ -1,5 +1,6 @@
 #include "engine/engine.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,13 @@ void mr_engine_registered(struct mr_engine *e, int64_t id)
 		e->state = MR_ENGINE_RUNNING;
 	mr_ids_fill(e->ids);
 	mr_claim_wake(e->claim);
+}
+
+void mr_engine_unfit(struct mr_engine *e, const char *why)
+{
+	mr_log(MR_LOG_ERROR, "schema does not fit", MR_F_Z("detail", why));
+	e->misfit = true;
+	(void)raise(SIGTERM); /* main's handles close as they do whenever it ends */
 }
 
 void mr_engine_lost(struct mr_engine *e)

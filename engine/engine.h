@@ -78,6 +78,7 @@ struct mr_engine {
 	uint64_t commands_at_ms; /* loop time; when commands are asked for next */
 	uint64_t drain_since_ms; /* loop time of SIGTERM */
 	unsigned closing;        /* parts that have not closed yet */
+	bool misfit; /* the schema is older than the engine: it ends without having begun */
 };
 
 /* Connects and starts everything; E is the caller's and zeroed. Then run the loop. */
@@ -96,6 +97,8 @@ void mr_engine_done(struct mr_engine *e);
 void mr_engine_registered(struct mr_engine *e, int64_t id);
 /* Another engine took our runs: all of them are dropped, their effects aborted. */
 void mr_engine_lost(struct mr_engine *e);
+/* The lease's: the schema is older than this engine, WHY says how; it ends. */
+void mr_engine_unfit(struct mr_engine *e, const char *why);
 
 static inline int64_t mr_engine_mono_us(const struct mr_engine *e)
 {

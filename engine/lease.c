@@ -14,6 +14,8 @@
 #include "engine/query.h"
 #include "engine/runs.h"
 #include "lib/log.h"
+#include "lib/schema_fit.h"
+#include "sql/schema_needed.h"
 
 #define RENEWALS    4 /* in each lease */
 #define RETRY_MS    250
@@ -32,6 +34,7 @@ struct mr_lease {
 	int64_t sent_us;                    /* monotonic; when what is under way was asked */
 	int64_t held_until_us;              /* monotonic, by the most careful reckoning */
 	uint64_t next_ms;                   /* loop time of the next renewal or try */
+	bool fits;                          /* the database's schema is known to be one of ours */
 	void (*ended)(struct mr_engine *e); /* set: the end is what is asked */
 };
 
@@ -110,12 +113,20 @@ static void put_renew(struct mr_lease *l)
 	    q, "metrics", mr_buf_failed(&l->metrics) ? MR_STR("{}") : mr_buf_str(&l->metrics));
 }
 
+static void put_schema(struct mr_lease *l)
+{
+	mr_query_call(&l->query, MR_SQL_SCHEMA_STATE);
+	mr_query_text(&l->query, "needed", MR_STR(MR_SCHEMA_NEEDED));
+}
+
 static void ask(struct mr_lease *l)
 {
 	mr_query_begin(&l->query);
 	if (l->ended != NULL) {
 		mr_query_call(&l->query, MR_SQL_ENGINE_UNREGISTER);
 		mr_query_i64(&l->query, "engine_id", l->engine->id);
+	} else if (!l->fits) {
+		put_schema(l);
 	} else if (l->engine->id == 0) {
 		put_register(l);
 	} else {
@@ -165,6 +176,27 @@ static void confirmed(struct mr_lease *l, const PGresult *r)
 	set_time(l, mr_pg_i64(r, 0, "now_us", mr_engine_now_us(l->engine)));
 }
 
+/* Without the change it needs it doesn't even register. */
+static void hear_schema(struct mr_lease *l)
+{
+	char why[MR_SCHEMA_FIT_LEN];
+
+	switch (mr_schema_fit(&l->query.unit, MR_SCHEMA_NEEDED, why)) {
+	case MR_SCHEMA_FITS:
+		l->fits = true;
+		l->next_ms = 0;
+		break;
+	case MR_SCHEMA_MISFIT:
+		mr_engine_unfit(l->engine, why);
+		break;
+	case MR_SCHEMA_UNASKED:
+		mr_log(MR_LOG_WARNING, "schema not known yet",
+		    MR_F_Z("sqlstate", l->query.unit.sqlstate),
+		    MR_F_Z("detail", l->query.unit.message));
+		break;
+	}
+}
+
 static void answered(struct mr_query *q)
 {
 	struct mr_lease *l = q->engine->lease;
@@ -172,6 +204,10 @@ static void answered(struct mr_query *q)
 	void (*done)(struct mr_engine *) = l->ended;
 	unsigned last = q->unit.calls_len - 1;
 
+	if (q->unit.calls[0].stmt == MR_SQL_SCHEMA_STATE) {
+		hear_schema(l);
+		return;
+	}
 	if (!mr_query_ok(q)) {
 		mr_log(MR_LOG_WARNING, "lease not renewed", MR_F_N("engine_id", e->id),
 		    MR_F_Z("sqlstate", q->unit.sqlstate), MR_F_Z("detail", q->unit.message));

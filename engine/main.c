@@ -1,6 +1,7 @@
 /* millrace-engine [-c FILE] [-t]: claims runs, carries out their steps, writes what happened. */
 #include <signal.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -135,7 +136,9 @@ static int run(struct process *p)
 	mr_notify(MR_NOTIFY_READY);          /* the database may come later */
 	(void)uv_run(&loop, UV_RUN_DEFAULT); /* until everything is closed */
 	mr_engine_done(&p->engine);
-	return uv_loop_close(&loop) == 0 ? 0 : 1;
+	if (uv_loop_close(&loop) != 0)
+		return 1;
+	return p->engine.misfit ? EX_CONFIG : 0;
 }
 
 int main(int argc, char **argv)
@@ -153,7 +156,7 @@ int main(int argc, char **argv)
 	p.file = o.file;
 	p.settings = read_settings(o.file);
 	if (p.settings == NULL)
-		return 1;
+		return EX_CONFIG;
 	use_log_level(p.settings);
 	r = o.only_test ? 0 : run(&p);
 	p.settings = mr_settings_free(p.settings);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "fcgi/dispatch.h"
@@ -67,7 +68,7 @@ int main(int argc, char **argv)
 	mr_log_init("millrace-api", MR_LOG_INFO);
 	settings = mr_supervisor_settings(config);
 	if (settings == NULL)
-		return EXIT_FAILURE;
+		return EX_CONFIG;
 	mr_log_set_level((enum mr_log_level)mr_log_level_parse(mr_str(settings->log_level)));
 	labels = route_labels();
 	/* once, before the workers are forked: they share what it builds */

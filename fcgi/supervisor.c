@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,13 @@ enum child_state {
 	CHILD_STARTING,
 	CHILD_SERVING,
 	CHILD_DRAINING,
+};
+
+/* What a worker has said of itself. */
+enum said {
+	SAID_NOTHING,
+	SAID_READY, /* the database was away */
+	SAID_FITS,  /* ready, and the database's schema is one it knows */
 };
 
 /* One process. Its place in the array is its slot of the metrics, less one. */
@@ -54,7 +62,7 @@ struct supervisor {
 	struct place *places;
 	struct child *children; /* room for two generations and some that drain */
 	unsigned children_max;
-	unsigned char *ready; /* shared: a worker sets its slot's byte */
+	unsigned char *ready; /* shared: a worker sets its slot's byte to one of enum said */
 	unsigned generation;  /* of the workers that are wanted */
 	/* while new workers take over: what they run with, and what comes back if they fail */
 	struct mr_settings *before;
@@ -62,6 +70,8 @@ struct supervisor {
 	bool reload_wanted;        /* SIGHUP came and was not obeyed yet */
 	bool told_ready;           /* all workers have served, and the service manager knows */
 	bool ending;
+	bool fits;   /* a worker has found that the schema fits: others ended by mistake then */
+	bool misfit; /* the schema doesn't: nothing is started any more */
 };
 
 static int64_t now_ms(void)
@@ -76,11 +86,11 @@ struct ready_ctx {
 	pid_t supervisor;
 };
 
-static void say_ready(void *ctx)
+static void say_ready(void *ctx, bool fits)
 {
 	const struct ready_ctx *r = ctx;
 
-	__atomic_store_n(r->flag, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(r->flag, fits ? SAID_FITS : SAID_READY, __ATOMIC_RELEASE);
 	(void)kill(r->supervisor, SIGUSR1); /* gone: then so are we, by its death signal */
 }
 
@@ -159,7 +169,7 @@ static void start(struct supervisor *s, unsigned number)
 	slot = (unsigned)(c - s->children);
 	*c =
 	    (struct child){ .number = number, .generation = s->generation, .started_ms = now_ms() };
-	__atomic_store_n(&s->ready[slot], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->ready[slot], SAID_NOTHING, __ATOMIC_RELAXED);
 	pid = fork();
 	if (pid == 0)
 		be_worker(s, slot, self);
@@ -228,7 +238,7 @@ static void publish(struct supervisor *s, struct child *c)
 static bool is_ready(const struct supervisor *s, const struct child *c)
 {
 	return c->state == CHILD_STARTING &&
-	       __atomic_load_n(&s->ready[c - s->children], __ATOMIC_ACQUIRE) != 0;
+	       __atomic_load_n(&s->ready[c - s->children], __ATOMIC_ACQUIRE) != SAID_NOTHING;
 }
 
 static void gauge(const struct supervisor *s)
@@ -352,6 +362,18 @@ static void reload(struct supervisor *s)
 
 /* ---- the end of a process ---- */
 
+static void end(struct supervisor *s)
+{
+	if (s->ending)
+		return;
+	s->ending = true;
+	mr_notify(MR_NOTIFY_STOPPING);
+	s->takeover_until_ms = 0;
+	mr_log(MR_LOG_INFO, "supervisor drains", MR_F_N("workers", count(s, CHILD_SERVING)));
+	for (unsigned i = 0; i < s->children_max; i++)
+		drain(&s->children[i]);
+}
+
 static void reaped(struct supervisor *s, struct child *c, int status)
 {
 	bool expected = c->state == CHILD_DRAINING;
@@ -364,6 +386,11 @@ static void reaped(struct supervisor *s, struct child *c, int status)
 	mr_log(MR_LOG_ERROR, "worker ended by itself", MR_F_N("worker", c->number),
 	    MR_F_N("pid", c->pid), MR_F_N("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    MR_F_N("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG && !s->fits) {
+		s->misfit = true;
+		end(s);
+		return;
+	}
 	if (s->takeover_until_ms != 0 && wanted) {
 		give_up_takeover(s, "a new worker ended at its start");
 		return;
@@ -404,6 +431,7 @@ static void watch_children(struct supervisor *s)
 	for (unsigned i = 0; i < s->children_max; i++) {
 		struct child *c = &s->children[i];
 
+		s->fits |= __atomic_load_n(&s->ready[i], __ATOMIC_ACQUIRE) == SAID_FITS;
 		if (c->state == CHILD_DRAINING && now_ms() >= c->kill_at_ms) {
 			c->kill_at_ms = now_ms() + END_MS;
 			(void)kill(c->pid, SIGKILL); /* gone: waitpid() will say so */
@@ -416,18 +444,6 @@ static void watch_children(struct supervisor *s)
 			(void)kill(
 			    c->pid, SIGKILL); /* hangs; waitpid() says that it ended by itself */
 	}
-}
-
-static void end(struct supervisor *s)
-{
-	if (s->ending)
-		return;
-	s->ending = true;
-	mr_notify(MR_NOTIFY_STOPPING);
-	s->takeover_until_ms = 0;
-	mr_log(MR_LOG_INFO, "supervisor drains", MR_F_N("workers", count(s, CHILD_SERVING)));
-	for (unsigned i = 0; i < s->children_max; i++)
-		drain(&s->children[i]);
 }
 
 /* How long nothing can happen but a signal. */
@@ -569,5 +585,5 @@ int mr_supervisor_run(const char *config, struct mr_settings *settings,
 	remove_sockets(&s);
 	mr_log(MR_LOG_INFO, "supervisor ended");
 	give_back(&s);
-	return EXIT_SUCCESS;
+	return s.misfit ? EX_CONFIG : EXIT_SUCCESS;
 }

@@ -10,6 +10,7 @@
 
 #include <fcgiapp.h>
 
+#include "fcgi/fit.h"
 #include "fcgi/metrics.h"
 #include "fcgi/server.h"
 #include "fcgi/wait.h"
@@ -33,6 +34,9 @@
 struct process {
 	struct mr_worker w;
 	uv_loop_t loop;
+	const struct mr_worker_config *config;
+	struct mr_fit fit;
+	bool serves; /* and has said so */
 	uv_signal_t term;
 	uv_timer_t limit; /* runs while draining */
 	bool dropped;     /* the time for draining was up */
@@ -45,6 +49,7 @@ static void on_pg_closed(void *ctx)
 	struct process *p = ctx;
 
 	p->w.pg = NULL;
+	mr_fit_end(&p->fit);
 	uv_close((uv_handle_t *)&p->term, NULL);
 	uv_close((uv_handle_t *)&p->limit, NULL);
 }
@@ -114,6 +119,21 @@ static void on_term(uv_signal_t *handle, int signum)
 }
 
 /* ---- the beginning ---- */
+
+static void on_fit(void *ctx, bool fits)
+{
+	struct process *p = ctx;
+	const struct mr_worker_config *c = p->config;
+
+	if (p->serves && !fits)
+		return; /* the database is away still */
+	if (!p->serves)
+		mr_log(MR_LOG_INFO, "worker started", MR_F_N("worker", c->number),
+		    MR_F_Z("name", p->w.name));
+	p->serves = true;
+	if (c->ready != NULL)
+		c->ready(c->ctx, fits);
+}
 
 static void set_name(struct mr_worker *w)
 {
@@ -268,10 +288,8 @@ int mr_worker_run(const struct mr_worker_config *c)
 		    MR_F_N("error", r));
 		return EXIT_FAILURE;
 	}
-	mr_log(
-	    MR_LOG_INFO, "worker started", MR_F_N("worker", c->number), MR_F_Z("name", p->w.name));
-	if (c->ready != NULL)
-		c->ready(c->ctx);
+	p->config = c;
+	mr_fit_ask(&p->fit, p->w.loop, p->w.pg, on_fit, p);
 	(void)uv_run(&p->loop, UV_RUN_DEFAULT); /* returns when nothing is open any more */
 	p->w.server = mr_server_free(p->w.server);
 	p->w.coros = mr_coro_pool_free(p->w.coros);

@@ -45,8 +45,9 @@ struct mr_worker_config {
 	const struct mr_settings *settings;
 	struct mr_api_metrics *metrics; /* attached to this process's slot */
 	unsigned number;
-	/* called once when the worker serves; or NULL */
-	void (*ready)(void *ctx);
+	/* called when the worker serves, and again when it hears only later that the database's
+	 * schema fits; or NULL */
+	void (*ready)(void *ctx, bool fits);
 	void *ctx;
 };
 

@@ -12,6 +12,7 @@
 #include "handlers/figures.h"
 #include "handlers/handlers.h"
 #include "lib/clock.h"
+#include "sql/schema_needed.h"
 #include "sql/sql_ids.h"
 
 #ifndef PACKAGE_VERSION
@@ -90,6 +91,27 @@ static void look(struct mr_request *r, struct state *s)
 	engines = mr_value_get_kind(&s->figures, "engines", MR_VALUE_INT);
 	s->engines_known = engines != NULL;
 	s->engines = engines != NULL ? engines->i : 0;
+}
+
+/* Whether the schema is still one that this program knows: it can be taken back, or be another
+ * one's, while we run. What was heard last counts as long as the figures do. */
+static bool schema_fits(struct mr_request *r)
+{
+	static const struct mr_pair needed[] = { { MR_STR("needed"), MR_STR(MR_SCHEMA_NEEDED) },
+		{ { NULL, 0 }, { NULL, 0 } } };
+	static int64_t fitted_at_us;
+	const PGresult *row;
+
+	if (fitted_at_us != 0 && r->started_us - fitted_at_us < FIGURES_KEEP_US)
+		return true;
+	if (mr_dispatch_query(r, MR_SQL_SCHEMA_STATE, needed, &row) < 0) {
+		take_back(r);
+		return false;
+	}
+	if (PQntuples(row) != 1 || !mr_pg_bool(row, 0, "known"))
+		return false;
+	fitted_at_us = r->started_us;
+	return true;
 }
 
 /* ---- pieces of the answers ---- */
@@ -178,6 +200,11 @@ int mr_handler_ready(struct mr_request *r)
 	look(r, &s);
 	if (!s.database) {
 		mr_response_problem(r, MR_ERR_DATABASE_UNAVAILABLE, "%s", "");
+		return 0;
+	}
+	if (!schema_fits(r)) {
+		mr_response_problem(r, MR_ERR_DATABASE_UNAVAILABLE, "%s",
+		    "The database's schema lacks what this release needs.");
 		return 0;
 	}
 	mr_buf_addz(&r->out_body, "{\"status\":\"ready\",\"timestamp\":");

@@ -454,12 +454,14 @@ static void copy_text(char *out, size_t cap, const char *text)
 	(void)snprintf(out, cap, "%s", text != NULL ? text : ""); /* cut is fine */
 }
 
-static void note_error(struct mr_pg_op *op, const PGresult *r)
+static void note_error(struct mr_pg_conn *conn, struct mr_pg_op *op, const PGresult *r)
 {
 	struct mr_pg_unit *u = op->unit;
 
 	op->failed = true;
 	if (u == NULL) {
+		copy_text(conn->unprepared, sizeof(conn->unprepared),
+		    PQresultErrorField(r, PG_DIAG_SQLSTATE));
 		mr_log(MR_LOG_ERROR, "statement not prepared",
 		    MR_F_Z("sqlstate", PQresultErrorField(r, PG_DIAG_SQLSTATE)),
 		    MR_F_Z("detail", PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY)));
@@ -475,7 +477,7 @@ static void note_error(struct mr_pg_op *op, const PGresult *r)
 }
 
 /* Takes one result of the first op. */
-static void take_result(struct mr_pg_op *op, PGresult *r)
+static void take_result(struct mr_pg_conn *conn, struct mr_pg_op *op, PGresult *r)
 {
 	struct mr_pg_unit *u = op->unit;
 	unsigned before = u != NULL && u->tenant_id != 0 ? 1 : 0; /* the tenant's setting */
@@ -492,7 +494,7 @@ static void take_result(struct mr_pg_op *op, PGresult *r)
 		break;
 	default:
 		if (!op->failed)
-			note_error(op, r);
+			note_error(conn, op, r);
 		break;
 	}
 	op->results++;
@@ -517,8 +519,15 @@ static void end_op(struct mr_pg_conn *conn)
 	op_pop(conn);
 	if (op.unit == NULL) {
 		/* leave its key in the set: the units behind it fail by 26000, which makes a new
-		 * generation of names; their retry then meets the true error */
+		 * generation of names; their retry is then told why nothing was prepared */
+		if (!op.failed)
+			conn->unprepared[0] = '\0';
 		return;
+	}
+	if (op.failed && op.unit->tries > 0 && conn->unprepared[0] != '\0' &&
+	    strcmp(op.unit->sqlstate, "26000") == 0) {
+		forget_prepared(conn);
+		copy_text(op.unit->sqlstate, sizeof(op.unit->sqlstate), conn->unprepared);
 	}
 	/* without memory libpq may leave a result out: no SQLSTATE, so the unit's end is not known
 	 */
@@ -553,7 +562,7 @@ static bool read_results(struct mr_pg_conn *conn)
 			PQclear(r);
 			end_op(conn);
 		} else {
-			take_result(op_first(conn), r);
+			take_result(conn, op_first(conn), r);
 		}
 	}
 	return true;

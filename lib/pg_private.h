@@ -35,6 +35,7 @@ struct mr_pg_conn {
 	unsigned backoff_ms;
 	unsigned generation; /* part of statement names, so that a stale plan is never met again */
 	unsigned prepared_len;
+	char unprepared[6];   /* why the last statement that could not be prepared was refused */
 	uint64_t *prepared;   /* MR_PG_PREPARED_SLOTS keys, 0 = free */
 	struct mr_pg_op *ops; /* ring of ops_cap */
 	unsigned ops_head, ops_len, ops_cap;

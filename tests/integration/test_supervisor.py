@@ -297,9 +297,9 @@ def test_checking_settings(own):
     assert own.run("-c", str(own.config), "-t").returncode == 0
     own.configure("api_workers = many\n")
     r = own.run("-c", str(own.config), "-t")
-    assert r.returncode == 1
+    assert r.returncode == 78
     assert "api_workers" in r.stderr
-    assert own.run("-c", str(own.at / "nothing"), "-t").returncode == 1
+    assert own.run("-c", str(own.at / "nothing"), "-t").returncode == 78
     assert own.run("-x").returncode == 2
     assert own.run("more").returncode == 2
 
