@@ -39,6 +39,7 @@ enum reserved {
 	IDEMPOTENCY_KEY,
 	REQUEST_DIGEST,
 	IF_MATCH,
+	STATE_ONLY,
 	BODY,
 	WORKER_NAME,
 	PAGE_LIMIT,
@@ -65,6 +66,7 @@ static const char *const reserved_names[RESERVED] = {
 	[IDEMPOTENCY_KEY] = "idempotency_key",
 	[REQUEST_DIGEST] = "request_digest",
 	[IF_MATCH] = "if_match",
+	[STATE_ONLY] = "state_only",
 	[BODY] = "body",
 	[WORKER_NAME] = "worker_name",
 	[PAGE_LIMIT] = "page_limit",
@@ -215,6 +217,8 @@ static struct mr_str reserved_value(struct mr_request *r, enum reserved which)
 		return mr_idempotency_digest(r);
 	case IF_MATCH:
 		return r->call->if_match < 0 ? MR_STR_NONE : number(r, r->call->if_match);
+	case STATE_ONLY:
+		return r->call->state_only ? MR_STR("true") : MR_STR_NONE;
 	case BODY:
 		return r->body;
 	case WORKER_NAME:

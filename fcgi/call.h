@@ -23,9 +23,12 @@ struct mr_call {
 	bool replayed;                /* the answer is a stored one */
 	/* of the answer, for its ETag; < 0: it has none */
 	int64_t version;
+	/* which state of the row the answer tells; absent: its body depends on more than that */
+	struct mr_str state;
 	int64_t worked_since_us; /* breathe's own: monotonic, since the loop had its last turn */
 	/* raw texts of the body's members, made when first needed */
 	const struct mr_str *slices;
+	bool state_only; /* only the row's state is asked for, not its body */
 };
 
 /* The process's own tables, made once. */

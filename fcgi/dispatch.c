@@ -7,6 +7,7 @@
 #include "fcgi/access.h"
 #include "fcgi/audit.h"
 #include "fcgi/bind.h"
+#include "fcgi/conditional.h"
 #include "fcgi/correlation.h"
 #include "fcgi/envelope.h"
 #include "fcgi/etag.h"
@@ -377,7 +378,7 @@ static bool run(struct mr_request *r)
 
 	if (r->route->handler != NULL)
 		rc = r->route->handler(r);
-	else
+	else if (!mr_conditional_unchanged(r))
 		mr_dispatch_sql(r, r->route->sql, NULL);
 	if (rc == 0 && r->status != 0)
 		return true;
@@ -395,35 +396,9 @@ static bool is_problem(const struct mr_request *r)
 	return mr_str_eqz(r->out_content_type, "application/problem+json");
 }
 
-static void tag(struct mr_request *r)
-{
-	char text[MR_ETAG_LEN];
-	struct mr_str etag = { text, 0 }, none_match;
-
-	if (r->route == NULL || r->route->envelope != MR_ENVELOPE_ONE || r->status >= 300 ||
-	    r->call->version < 0)
-		return;
-	if (r->route->method == MR_GET && r->call->if_match >= 0 &&
-	    r->call->if_match != r->call->version) {
-		(void)refuse(r, MR_ERR_PRECONDITION_FAILED);
-		return;
-	}
-	etag.len = mr_etag_make(r->call->version, mr_buf_str(&r->out_body), text);
-	if (etag.len == 0)
-		return;
-	mr_response_header(r, "ETag", etag);
-	none_match =
-	    r->route->method == MR_GET ? mr_request_header(r, "If-None-Match") : MR_STR_NONE;
-	if (none_match.p == NULL || !mr_etag_none_match(none_match, etag))
-		return;
-	r->status = 304;
-	r->out_content_type = MR_STR_NONE;
-	mr_buf_reset(&r->out_body);
-}
-
 static void finish(struct mr_request *r)
 {
-	tag(r);
+	mr_conditional_tag(r);
 	if (mr_buf_failed(&r->out_body) || mr_buf_failed(&r->out_headers))
 		(void)refuse(r, MR_ERR_OVERLOADED);
 	if (!is_problem(r))

@@ -228,6 +228,7 @@ void mr_unit_answer(struct mr_request *r, const PGresult *row)
 	mr_response_json(r, (unsigned)mr_pg_i64(row, 0, "status", r->route->out.status),
 	    mr_pg_text(row, 0, "body"));
 	r->call->version = mr_pg_i64(row, 0, "version", -1);
+	r->call->state = mr_pg_text(row, 0, "state");
 	text = mr_pg_text(row, 0, "location");
 	if (text.p != NULL)
 		mr_response_header(r, "Location", text);

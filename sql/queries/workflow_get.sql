@@ -1,20 +1,24 @@
 -- name:    workflow_get
 -- purpose: one workflow with its latest run; deleted ones too
--- params:  id int8
--- returns: one (body text, version int8)
+-- params:  id int8, state_only bool?
+-- returns: one (body text, version int8, state text)
 -- flags:   read
 -- index:   workflows_tenant_id_id_key
 -- The body is text, not json: its parts were checked when they were rendered.
-select '{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.rendered_definition || ',"latest_run":'
-	|| coalesce((
-		select '{"id":' || r.id || ',"run_id":' || r.id || ',"status":"' || r.status || '","version":' || r.version
-			|| ',"created_at":' || quoted(r.created_at) || ',"started_at":' || quoted(r.started_at)
-			|| ',"completed_at":' || quoted(r.completed_at) || '}'
-		from runs r
-		where r.workflow_id = w.id
-		order by r.created_at desc, r.id desc
-		limit 1
-	), 'null') || '}' as body,
-	w.revision as version
+select
+	'{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.rendered_definition || ',"latest_run":' -- ?!state_only
+		|| coalesce('{"id":' || r.id || ',"run_id":' || r.id || ',"status":"' || r.status || '","version":' || r.version -- ?!state_only
+			|| ',"created_at":' || quoted(r.created_at) || ',"started_at":' || quoted(r.started_at) -- ?!state_only
+			|| ',"completed_at":' || quoted(r.completed_at) || '}', 'null') || '}' -- ?!state_only
+	null::text -- ?state_only
+		as body,
+	w.revision as version, concat(w.xmin, '.', r.id, '.', r.written_by) as state
 from workflows w
+left join lateral (
+	select r.id, r.status, r.version, r.created_at, r.started_at, r.completed_at, r.xmin as written_by
+	from runs r
+	where r.workflow_id = w.id
+	order by r.created_at desc, r.id desc
+	limit 1
+) r on true
 where w.id = :id

@@ -101,6 +101,57 @@ def test_etags(admin):
     assert answer.status_code == 400 and "If-Match" in answer.json()["details"]
 
 
+def known_everywhere(admin, path):
+    """The tag of what stands there now, once every worker has given it: requests go to them in turn."""
+    for _ in range(10):
+        answer = admin.get(path)
+    return answer.headers["ETag"]
+
+
+def asked_everywhere(client, path, tag):
+    """Every answer to a request on condition, as status and content."""
+    answers = [client.get(path, headers={"If-None-Match": tag}) for _ in range(10)]
+    return {(a.status_code, a.content) for a in answers}
+
+
+def test_a_state_that_has_changed_is_not_taken_for_the_one_before(admin, things):
+    made = things.new_workflow()
+    path, tags = f"{BASE}/{made['id']}", set()
+    for change in (lambda: admin.ok("PATCH", path, json={"description": "other"}),
+                   lambda: admin.execute(made["id"], wait=20), lambda: admin.execute(made["id"], wait=20),
+                   lambda: admin.ok("PATCH", path, json={"name": made["name"] + "-renamed"}),
+                   lambda: admin.ok("PUT", path, json={"name": made["name"] + "-renamed", "tags": ["a"]}),
+                   lambda: admin.ok("DELETE", path)):
+        tag = known_everywhere(admin, path)
+        tags.add(tag)
+        assert asked_everywhere(admin, path, tag) == {(304, b"")}
+        change()
+        now = admin.get(path)
+        assert asked_everywhere(admin, path, tag) == {(200, now.content)}
+        assert now.headers["ETag"] not in tags
+
+
+def test_an_ended_run_changes_with_its_workflow_and_by_a_retry(admin, things):
+    made = things.new_workflow(things.FAILING)
+    run = admin.execute(made["id"])["run_id"]
+    for change in (lambda: admin.ok("PATCH", f"{BASE}/{made['id']}", json={"name": made["name"] + "-renamed"}),
+                   lambda: admin.ok("POST", f"/api/v1/runs/{run}/retry")):
+        assert admin.wait_run(run)["status"] == "failed"
+        tags = {path: known_everywhere(admin, path) for path in (f"/api/v1/runs/{run}", f"{BASE}/executions/{run}")}
+        for path, tag in tags.items():
+            assert asked_everywhere(admin, path, tag) == {(304, b"")}
+        change()
+        for path, tag in tags.items():
+            assert {status for status, _ in asked_everywhere(admin, path, tag)} == {200}
+
+
+def test_a_tag_opens_nothing_to_another_tenant(admin, other, things):
+    path = f"{BASE}/{things.quick}"
+    tag = known_everywhere(admin, path)
+    for tried in (tag, "*"):
+        assert {status for status, _ in asked_everywhere(other, path, tried)} == {404}
+
+
 def test_every_single_resource_has_one(admin, things):
     run, wf = things.completed(), things.quick
     key = admin.ok("POST", "/api/v1/api-keys", json={"name": "e", "scopes": ["read-only"]})["id"]

@@ -29,6 +29,7 @@ struct played {
 static const struct played *answers;
 static unsigned asked;
 static unsigned last_stmt, last_calls;
+static bool looked; /* the last statement asked for the row's state alone */
 static char published[64];
 static int identified; /* what the identification returns */
 static struct mr_principal caller;
@@ -56,10 +57,13 @@ static PGresult *make_result(const struct played *p)
 void __wrap_mr_pg_await(struct mr_pg *pg, struct mr_pg_unit *u)
 {
 	const struct played *p = &answers[asked++];
+	int state_only;
 
 	(void)pg;
 	last_calls = u->calls_len;
 	last_stmt = u->calls[u->calls_len - 1].stmt;
+	state_only = mr_stmt_param_find(&mr_stmts[last_stmt], "state_only");
+	looked = state_only >= 0 && u->calls[u->calls_len - 1].values[state_only].p != NULL;
 	u->outcome = p->outcome;
 	u->failed_call = p->failed_call;
 	(void)snprintf(
@@ -301,6 +305,77 @@ static void outcomes(void **state)
 	}
 }
 
+/* Once a worker knows which state an ETag belongs to, it looks at the state first. */
+static void known_states(void **state)
+{
+	static const struct asking get = { MR_GET, "/api/v1/workflows/5", NULL, NULL, NULL };
+	static const struct asking again = { MR_GET, "/api/v1/workflows/5", NULL,
+		"HTTP_IF_NONE_MATCH", "\"3.015abd7f5cc57a2d\"" };
+	static const struct asking other = { MR_GET, "/api/v1/workflows/5", NULL,
+		"HTTP_IF_NONE_MATCH", "\"3.0000000000000000\"" };
+	static const struct {
+		const char *name;
+		const struct asking *q;
+		struct played p[3];
+		unsigned status, asked; /* the refusal is noted too */
+		bool looked;
+	} cases[] = {
+		{ "not known yet", &again,
+		    { { .columns = { { "body", "{\"a\":1}" }, { "version", "3" },
+		            { "state", NULL } } } },
+		    304, 1, false },
+		{ "a state that can't be told", &again,
+		    { { .columns = { { "body", "{\"a\":1}" }, { "version", "3" },
+		            { "state", NULL } } } },
+		    304, 1, false },
+		{ "learnt", &get,
+		    { { .columns = { { "body", "{\"a\":1}" }, { "version", "3" },
+		            { "state", "8.9" } } } },
+		    200, 1, false },
+		{ "the same", &again,
+		    { { .columns = { { "body", NULL }, { "version", "3" }, { "state", "8.9" } } } },
+		    304, 1, true },
+		{ "another tag", &other,
+		    { { .columns = { { "body", "{\"a\":1}" }, { "version", "3" },
+		            { "state", "8.9" } } } },
+		    200, 1, false },
+		{ "gone", &again,
+		    { { .no_row = true, .columns = { { "body", NULL } } },
+		        { .no_row = true, .columns = { { "body", NULL } } },
+		        { .columns = { { NULL, NULL } } } },
+		    404, 3, false },
+		{ "away", &again, { { .outcome = MR_PG_UNAVAILABLE } }, 503, 1, true },
+		{ "a changed row", &again,
+		    { { .columns = { { "body", NULL }, { "version", "4" }, { "state", "8.9" } } },
+		        { .columns = { { "body", "{\"a\":2}" }, { "version", "4" },
+		              { "state", "9.9" } } } },
+		    200, 2, false },
+		{ "a changed state of the same body", &get,
+		    { { .columns = { { "body", "{\"a\":1}" }, { "version", "3" },
+		            { "state", "9.9" } } } },
+		    200, 1, false },
+		{ "an older state", &again,
+		    { { .columns = { { "body", NULL }, { "version", "3" }, { "state", "9.10" } } },
+		        { .columns = { { "body", "{\"a\":1}" }, { "version", "3" },
+		              { "state", "9.10" } } } },
+		    304, 2, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct mr_request r;
+
+		identified = 0;
+		ask(&r, cases[i].q, cases[i].p);
+		if (r.status != cases[i].status || asked != cases[i].asked ||
+		    looked != cases[i].looked ||
+		    (r.status == 304) != (mr_buf_str(&r.out_body).len == 0) ||
+		    (r.status < 400 && !has(&r, "ETag: \"")))
+			fail_msg("%s: %u, asked %u times", cases[i].name, r.status, asked);
+		done(&r);
+	}
+}
+
 static void callers(void **state)
 {
 	static const struct {
@@ -466,6 +541,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outcomes),
+		cmocka_unit_test(known_states),
 		cmocka_unit_test(callers),
 		cmocka_unit_test(principals_are_given_back),
 		cmocka_unit_test(engines_are_woken_only_after_success),

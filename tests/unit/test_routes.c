@@ -262,6 +262,27 @@ static void every_write_is_audited_and_repeatable(void **state)
 	}
 }
 
+/* What is known of a row by its path alone must depend on nothing else that a request has. */
+static void states_are_told_by_the_path(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < mr_routes_len; i++) {
+		const struct mr_route *r = &mr_routes[i];
+		const struct mr_stmt *stmt = &mr_stmts[r->sql];
+
+		if (mr_stmt_param_find(stmt, "state_only") < 0)
+			continue;
+		if (stmt->params_len != 2 || mr_stmt_param_find(stmt, "id") < 0 ||
+		    mr_router_vars(router, r)->len != 1)
+			fail_msg(
+			    "%s: %s must depend on the id in the path alone", r->path, stmt->name);
+		n++;
+	}
+	assert_in_range(n, 3, mr_routes_len);
+}
+
 static void lists_take_the_page(void **state)
 {
 	static const char *const needed[] = { "page_limit", "page_offset", "after_key", "after_id",
@@ -295,6 +316,7 @@ int main(void)
 		cmocka_unit_test(every_parameter_has_a_source),
 		cmocka_unit_test(every_variable_and_argument_is_used),
 		cmocka_unit_test(every_write_is_audited_and_repeatable),
+		cmocka_unit_test(states_are_told_by_the_path),
 		cmocka_unit_test(lists_take_the_page),
 	};
 
