@@ -55,6 +55,9 @@ static void drop(struct mr_auth_token *t)
 		at = &(*at)->next;
 	*at = t->next;
 	t->all->len--;
+	/* its client was closed in the middle of a fetch: nobody else tidies up after it */
+	mr_http_request_done(&t->request);
+	t->arena = mr_arena_free(t->arena);
 	forget(t);
 	free(t->id);
 	free(t);

@@ -26,7 +26,7 @@ struct http_server {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	struct connection *open[MAX_CONNECTIONS];
-	unsigned connections, requests;
+	unsigned connections, requests, tokens;
 	char *last;
 	bool stopping;
 };
@@ -110,6 +110,31 @@ static bool redirect(struct connection *c, const char *path)
 	return answer(c, line, headers, "", 0);
 }
 
+/* An endpoint for OAuth's tokens, "token-1" and so on; what it says of their life is up to the
+ * path. */
+static bool give_token(struct connection *c, const char *life)
+{
+	char body[128];
+	unsigned n;
+
+	(void)pthread_mutex_lock(&c->server->lock);
+	n = ++c->server->tokens;
+	(void)pthread_mutex_unlock(&c->server->lock);
+	(void)snprintf(body, sizeof(body), "{\"access_token\": \"token-%u\"%s%.40s}", n,
+	    life[0] != '\0' ? ", \"expires_in\": " : "", life);
+	return answer(c, "200 OK", "Content-Type: application/json\r\n", body, strlen(body));
+}
+
+/* For those that have a token with this number or a higher one. */
+static bool let_in(struct connection *c, const char *least, const char *request)
+{
+	const char *p = strstr(request, "Authorization: Bearer token-");
+
+	if (p != NULL && strtol(p + 28, NULL, 10) >= strtol(least, NULL, 10))
+		return answer(c, "200 OK", "", request, strlen(request));
+	return answer(c, "401 Unauthorized", "", "", 0);
+}
+
 /* The paths; returns false when the connection is to be closed. */
 static bool serve(struct connection *c, const char *method, const char *path, const char *request)
 {
@@ -129,6 +154,14 @@ static bool serve(struct connection *c, const char *method, const char *path, co
 	}
 	if (strncmp(path, "/redirect/", 10) == 0)
 		return redirect(c, path);
+	if (strncmp(path, "/token/", 7) == 0)
+		return give_token(c, path + 7);
+	if (strncmp(path, "/private/", 9) == 0)
+		return let_in(c, path + 9, request);
+	if (strcmp(path, "/no-token") == 0)
+		return answer(c, "200 OK", "", "{\"access_token\": 5}", 19);
+	if (strcmp(path, "/bad-token") == 0)
+		return answer(c, "200 OK", "", "{\"access_token\": \"a b\"}", 23);
 	if (strcmp(path, "/loop") == 0)
 		return answer(c, "302 Found", "Location: /loop\r\n", "", 0);
 	if (strcmp(path, "/to-file") == 0)
@@ -377,6 +410,16 @@ unsigned http_server_requests(struct http_server *s)
 
 	(void)pthread_mutex_lock(&s->lock);
 	n = s->requests;
+	(void)pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+unsigned http_server_tokens(struct http_server *s)
+{
+	unsigned n;
+
+	(void)pthread_mutex_lock(&s->lock);
+	n = s->tokens;
 	(void)pthread_mutex_unlock(&s->lock);
 	return n;
 }

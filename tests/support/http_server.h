@@ -15,6 +15,7 @@ unsigned http_server_port(const struct http_server *s);
 const char *http_server_ca_file(const struct http_server *s);
 unsigned http_server_connections(struct http_server *s);
 unsigned http_server_requests(struct http_server *s);
+unsigned http_server_tokens(struct http_server *s); /* that were given out */
 /* Head and body of the last request; the caller frees. */
 char *http_server_last(struct http_server *s);
 
