@@ -1,10 +1,13 @@
 """The worker under valgrind: the main requests of every kind, good and refused; no invalid access, nothing used
-that was never set, nothing lost at the end. --long: the contract suite, all of it, on a stack under valgrind."""
+that was never set, nothing lost at the end. --long: the contract suite, all of it, on a stack whose workers and
+engine are all under valgrind."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 
 import pytest
@@ -13,21 +16,35 @@ from support.fcgi import Peer, begin, params, record, request, streamed
 from support.faulty import Worker
 from support.stack import ROOT, wait_until
 
-OPTIONS = ["-q", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite",
-           "--error-exitcode=9", "--fair-sched=try", "--num-callers=30"]
+OPTIONS = ["--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite", "--error-exitcode=9",
+           "--fair-sched=try", "--num-callers=30"]
+KNOWN = ROOT / "tests/support/valgrind.supp"
+# a worker that is so slow must not give PostgreSQL up, and answer 503
+PATIENCE = "MILLRACE_DB_STATEMENT_TIMEOUT_MS=60000 MILLRACE_DB_LOCK_TIMEOUT_MS=10000"
+ENDED = re.compile(r"^==\d+== ERROR SUMMARY: (\d+) errors", re.M)
+FAULT = re.compile(r"^==\d+==    at 0x", re.M)
+
+
+def judge(logs):
+    """(all that valgrind complains of, how many processes ended in order, so that it looked for what they lost).
+    A process that became another program, or was killed, has no summary."""
+    texts = [p.read_text() for p in logs]
+    faults = [t for t in texts if FAULT.search(t) or any(n != "0" for n in ENDED.findall(t))]
+    return "\n".join(faults), sum(bool(ENDED.search(t)) for t in texts)
 
 
 @pytest.fixture(scope="module")
 def worker(stack):
     log = stack.log_dir / f"valgrind-{uuid.uuid4().hex[:6]}"
-    w = Worker(stack, wrap=["valgrind", *OPTIONS, f"--log-file={log}-%p"], faulty=False, db_connections=2,
+    w = Worker(stack, wrap=["valgrind", *OPTIONS, f"--suppressions={KNOWN}", f"--log-file={log}-%p"], faulty=False, db_connections=2,
                db_statement_timeout_ms=60000)
     wait_until(w.is_ready, 180, every=0.5)
     yield w
     status = w.close(timeout=180)
-    told = "\n".join(p.read_text() for p in sorted(log.parent.glob(log.name + "-*")))
-    assert told.strip() == "", told[:6000]
-    assert status == 0
+    faults, ended = judge(sorted(log.parent.glob(log.name + "-*")))
+    if faults:
+        pytest.fail(faults, pytrace=False)
+    assert ended == 2 and status == 0  # supervisor and worker
 
 
 def test_main_requests(worker, stack):
@@ -93,15 +110,18 @@ def test_broken_peers(worker):
 
 @pytest.mark.long
 def test_contract_suite():
-    out = pathlib.Path("/tmp") / f"millrace-valgrind-{uuid.uuid4().hex[:8]}"
-    out.mkdir()
-    out.chmod(0o777)
-    wrap = " ".join(["valgrind", *OPTIONS, f"--log-file={out}/%p"])
+    """The suite fails by itself when an answer is wrong; what is looked at here is what valgrind tells."""
+    out = pathlib.Path(tempfile.mkdtemp(prefix="millrace-valgrind-"))
+    out.chmod(0o777)  # the service's user writes there, and may not be able to read here
+    known = shutil.copy(KNOWN, out)
+    os.chmod(known, 0o644)
+    wrap = " ".join(["valgrind", *OPTIONS, f"--suppressions={known}", f"--log-file={out}/%p"])
     try:
         r = subprocess.run([sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract"],
-                           cwd=ROOT, env={**os.environ, "WRAP": wrap}, capture_output=True, text=True)
-        told = "\n".join(p.read_text() for p in sorted(out.iterdir()))
-        assert told.strip() == "", told[:6000]
-        assert r.returncode == 0, r.stdout[-3000:]
+                           cwd=ROOT, env={**os.environ, "WRAP": wrap, "STACK_ENV": PATIENCE}, capture_output=True, text=True)
+        faults, ended = judge(sorted(out.glob("[0-9]*")))
+        if faults or r.returncode != 0:
+            pytest.fail(f"{faults}\n{r.stdout[-6000:]}", pytrace=False)
+        assert ended >= 3  # the supervisor, its workers, the engine
     finally:
         shutil.rmtree(out, ignore_errors=True)

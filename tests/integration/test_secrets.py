@@ -224,6 +224,7 @@ def test_keys_are_changed_while_everything_runs(stack, receiver):
     assert stack.admin("secrets-key", "retire") == ""
     # nothing else was lost
     stack.restart("api", "engine")
+    stack.ready()
     works()
 
 

@@ -2,6 +2,7 @@
 issuers (an HTTPS server of the test), real PostgreSQL and Redis."""
 import concurrent.futures
 import json
+import threading
 import time
 import uuid
 
@@ -160,15 +161,11 @@ def test_an_issuer_that_is_away_takes_nothing_with_it(stack):
 
 
 def test_a_slow_issuer_holds_nobody_up(stack):
-    issuer = Issuer(stack)
-    issuer.answer = None
-    publish = issuer._publish
+    issuer, may_answer = Issuer(stack), threading.Event()
 
     def slowly(received):
-        deadline = time.monotonic() + 8
-        while time.monotonic() < deadline and issuer.answer is None:
-            time.sleep(0.05)
-        return publish(received)
+        may_answer.wait(8)
+        return issuer._publish(received)
 
     stack.receiver.on(issuer.path, slowly)
     issuer.made()
@@ -180,7 +177,7 @@ def test_a_slow_issuer_holds_nobody_up(stack):
             assert time.monotonic() - began < 3, "the loop of a worker stood still"
         assert waits.result() == 401, "it waits for a few seconds at most"
         wait_until(lambda: issuer.get()["keys_error"], 15)
-        issuer.answer = (200, {"keys": [k.jwk() for k in issuer.keys]})
+        may_answer.set()
     wait_until(lambda: status(stack, issuer.token()) == 200, 20, every=0.3)
 
 

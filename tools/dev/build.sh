@@ -1,7 +1,11 @@
 # Builds out of the tree and installs into a prefix below the state. Sourced.
 
-# The viewers of the documentation pages. Without npm or a network the pages say that they are missing.
+# The viewers of the documentation pages. Without npm or a network the pages say that they are missing, and all
+# else works. npm is installed for them where it is missing, unless MILLRACE_NO_VIEWERS says that nobody wants them.
 viewers() { # BUILD-FOLDER
+  [ -z "${MILLRACE_NO_VIEWERS:-}" ] || return 0
+  # shellcheck disable=SC2086
+  command -v npm >/dev/null || (packages_need $PACKAGES_VIEWERS) || true
   make -C "$1" -s viewers >"$DEV/log/viewers.log" 2>&1 </dev/null || grep '^viewers:' "$DEV/log/viewers.log" ||
     say "viewers: see $DEV/log/viewers.log"
 }

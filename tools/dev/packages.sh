@@ -9,6 +9,7 @@ PACKAGES_RUN="nginx-light postgresql-15 postgresql-client-15 redis-server openss
   tzdata python3"
 PACKAGES_TEST="python3-pytest python3-jsonschema python3-requests python3-urllib3 valgrind clang llvm
   libclang-rt-14-dev clang-format-14 git xz-utils libfaketime logrotate systemd"
+PACKAGES_VIEWERS="nodejs npm" # 147 MB; a Node.js from elsewhere has its npm and is left alone
 PACKAGES_LONG="chromium" # with --long; npm brings what else the documentation pages are judged by
 PACKAGES_BENCH="wrk"
 

@@ -32,9 +32,9 @@ die() { echo "stack: $*" >&2; exit 1; }
 as() {
   if is_root; then
     (cd / && exec setpriv --reuid "$SVC_USER" --regid "$SVC_USER" --init-groups \
-      env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "$@")
+      env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "${STACK_ENV[@]}" "$@")
   else
-    (cd / && exec env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "$@")
+    (cd / && exec env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "${STACK_ENV[@]}" "$@")
   fi
 }
 own() { # what the service user must be able to write
@@ -101,10 +101,10 @@ launch() { # SERVICE COMMAND…
   shift
   if is_root; then
     (cd / && exec setsid setpriv --reuid "$SVC_USER" --regid "$SVC_USER" --init-groups \
-      env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "$@") \
+      env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "${STACK_ENV[@]}" "$@") \
       </dev/null >>"$STATE/log/$name.log" 2>&1 9>&- &
   else
-    (cd / && exec setsid env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "$@") \
+    (cd / && exec setsid env -i PATH="$PATH" HOME="$STATE" LANG=C.UTF-8 TZ=UTC "${STACK_ENV[@]}" "$@") \
       </dev/null >>"$STATE/log/$name.log" 2>&1 9>&- &
   fi
   echo $! >"$RUN/$name.pid"
@@ -428,7 +428,8 @@ print_status() {
   return "$bad"
 }
 
-read -ra WRAP <<<"${WRAP:-}" # e.g. valgrind, for the programs only
+read -ra WRAP <<<"${WRAP:-}" # e.g. valgrind, for API and engine only
+read -ra STACK_ENV <<<"${STACK_ENV:-}" # NAME=VALUE… for whatever runs as the service user
 command=${1:-}
 shift || true
 case $command in

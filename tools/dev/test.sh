@@ -57,7 +57,7 @@ PY
 
 suite_unit() {
   [ -z "$LONG" ] || export MILLRACE_TEST_LONG=1
-  make_check unit "$DEV/build"
+  make_check unit "${UNIT_BUILD:-$DEV/build}"
 }
 suite_lint() {
   sh tools/lint/lint.sh "$ROOT" "$DEV/build" | tee "$OUT/lint.out"
@@ -93,22 +93,14 @@ suite_fuzz() {
 # The ordinary suites on programs that note which lines ran; then a table per folder. Programs of the
 # service's user write into a folder of their own, those that the tests start into another.
 test_coverage() {
-  local dir=$DEV/coverage servers=$BASE/covered beside=$DEV/covered least=${COVERAGE_LEAST:-85} s
+  local dir=$DEV/coverage servers=$BASE/covered beside=$DEV/covered least=${COVERAGE_LEAST:-85}
   build coverage "$BASE/coverage" --enable-coverage CFLAGS="-O0 -g" || return
   find "$dir" -name '*.gcda' -delete
   rm -rf "$servers" "$beside"
   mkdir -p "$servers" "$beside"
   chmod 0777 "$servers"
-  export MILLRACE_INST=$BASE/coverage WRAP="env GCOV_PREFIX=$servers"
-  for s in "$@"; do
-    if [ "$s" = unit ]; then
-      make_check unit "$dir" >"$OUT/$s.log" 2>&1 || true
-    else
-      GCOV_PREFIX=$beside run_pytest "$s" "tests/$s" >"$OUT/$s.log" 2>&1 || true
-    fi
-    read -r passed failed skipped _ <"$OUT/$s.count"
-    printf '  %-12s %5d passed %3d failed %3d skipped\n' "$s" "$passed" "$failed" "$skipped"
-  done
+  export MILLRACE_INST=$BASE/coverage STACK_ENV=GCOV_PREFIX=$servers GCOV_PREFIX=$beside UNIT_BUILD=$dir
+  run_lane "$@"
   python3 tools/dev/coverage.py "$ROOT" "$dir" "$least" "$dir" "$servers" "$beside"
 }
 
