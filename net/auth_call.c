@@ -70,8 +70,9 @@ static void make_room(struct mr_auth_tokens *all)
 
 	if (all->len < KEPT_MAX)
 		return;
+	/* of two that were used in the same millisecond the later one here was made first */
 	for (struct mr_auth_token *t = all->first; t != NULL; t = t->next)
-		if (!t->fetching && !t->busy && (oldest == NULL || t->used_ms < oldest->used_ms))
+		if (!t->fetching && !t->busy && (oldest == NULL || t->used_ms <= oldest->used_ms))
 			oldest = t;
 	if (oldest != NULL)
 		drop(oldest);
