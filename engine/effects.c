@@ -122,6 +122,7 @@ static int event_of(struct mr_exec *exec, struct mr_run_event *ev)
 		.data = exec->x.result,
 		.duration_us = exec->duration_us,
 		.retryable = exec->x.retryable,
+		.retry = exec->x.retry,
 	};
 	if (!exec->x.ok && failure(exec, &ev->data) < 0)
 		return -1;

@@ -21,6 +21,9 @@
 #include "engine/sandbox.h"
 #include "engine/secrets.h"
 #include "engine/slots.h"
+#include "engine/agents.h"
+#include "lib/seal.h"
+#include "net/auth_call.h"
 #include "engine/spawn.h"
 #include "engine/timers.h"
 #include "lib/error.h"
@@ -203,6 +206,7 @@ static void on_tick(uv_timer_t *timer)
 		mr_claim_tick(e->claim);
 		mr_spawn_tick(e->host.spawn);
 		mr_slots_kick(e->slots);
+		mr_agents_kick(e->agents);
 		mr_after_kick(e->after);
 		mr_payloads_tick(e->payloads);
 		mr_housekeeping_tick(e->housekeeping);
@@ -259,7 +263,8 @@ static int open_outside(struct mr_engine *e)
 	e->host.pg = e->pg;
 	if (mr_http_client_create(e->loop, http_options(e->settings), &e->host.http, &err) < 0 ||
 	    mr_sandbox_pool_create(e->loop, e->settings, &e->host.sandbox, &err) < 0 ||
-	    mr_jq_pool_create(e->loop, e->settings, &e->host.jq, &err) < 0) {
+	    mr_jq_pool_create(e->loop, e->settings, &e->host.jq, &err) < 0 ||
+	    mr_seal_keys_open(e->settings->secrets_key_file, &e->host.seal, &err) < 0) {
 		mr_log(MR_LOG_ERROR, "settings refused", MR_F_Z("detail", err.detail));
 		return MR_E_INVALID;
 	}
@@ -290,6 +295,8 @@ static int open_parts(struct mr_engine *e)
 	e->payloads = mr_payloads_create(e);
 	e->after = mr_after_create(e);
 	e->slots = mr_slots_create(e);
+	e->agents = e->host.agents = mr_agents_create(e);
+	e->host.tokens = mr_auth_tokens_create(e->loop);
 	e->host.spawn = mr_spawn_create(e);
 	e->commands = mr_commands_create(e);
 	e->claim = mr_claim_create(e);
@@ -297,6 +304,7 @@ static int open_parts(struct mr_engine *e)
 	if (e->metrics == NULL || e->definitions == NULL || e->runs == NULL || e->timers == NULL ||
 	    e->effects == NULL || e->ids == NULL || e->lease == NULL || e->load == NULL ||
 	    e->flush == NULL || e->payloads == NULL || e->after == NULL || e->slots == NULL ||
+	    e->agents == NULL || e->host.tokens == NULL ||
 	    e->host.spawn == NULL || e->commands == NULL || e->claim == NULL ||
 	    e->housekeeping == NULL)
 		return MR_E_NOMEM;
@@ -353,6 +361,9 @@ void mr_engine_done(struct mr_engine *e)
 	e->commands = mr_commands_free(e->commands);
 	e->host.spawn = mr_spawn_free(e->host.spawn);
 	e->slots = mr_slots_free(e->slots);
+	e->agents = e->host.agents = mr_agents_free(e->agents);
+	e->host.tokens = mr_auth_tokens_free(e->host.tokens);
+	e->host.seal = mr_seal_keys_free(e->host.seal);
 	e->after = mr_after_free(e->after);
 	e->flush = mr_flush_free(e->flush);
 	e->payloads = mr_payloads_free(e->payloads);

@@ -19,6 +19,7 @@
 #include "lib/settings.h"
 
 struct mr_after;
+struct mr_agents;
 struct mr_claim;
 struct mr_commands;
 struct mr_definitions;
@@ -69,6 +70,7 @@ struct mr_engine {
 	struct mr_payloads *payloads;
 	struct mr_after *after;
 	struct mr_slots *slots;
+	struct mr_agents *agents;
 	struct mr_effects *effects;
 	struct mr_commands *commands;
 	struct mr_timers *timers;

@@ -211,6 +211,8 @@ static int compile(struct reader *d, const struct mr_value *v, struct mr_definit
 	if (r < 0)
 		return r;
 	steps = mr_value_get(&normal, "steps");
+	ret->agents = graph->agents;
+	ret->agents_len = graph->agents_len;
 	ret->secrets = graph->secrets;
 	ret->secrets_len = graph->secrets_len;
 	ret->steps = steps != NULL ? mr_json_text(d->arena, steps) : MR_STR("[]");

@@ -16,11 +16,15 @@ struct mr_definition_old {
 	struct mr_str definition, workflow_config, steps; /* JSON */
 };
 
+struct mr_agent_ref; /* engine/core/graph.h */
+
 struct mr_definition {
 	struct mr_str text;   /* JSON object: what the engine compiles */
 	struct mr_str config; /* JSON: what the client wrote as its workflow_config */
 	struct mr_str steps;  /* JSON array: the normal form */
 	char digest[MR_SHA256_HEX];
+	const struct mr_agent_ref *agents; /* that its steps name */
+	size_t agents_len;
 	const struct mr_str *secrets; /* whose names its expressions hold */
 	size_t secrets_len;
 };

@@ -159,6 +159,7 @@ struct mr_step {
 	const struct mr_template *output;          /* NULL: the raw result */
 	const struct mr_template *idempotency_key; /* NULL: run/step/iteration */
 	struct mr_retry_policy retry;
+	bool has_retry;           /* of its own, not the definition's */
 	int64_t run_timeout_us;   /* one attempt; 0 = the type's default */
 	int64_t total_timeout_us; /* all attempts together; 0 = none */
 	bool continue_on_error;
@@ -206,6 +207,12 @@ struct mr_concurrency {
 	enum mr_on_full on_full;
 };
 
+/* An agent that a step names, or what it requires of one; and where that is written. */
+struct mr_agent_ref {
+	struct mr_value ref;
+	struct mr_str path;
+};
+
 struct mr_graph {
 	struct mr_arena *arena; /* owns everything below; owner of the graph frees it */
 	size_t steps_len;
@@ -218,6 +225,8 @@ struct mr_graph {
 	struct mr_step_refs output_refs;
 	const struct mr_template *vars; /* a map, rendered when the run starts; or NULL */
 	struct mr_concurrency concurrency;
+	size_t agents_len;
+	const struct mr_agent_ref *agents;
 	size_t secrets_len;
 	const struct mr_str *secrets; /* the names in its secrets.NAME, each once */
 	bool all_secrets;             /* one is computed, or there are too many of them */

@@ -32,16 +32,16 @@ static const struct mr_member_row step_rows[] = {
 	{ "description", MR_MEMBER_ACCEPTED },
 	{ "mock", MR_MEMBER_ACCEPTED }, /* simulation's business */
 	{ "step", MR_MEMBER_ACCEPTED }, /* S3's number: the order of the list says the same */
-	{ "agent", MR_MEMBER_LATER },
-	{ "agent_name", MR_MEMBER_LATER },
-	{ "requires", MR_MEMBER_LATER },
+	{ "agent", MR_MEMBER_USED },
+	{ "agent_name", MR_MEMBER_USED },
+	{ "requires", MR_MEMBER_USED },
+	{ "input_mapping", MR_MEMBER_USED },
 	{ "approver", MR_MEMBER_LATER },
 	{ "approvers", MR_MEMBER_LATER },
-	{ "input_mapping", MR_MEMBER_LATER },
 };
 
 /* Step types of the language that a later version carries out. */
-static const char *const later_types[] = { "agent", "approval", "auto_approve", "task", "update",
+static const char *const later_types[] = { "approval", "auto_approve", "task", "update",
 	"validation" };
 
 /* ---- growing ---- */
@@ -119,7 +119,7 @@ static int read_type(struct mr_compile *c, const struct mr_value *raw, struct mr
 
 	if (v == NULL) {
 		if (mr_value_get(raw, "agent") != NULL || mr_value_get(raw, "agent_name") != NULL)
-			return -1; /* named already as a thing of later versions */
+			return MR_STEP_AGENT;
 		mr_graph_fault(c, mr_graph_pathz(c, path, "type"), "required",
 		    "a step needs a type, such as \"http_request\"");
 		return -1;
@@ -169,6 +169,44 @@ static void check_step_members(struct mr_compile *c, const struct mr_draft *d)
 	}
 }
 
+/* What executor files write beside the config, and what it is called inside. */
+static const char *const agent_members[][2] = { { "agent", "agent" }, { "agent_name", "agent" },
+	{ "requires", "requires" }, { "input_mapping", "payload" } };
+
+/* The members of a step that an agent carries out, as its config: those of the step itself and
+ * those inside "config". */
+static int join_agent_config(struct mr_compile *c, struct mr_draft *d)
+{
+	size_t len = d->config != NULL ? d->config->map->len : 0;
+	struct mr_map *m = mr_map_create(c->arena, len + MR_ARRAY_LEN(agent_members));
+	struct mr_value *v = mr_arena_alloc(c->arena, sizeof(*v));
+	size_t n = 0;
+
+	if (m == NULL || v == NULL)
+		return MR_E_NOMEM;
+	for (; n < len; n++)
+		m->members[n] = d->config->map->members[n];
+	for (size_t i = 0; i < MR_ARRAY_LEN(agent_members); i++) {
+		const struct mr_value *given = mr_graph_get(d->raw, agent_members[i][0]);
+		struct mr_value key = mr_value_strz(agent_members[i][1]);
+		bool twice = false;
+
+		for (size_t k = 0; given != NULL && k < n; k++)
+			twice = twice || mr_str_eq(m->members[k].key.s, key.s);
+		if (twice)
+			mr_graph_fault(c, mr_graph_pathz(c, d->path, agent_members[i][0]),
+			    "conflict", "says what another member says already; keep one of them");
+		else if (given != NULL)
+			m->members[n++] = (struct mr_member){ key, *given };
+	}
+	if (len == 0)
+		d->config_path = d->path; /* that is where they stand */
+	m->len = n;
+	*v = mr_value_map(m);
+	d->config = v;
+	return mr_map_seal(c->arena, m);
+}
+
 static void read_config(struct mr_compile *c, struct mr_draft *d)
 {
 	const struct mr_value *config = mr_graph_get(d->raw, "config");
@@ -206,6 +244,8 @@ static int read_step(struct mr_compile *c, unsigned block, const struct mr_value
 	d->type = read_type(c, raw, path);
 	read_name(c, d, key);
 	read_config(c, d);
+	if (d->type == MR_STEP_AGENT && join_agent_config(c, d) < 0)
+		return MR_E_NOMEM;
 	check_step_members(c, d);
 	return mr_graph_read_held(c, index);
 }

@@ -410,3 +410,32 @@ void mr_graph_check_set(struct mr_compile *c, const struct mr_value *config, str
 		(void)mr_graph_check_name(c, key, mr_graph_path(c, path, key->s));
 	}
 }
+
+/* Which agent: by name or id, or by what it is capable of. What no template computes is kept, so
+ * that it can be looked for when the definition is saved. */
+void mr_graph_check_agent(
+    struct mr_compile *c, const struct mr_value *config, struct mr_str path)
+{
+	const struct mr_value *agent = mr_graph_get(config, "agent");
+	const struct mr_value *requires = mr_graph_get(config, "requires");
+	const struct mr_value *v = agent != NULL ? agent : requires;
+	struct mr_graph *g = c->graph;
+	struct mr_agent_ref *all;
+
+	if ((agent == NULL) == (requires == NULL))
+		mr_graph_fault(c, path, agent == NULL ? "required" : "conflict",
+		    "names its agent by \"agent\", or says by \"requires\" what it must be capable "
+		    "of");
+	if (v == NULL || mr_graph_is_dynamic(v))
+		return;
+	all = mr_arena_array(c->arena, g->agents_len + 1, sizeof(*all));
+	if (all == NULL)
+		return; /* then it isn't looked for, and the run says so */
+	for (size_t i = 0; i < g->agents_len; i++)
+		all[i] = g->agents[i];
+	all[g->agents_len++] = (struct mr_agent_ref){
+		.ref = *v,
+		.path = mr_graph_pathz(c, path, agent != NULL ? "agent" : "requires"),
+	};
+	g->agents = all;
+}

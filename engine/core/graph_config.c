@@ -121,6 +121,12 @@ static const struct mr_config_row subworkflow_rows[] = {
 	{ .name = "cancel", .kind = K_WORD, .words = cancels },
 };
 
+static const struct mr_config_row agent_rows[] = {
+	{ .name = "agent", .kind = K_ID },
+	{ .name = "requires", .kind = K_TEXT_LIST },
+	{ .name = "payload", .kind = K_ANY },
+};
+
 static const struct mr_config_row wait_rows[] = {
 	{ .name = "duration", .kind = K_ELSEWHERE },
 	{ .name = "until", .kind = K_ELSEWHERE },
@@ -174,6 +180,7 @@ static const struct config_type types[] = {
 	[MR_STEP_PARALLEL] = { ROWS(parallel_rows), .flow = mr_graph_flow_parallel },
 	[MR_STEP_FOREACH] = { ROWS(foreach_rows), .flow = mr_graph_flow_foreach },
 	[MR_STEP_WHILE] = { ROWS(while_rows), .flow = mr_graph_flow_while },
+	[MR_STEP_AGENT] = { ROWS(agent_rows), .check = mr_graph_check_agent },
 	[MR_STEP_SUBWORKFLOW] = { ROWS(subworkflow_rows) },
 	[MR_STEP_WAIT] = { ROWS(wait_rows), .flow = mr_graph_flow_wait },
 	[MR_STEP_SET] = { .check = mr_graph_check_set, .any_member = true },

@@ -102,6 +102,8 @@ struct mr_run_event {
 	struct mr_value data; /* result; or {type, message, status_code?, data?}; or {reason, by} */
 	int64_t duration_us;  /* -1: not known */
 	bool retryable;       /* STEP_FAILED: the step's own word, before the policy is asked */
+	/* STEP_FAILED: the policy of a step that has none of its own; NULL: the definition's */
+	const struct mr_retry_policy *retry;
 };
 
 /* What the run is about, and what it may ask for; fixed for its life. */

@@ -2,6 +2,7 @@
 
 /* One row per type that reaches outside; the others are core's. */
 static const struct mr_step_runner *const runners[MR_STEP_TYPE_COUNT] = {
+	[MR_STEP_AGENT] = &mr_runner_agent,
 	[MR_STEP_HTTP_REQUEST] = &mr_runner_http_request,
 	[MR_STEP_FILE_PROCESS] = &mr_runner_file_process,
 	[MR_STEP_DATA_TRANSFORM] = &mr_runner_data_transform,

@@ -4,6 +4,7 @@
 
 #include "engine/steps/step.h"
 
+extern const struct mr_step_runner mr_runner_agent;
 extern const struct mr_step_runner mr_runner_data_transform;
 extern const struct mr_step_runner mr_runner_http_request;
 extern const struct mr_step_runner mr_runner_file_process;

@@ -16,6 +16,9 @@
 struct mr_http_client;  /* net/http_client.h: curl multi on the loop, with the address guard */
 struct mr_sandbox_pool; /* engine/sandbox.h: fenced helper processes with limits */
 struct mr_spawn;        /* engine/spawn.h: child runs */
+struct mr_auth_tokens;  /* net/auth_call.h: what agents gave us to know us by */
+struct mr_seal_keys;    /* lib/seal.h */
+struct mr_agents;       /* engine/agents.h: turns at agents */
 struct mr_jq_pool;      /* engine/jq.h: jq programs in helper processes */
 
 /* Shared by all executions of one engine process. */
@@ -27,6 +30,9 @@ struct mr_step_host {
 	struct mr_pg *pg;
 	struct mr_spawn *spawn;
 	struct mr_jq_pool *jq;
+	struct mr_agents *agents;
+	struct mr_auth_tokens *tokens;
+	struct mr_seal_keys *seal;
 };
 
 /* One execution of one attempt. Made by the engine, freed by it after done or abort. */
@@ -55,6 +61,7 @@ struct mr_step_exec {
 	    error_type; /* "http.503", "timeout", "connect", "tls", "limit", "validation" … */
 	struct mr_str error_message; /* one sentence for a person, no secrets, no paths */
 	struct mr_value error_data;  /* e.g. status_code, body; kind NULL for none */
+	const struct mr_retry_policy *retry; /* in arena; for a step without its own, or NULL */
 	bool retryable;              /* false: no retry whatever the policy */
 	bool unwanted; /* for abort: the step has ended without it, and nobody will do it again */
 	void *impl;    /* the type's own */

@@ -114,8 +114,6 @@ static const struct {
 	    "steps[0].type not_supported\nsteps[1].action not_supported" },
 	{ "type and action differ", "{'steps':[{'type':'noop','action':'log'}]}",
 	    "steps[0].action conflict" },
-	{ "agents", "{'start_step':'a','steps':{'a':{'agent_name':'x','next_step':null}}}",
-	    "steps.a.agent_name not_supported" },
 	{ "members of later versions",
 	    "{'steps':[{'type':'noop','requires':['x'],'timeouts':{'start':1,'heartbeat':2}}]}",
 	    "steps[0].requires not_supported\nsteps[0].timeouts.start not_supported\n"
