@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/after.h"
+#include "engine/agents.h"
 #include "engine/claim.h"
 #include "engine/commands.h"
 #include "engine/definitions.h"
@@ -21,13 +22,11 @@
 #include "engine/sandbox.h"
 #include "engine/secrets.h"
 #include "engine/slots.h"
-#include "engine/agents.h"
-#include "lib/seal.h"
-#include "net/auth_call.h"
 #include "engine/spawn.h"
 #include "engine/timers.h"
 #include "lib/error.h"
 #include "lib/log.h"
+#include "net/auth_call.h"
 #include "net/http_client.h"
 #include "sql/sql_ids.h"
 
@@ -121,6 +120,7 @@ static void close_all(struct mr_engine *e)
 	mr_timers_close(e->timers, handle_closed);
 	mr_flush_close(e->flush, handle_closed);
 	mr_effects_close(e->effects, handle_closed);
+	mr_agents_close(e->agents, handle_closed);
 	mr_load_close(e->load, handle_closed);
 }
 
@@ -206,7 +206,7 @@ static void on_tick(uv_timer_t *timer)
 		mr_claim_tick(e->claim);
 		mr_spawn_tick(e->host.spawn);
 		mr_slots_kick(e->slots);
-		mr_agents_kick(e->agents);
+		mr_agents_tick(e->agents);
 		mr_after_kick(e->after);
 		mr_payloads_tick(e->payloads);
 		mr_housekeeping_tick(e->housekeeping);
@@ -263,8 +263,7 @@ static int open_outside(struct mr_engine *e)
 	e->host.pg = e->pg;
 	if (mr_http_client_create(e->loop, http_options(e->settings), &e->host.http, &err) < 0 ||
 	    mr_sandbox_pool_create(e->loop, e->settings, &e->host.sandbox, &err) < 0 ||
-	    mr_jq_pool_create(e->loop, e->settings, &e->host.jq, &err) < 0 ||
-	    mr_seal_keys_open(e->settings->secrets_key_file, &e->host.seal, &err) < 0) {
+	    mr_jq_pool_create(e->loop, e->settings, &e->host.jq, &err) < 0) {
 		mr_log(MR_LOG_ERROR, "settings refused", MR_F_Z("detail", err.detail));
 		return MR_E_INVALID;
 	}
@@ -276,7 +275,9 @@ static int open_secrets(struct mr_engine *e)
 	struct mr_error err = { .detail = "out of memory" };
 
 	e->secrets = mr_secrets_create(e, &err);
-	if (e->secrets == NULL)
+	if (e->secrets != NULL)
+		e->host.seal = mr_secrets_keys(e->secrets);
+	else
 		mr_log(MR_LOG_ERROR, "keys of secrets are not read", MR_F_Z("detail", err.detail));
 	return e->secrets != NULL ? 0 : MR_E_INVALID;
 }
@@ -304,8 +305,7 @@ static int open_parts(struct mr_engine *e)
 	if (e->metrics == NULL || e->definitions == NULL || e->runs == NULL || e->timers == NULL ||
 	    e->effects == NULL || e->ids == NULL || e->lease == NULL || e->load == NULL ||
 	    e->flush == NULL || e->payloads == NULL || e->after == NULL || e->slots == NULL ||
-	    e->agents == NULL || e->host.tokens == NULL ||
-	    e->host.spawn == NULL || e->commands == NULL || e->claim == NULL ||
+	    e->agents == NULL || e->host.tokens == NULL || e->host.spawn == NULL || e->commands == NULL || e->claim == NULL ||
 	    e->housekeeping == NULL)
 		return MR_E_NOMEM;
 	return 0;
@@ -363,7 +363,6 @@ void mr_engine_done(struct mr_engine *e)
 	e->slots = mr_slots_free(e->slots);
 	e->agents = e->host.agents = mr_agents_free(e->agents);
 	e->host.tokens = mr_auth_tokens_free(e->host.tokens);
-	e->host.seal = mr_seal_keys_free(e->host.seal);
 	e->after = mr_after_free(e->after);
 	e->flush = mr_flush_free(e->flush);
 	e->payloads = mr_payloads_free(e->payloads);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/agents.h"
 #include "engine/claim.h"
 #include "engine/effects.h"
 #include "engine/engine.h"
@@ -79,6 +80,10 @@ static void write_metrics(struct mr_lease *l)
 	mr_metric_set(e->metrics, MR_METRIC_HELD, NULL, (double)mr_runs_len(e->runs));
 	mr_metric_set(e->metrics, MR_METRIC_EFFECTS_IN_FLIGHT, NULL,
 	    (double)mr_effects_in_flight(e->effects));
+	mr_metric_set(
+	    e->metrics, MR_METRIC_AGENT_WAITING, NULL, (double)mr_agents_waiting(e->agents));
+	mr_metric_set(
+	    e->metrics, MR_METRIC_AGENT_RUNNING, NULL, (double)mr_agents_calling(e->agents));
 	mr_metric_set(e->metrics, MR_METRIC_LEASE_LEFT, NULL,
 	    (double)(l->held_until_us - mr_engine_mono_us(e)) / 1000000);
 	mr_buf_reset(&l->metrics);

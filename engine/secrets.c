@@ -450,6 +450,11 @@ struct mr_secrets *mr_secrets_create(struct mr_engine *e, struct mr_error *err)
 	return s;
 }
 
+struct mr_seal_keys *mr_secrets_keys(struct mr_secrets *s)
+{
+	return s->keys;
+}
+
 struct mr_secrets *mr_secrets_free(struct mr_secrets *s)
 {
 	if (s == NULL)

@@ -17,6 +17,7 @@
 #include "lib/value.h"
 
 struct mr_engine;
+struct mr_seal_keys;
 struct mr_secrets;
 
 /* NULL without memory, or when the key file can't be trusted: then ERR says why. */
@@ -32,6 +33,8 @@ int mr_secrets_get(struct mr_secrets *s, int64_t tenant_id, const struct mr_grap
  * none. It lies in A, which will be wiped. MR_E_IO: they are not at hand. */
 int mr_secrets_redactor(struct mr_secrets *s, int64_t tenant_id, const struct mr_graph *g,
     struct mr_arena *a, struct mr_redact **ret) MR_MUST_CHECK;
+/* The keys that open them, and what else is sealed; S owns them. */
+struct mr_seal_keys *mr_secrets_keys(struct mr_secrets *s);
 /* A secret of this tenant has changed. */
 void mr_secrets_changed(struct mr_secrets *s, int64_t tenant_id);
 void mr_secrets_tick(struct mr_secrets *s);

@@ -9,6 +9,7 @@
 #include "fcgi/route.h"
 #include "fcgi/schema.h"
 #include "fcgi/slice.h"
+#include "handlers/agent_refs.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
 #include "handlers/input.h"
@@ -115,6 +116,8 @@ static int add_workflow(struct mr_request *r, struct mr_arena *a, size_t i,
 	}
 	mr_trigger_check(item, &faults);
 	rc = mr_definition_read(a, item, raw, NULL, &faults, &d);
+	if (rc == 0 && faults.count == 0 && mr_agent_refs_check(r, &d, &faults) < 0)
+		return MR_E_CONFLICT;
 	if (path.p == NULL)
 		return MR_E_NOMEM;
 	mr_faults_move(&r->faults, &faults, path);
@@ -182,6 +185,8 @@ static int create_items(struct mr_request *r)
 			mr_dispatch_sql(r, MR_SQL_WORKFLOW_BULK_CREATE, extra);
 	}
 	mr_buf_done(&b);
+	if (rc == MR_E_CONFLICT)
+		rc = 0; /* answered */
 	if (rc == MR_E_LIMIT || rc == MR_E_NOMEM) {
 		mr_response_too_large(r, rc,
 		    "The definitions are larger than one request may hold; send fewer at once.");

@@ -8,6 +8,7 @@
 #include "fcgi/problem.h"
 #include "fcgi/schema.h"
 #include "fcgi/slice.h"
+#include "handlers/agent_refs.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
 #include "sql/sql_ids.h"
@@ -65,6 +66,8 @@ static int read_definition(struct mr_request *r, const struct saga *s, struct mr
 	                    : mr_json_parse(r->arena, text, &mr_json_limits_default, NULL, &body);
 	if (rc == 0)
 		rc = mr_definition_read(r->arena, &body, text, NULL, &faults, ret);
+	if (rc == 0 && faults.count == 0 && mr_agent_refs_check(r, ret, &faults) < 0)
+		return MR_E_CONFLICT;
 	if (faults.count > 0) {
 		mr_faults_move(&r->faults, &faults, MR_STR("input_data"));
 		mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");

@@ -7,7 +7,7 @@
 #include "fcgi/problem.h"
 #include "fcgi/route.h"
 #include "fcgi/slice.h"
-#include "engine/core/graph.h"
+#include "handlers/agent_refs.h"
 #include "handlers/definition.h"
 #include "handlers/handlers.h"
 #include "handlers/input.h"
@@ -34,70 +34,13 @@ static bool starts(struct mr_request *r, struct mr_str *ret_input)
 	return start != NULL && start->kind == MR_VALUE_BOOL ? start->b : taken != NULL;
 }
 
-/* What agents_known takes: a name, an id, or capabilities as an array is written. */
-static struct mr_str agent_text(struct mr_request *r, const struct mr_value *v)
-{
-	struct mr_array a;
-
-	if (v->kind == MR_VALUE_INT)
-		return mr_arena_printf(r->arena, "%lld", (long long)v->i);
-	if (v->kind != MR_VALUE_LIST)
-		return v->kind == MR_VALUE_STRING ? v->s : MR_STR("");
-	mr_array_init(&a, r->arena);
-	for (size_t i = 0; i < v->list->len; i++)
-		mr_array_add(&a, v->list->items[i].kind == MR_VALUE_STRING ? v->list->items[i].s
-		                                                           : MR_STR(""));
-	return mr_array_end(&a);
-}
-
-static void judge_agent(struct mr_request *r, const struct mr_agent_ref *ref, struct mr_str status)
-{
-	bool by_name = ref->ref.kind != MR_VALUE_LIST;
-
-	if (status.p == NULL)
-		mr_fault_add(&r->faults, ref->path, "unknown_agent", "%s",
-		    by_name ? "no agent has this name or id"
-		            : "no active agent has all of these capabilities");
-	else if (!mr_str_eqz(status, "active"))
-		mr_fault_add(&r->faults, ref->path, "agent_not_active",
-		    "the agent is not active: its status is %.*s", MR_STR_ARG(status));
-}
-
-/* Agents exist and are active. Answered when negative. */
-static int check_agents(struct mr_request *r, const struct mr_definition *d)
-{
-	struct mr_array refs;
-	const PGresult *rows;
-	int at = 0;
-
-	mr_array_init(&refs, r->arena);
-	for (size_t i = 0; i < d->agents_len; i++)
-		mr_array_add(&refs, agent_text(r, &d->agents[i].ref));
-	const struct mr_pair extra[] = {
-		{ MR_STR("refs"), mr_array_end(&refs) },
-		{ MR_STR_NONE, MR_STR_NONE },
-	};
-
-	if (mr_dispatch_query(r, MR_SQL_AGENTS_KNOWN, extra, &rows) < 0)
-		return MR_E_CONFLICT;
-	for (size_t i = 0; i < d->agents_len; i++) {
-		bool known = at < PQntuples(rows) && mr_pg_i64(rows, at, "n", -1) == (int64_t)i;
-
-		judge_agent(r, &d->agents[i],
-		    known ? mr_pg_text(rows, at, "status") : MR_STR_NONE);
-		at += known;
-	}
-	return 0;
-}
-
 /* Answered when negative. */
 static int read_definition(
     struct mr_request *r, const struct mr_definition_old *old, struct mr_definition *ret)
 {
 	int rc = mr_definition_read(r->arena, &r->body_json, r->body, old, &r->faults, ret);
 
-	if (rc == 0 && r->faults.count == 0 && ret->agents_len > 0 &&
-	    check_agents(r, ret) < 0)
+	if (rc == 0 && r->faults.count == 0 && mr_agent_refs_check(r, ret, &r->faults) < 0)
 		return MR_E_CONFLICT;
 	if (rc == 0 && r->faults.count == 0)
 		return 0;

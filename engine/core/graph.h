@@ -226,7 +226,7 @@ struct mr_graph {
 	const struct mr_template *vars; /* a map, rendered when the run starts; or NULL */
 	struct mr_concurrency concurrency;
 	size_t agents_len;
-	const struct mr_agent_ref *agents;
+	struct mr_agent_ref *agents;
 	size_t secrets_len;
 	const struct mr_str *secrets; /* the names in its secrets.NAME, each once */
 	bool all_secrets;             /* one is computed, or there are too many of them */

@@ -421,6 +421,7 @@ void mr_graph_check_agent(
 	const struct mr_value *v = agent != NULL ? agent : requires;
 	struct mr_graph *g = c->graph;
 	struct mr_agent_ref *all;
+	struct mr_str where;
 
 	if ((agent == NULL) == (requires == NULL))
 		mr_graph_fault(c, path, agent == NULL ? "required" : "conflict",
@@ -428,14 +429,17 @@ void mr_graph_check_agent(
 		    "of");
 	if (v == NULL || mr_graph_is_dynamic(v))
 		return;
-	all = mr_arena_array(c->arena, g->agents_len + 1, sizeof(*all));
-	if (all == NULL)
+	all = g->agents;
+	if ((g->agents_len & (g->agents_len - 1)) == 0) { /* full: twice as many */
+		all = mr_arena_array(
+		    c->arena, g->agents_len == 0 ? 1 : 2 * g->agents_len, sizeof(*all));
+		for (size_t i = 0; all != NULL && i < g->agents_len; i++)
+			all[i] = g->agents[i];
+	}
+	where = mr_arena_str(
+	    c->arena, mr_graph_pathz(c, path, agent != NULL ? "agent" : "requires"));
+	if (all == NULL || where.p == NULL)
 		return; /* then it isn't looked for, and the run says so */
-	for (size_t i = 0; i < g->agents_len; i++)
-		all[i] = g->agents[i];
-	all[g->agents_len++] = (struct mr_agent_ref){
-		.ref = *v,
-		.path = mr_graph_pathz(c, path, agent != NULL ? "agent" : "requires"),
-	};
+	all[g->agents_len++] = (struct mr_agent_ref){ *v, where };
 	g->agents = all;
 }

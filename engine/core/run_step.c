@@ -468,6 +468,7 @@ static int (*const doers[])(struct mr_attempt *a) = {
 	[MR_STEP_RAISE] = mr_do_raise,
 	[MR_STEP_TERMINATE] = mr_do_terminate,
 	[MR_STEP_EMIT] = mr_do_emit,
+	[MR_STEP_AGENT] = mr_do_outside,
 };
 _Static_assert(MR_ARRAY_LEN(doers) == MR_STEP_TYPE_COUNT, "a row for each step type");
 

@@ -6,11 +6,12 @@
 #include "engine/steps/runners.h"
 #include "engine/steps/step_config.h"
 #include "lib/digest.h"
+#include "lib/redact.h"
 #include "lib/seal.h"
 #include "net/auth_call.h"
 
-#define BODY_MAX     (64u * 1024 * 1024)
-#define OPEN_WAIT_MS 60000 /* so long a step waits while its agent's breaker is open */
+#define BODY_MAX    (64u * 1024 * 1024)
+#define EXCERPT_MAX 2000 /* bytes of an answer that is no success */
 
 struct agent {
 	struct mr_agent_turn turn;
@@ -18,7 +19,6 @@ struct agent {
 	struct mr_value auth;
 	struct mr_str name;
 	struct mr_retry_policy retry;
-	uint64_t asked_ms;
 	bool has_turn, calls;
 };
 
@@ -56,20 +56,65 @@ static const struct {
 	[MR_HTTP_NOMEM] = { "limit", true },
 };
 
+/* ---- what the service sends back ---- */
+
+/* Members of an auth_config that nobody may see. */
+static const char *const secret_members[] = { "client_secret", "key", "password", "private_key",
+	"token", "value" };
+
+static struct mr_str without_scheme(struct mr_str header)
+{
+	const char *space = memchr(header.p, ' ', header.len);
+	size_t skip = space != NULL ? (size_t)(space - header.p) + 1 : 0;
+
+	return (struct mr_str){ header.p + skip, header.len - skip };
+}
+
+/* What hides, in what it sends back, what it knows us by: it may send back what it was sent. */
+static int redactor(struct agent *a, struct mr_redact **ret)
+{
+	struct mr_str texts[MR_ARRAY_LEN(secret_members) + 1];
+	const struct mr_auth_call *c = &a->call;
+	size_t len = 0;
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(secret_members); i++) {
+		const struct mr_value *v = mr_value_get(&a->auth, secret_members[i]);
+
+		if (v != NULL && v->kind == MR_VALUE_STRING)
+			texts[len++] = v->s;
+	}
+	if (c->request.headers_len > c->headers_len)
+		texts[len++] = without_scheme(c->headers[c->headers_len].value);
+	return mr_redact_create(c->arena, texts, len, ret);
+}
+
+/* V as it may be written down. */
+static int hide(struct agent *a, struct mr_value *v)
+{
+	struct mr_redact *redact;
+	int r = redactor(a, &redact);
+
+	return r < 0 || redact == NULL ? r : mr_redact_value(redact, a->turn.x->arena, v, v);
+}
+
 static void fail_status(struct agent *a)
 {
 	struct mr_step_exec *x = a->turn.x;
 	unsigned status = a->call.request.status;
 	struct mr_str type = mr_arena_printf(x->arena, "http.%u", status);
+	struct mr_value body = mr_value_str(mr_text_clean(
+	    x->arena, mr_text_cut(mr_buf_str(&a->call.request.answer_body), EXCERPT_MAX)));
 
 	(void)mr_report_fail(x, type.p != NULL ? type : MR_STR("limit"), true,
 	    "%s of agent %.*s answered with status %u.",
 	    a->call.token_failed ? "The token endpoint" : "The service", MR_STR_ARG(a->name), status);
-	/* what it says besides may hold what it was asked with: that isn't recorded */
+	/* what a token endpoint says may hold anything */
+	if (body.s.p == NULL || a->call.token_failed || hide(a, &body) < 0)
+		body = MR_NULL_VALUE;
 	if (mr_report_map(x->arena,
 	        (const struct mr_report_member[]){ { "status_code", mr_value_int(status) },
-	            { "agent", mr_value_str(a->name) } },
-	        2, &x->error_data) < 0)
+	            { "agent", mr_value_str(a->name) }, { "body", body } },
+	        3, &x->error_data) < 0)
 		x->error_data = MR_NULL_VALUE;
 }
 
@@ -92,7 +137,10 @@ static void take_answer(struct agent *a)
 			return;
 		}
 	}
-	mr_report_success(x, v);
+	if (hide(a, &v) < 0)
+		(void)mr_report_too_large(x);
+	else
+		mr_report_success(x, v);
 }
 
 /* Whether the service is to blame: what a caller did wrong says nothing about it. */
@@ -274,16 +322,16 @@ static void call(struct agent *a, const PGresult *row, int i)
 
 /* ---- the turn ---- */
 
-static void unavailable(struct agent *a, bool retryable, const char *why)
+static void unavailable(struct agent *a, const char *why)
 {
-	(void)mr_report_fail(a->turn.x, MR_STR("agent.unavailable"), retryable, "Agent %.*s %s.",
-	    MR_STR_ARG(a->name), why);
+	(void)mr_report_fail(a->turn.x, MR_STR("agent.unavailable"), true, "%s%.*s %s.",
+	    a->name.len > 0 ? "Agent " : "An agent", MR_STR_ARG(a->name), why);
 	finish(a, "none");
 }
 
 static void told(struct mr_agent_turn *t, enum mr_turn_verdict v, const PGresult *r, int row)
 {
-	struct agent *a = (struct agent *)t;
+	struct agent *a = (struct agent *)t; /* its first member */
 	struct mr_str name = mr_pg_text(r, row, "name");
 
 	if (name.p != NULL)
@@ -293,11 +341,12 @@ static void told(struct mr_agent_turn *t, enum mr_turn_verdict v, const PGresult
 	if (v == MR_TURN_GO)
 		call(a, r, row);
 	else if (v == MR_TURN_MISSING)
-		unavailable(a, false, "does not exist, or none is active that has what is required");
+		unavailable(a, a->turn.ref.len > 0 ? "does not exist"
+		                                   : "that is active and has what is required does not exist");
 	else if (v == MR_TURN_INACTIVE)
-		unavailable(a, true, "is not active");
-	else if (v == MR_TURN_OPEN && uv_now(t->x->host->loop) - a->asked_ms > OPEN_WAIT_MS)
-		unavailable(a, true, "failed too often in a row and is not called for now");
+		unavailable(a, "is not active");
+	else
+		unavailable(a, "failed too often in a row and is not called for now");
 }
 
 static int read_required(struct mr_step_exec *x, struct mr_str *ret)
@@ -339,7 +388,6 @@ static int start(struct mr_step_exec *x)
 	if (r < 0)
 		return r;
 	a->name = a->turn.ref;
-	a->asked_ms = uv_now(x->host->loop);
 	a->has_turn = true;
 	x->impl = a;
 	mr_agents_ask(x->host->agents, &a->turn);

@@ -41,13 +41,16 @@ with found as materialized (
 ), waits as materialized (
 	select w.step_execution_id as id, min(w.kind) as kind, min(w.since) as since,
 		string_agg(distinct to_json(w.event_type)::text, ', ') filter (where w.kind = 'event') as events,
-		max(w.child_run_id) filter (where w.kind = 'child') as child
+		max(w.child_run_id) filter (where w.kind = 'child') as child, null as agent, null as words, null::timestamptz as until
 	from run_waits w
 	where w.run_id = :id
 	group by w.step_execution_id
+	union all
+	select w.step_execution_id, 'agent', w.since, null, null, w.agent, w.words, w.until
+	from agent_waits(:id) w
 ), steps as materialized (
-	select l.step, l.at, l.kind, l.data, l.attempt, l.iteration, l.step_execution_id, c.code, w.events, w.child,
-		step_words(c.code, l, w.events, w.child) as words, l.seq
+	select l.step, l.at, l.kind, l.data, l.attempt, l.iteration, l.step_execution_id, c.code, w.events, w.child, w.agent, w.until,
+		case when c.code = 'WAITING_FOR_AGENT' then w.words else step_words(c.code, l, w.events, w.child) end as words, l.seq
 	from executions x
 	join journal l on l.run_id = :id and l.seq = x.last_seq
 	left join waits w on w.id = x.id
@@ -68,6 +71,13 @@ with found as materialized (
 			when f.status = 'paused' and k.pauses = 'resume' then 'RESUMING'
 			when f.status = 'paused' then 'PAUSED'
 			when k.pauses = 'pause' then 'PAUSING'
+			when f.owner_id is not null and coalesce((select o.alive from owner o), false)
+				and not exists (
+					select 1
+					from steps s
+					where s.code = 'RUNNING'
+						and not exists (select 1 from steps i where starts_with(i.step, s.step || '/')))
+				and exists (select 1 from steps s where s.code = 'WAITING_FOR_AGENT') then 'WAITING_FOR_AGENT'
 			when f.owner_id is not null and coalesce((select o.alive from owner o), false) then 'RUNNING'
 			when f.owner_id is not null then 'ENGINE_LOST'
 			when f.queued and not exists (select 1 from engines e where e.lease_until > now()) then 'NO_ENGINE'
@@ -88,6 +98,7 @@ with found as materialized (
 			when 'PAUSED' then (select p.at from paused p)
 			when 'WAITING_FOR_CHILD' then (select min(w.since) from waits w)
 			when 'WAITING_FOR_EVENT' then (select min(w.since) from waits w)
+			when 'WAITING_FOR_AGENT' then (select min(w.since) from waits w where w.kind = 'agent')
 			when 'SCHEDULED' then f.created_at
 			else coalesce(case when is_terminal(f.status) then f.completed_at end, (select l.at from latest l), f.created_at)
 		end as since,
@@ -118,6 +129,7 @@ select json_build_object(
 		when 'PAUSED' then concat('It is paused', (select ' by ' || (p.data ->> 'by') from paused p),
 			', since ' || ts(t.since), (select ': ' || (p.data ->> 'reason') from paused p), '.')
 		when 'PAUSING' then 'It was told to pause; the engine has not done it yet.'
+		when 'WAITING_FOR_AGENT' then (select s.words from steps s where s.code = 'WAITING_FOR_AGENT' order by s.seq limit 1)
 		when 'RUNNING' then concat('Engine ', (select o.name || ' on ' || o.host from owner o), ' has it in hand.')
 		when 'ENGINE_LOST' then 'The engine that had it in hand is gone; another one takes it over when the lease has ended.'
 		when 'NO_ENGINE' then 'It is queued, and no engine is alive.'
@@ -146,7 +158,8 @@ select json_build_object(
 	'steps', coalesce((
 		select json_agg(json_build_object('step', s.step, 'path', s.step, 'step_execution_id', s.step_execution_id,
 			'iteration', s.iteration, 'attempt', coalesce(s.attempt, 1), 'code', s.code, 'message', s.words, 'since', ts(s.at),
-			'until', s.data -> 'until', 'next_at', s.data -> 'next_at', 'waiting_for', s.events, 'child_run_id', s.child,
+			'until', coalesce(to_json(ts(s.until)), s.data -> 'until'), 'next_at', s.data -> 'next_at', 'waiting_for', s.events,
+			'child_run_id', s.child, 'agent', s.agent,
 			'error', s.data -> 'error') order by s.seq)
 		from steps s), '[]')) as body,
 	f.fence + f.seq as version

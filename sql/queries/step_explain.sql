@@ -34,8 +34,12 @@ with found as materialized (
 				and e.kind in ('step.completed', 'step.failed', 'step.cancelled', 'step.skipped')
 		) as end_seq
 	from execution x
+), agent as (
+	select w.*
+	from agent_waits(:id) w
+	where w.step_execution_id = (select x.id from execution x)
 ), waits as (
-	select min(w.kind) as kind, min(w.since) as since,
+	select coalesce(min(w.kind), (select 'agent' from agent)) as kind, min(w.since) as since,
 		string_agg(distinct to_json(w.event_type)::text, ', ') filter (where w.kind = 'event') as events,
 		max(w.child_run_id) filter (where w.kind = 'child') as child
 	from run_waits w
@@ -71,9 +75,11 @@ with found as materialized (
 			and j.kind in ('step.completed', 'step.failed', 'step.skipped', 'step.cancelled')
 	)
 ), shown as (
-	select f.id, f.status, f.fence + f.seq as version, x.id as execution_id, l, e, i, c.code, w.events, w.child, w.since
+	select f.id, f.status, f.fence + f.seq as version, x.id as execution_id, l, e, i, c.code, w.events, w.child, w.since,
+		a.agent, a.until, a.words, a.since as agent_since
 	from found f
 	cross join waits w
+	left join agent a on true
 	left join bounds x on true
 	left join journal l on l.run_id = :id and l.seq = x.last_seq
 	left join journal e on e.run_id = :id and e.seq = x.end_seq
@@ -91,19 +97,21 @@ select case when s.execution_id is not null or exists (select 1 from defined) or
 			when s.execution_id is null and is_terminal(s.status) then 'NOT_REACHED'
 			else s.code end,
 		'message', case
+			when s.code = 'WAITING_FOR_AGENT' then s.words
 			when s.execution_id is not null then step_words(s.code, s.l, s.events, s.child)
 			when is_terminal(s.status) then 'The run ended before it came to this step.'
 			when b.list is not null then concat('It has not begun: it waits for ', b.list, '.')
 			else 'It has not begun.' end,
-		'since', ts((s.l).at),
+		'since', ts(case when s.code = 'WAITING_FOR_AGENT' then s.agent_since else (s.l).at end),
 		'step_execution_id', s.execution_id,
 		'executions', (select count(distinct x.step_execution_id) from facts x),
 		'iteration', (s.l).iteration,
 		'attempt', (s.l).attempt,
-		'until', (s.l).data -> 'until',
+		'until', coalesce(to_json(ts(s.until)), (s.l).data -> 'until'),
 		'next_at', (s.l).data -> 'next_at',
 		'waiting_for', s.events,
 		'child_run_id', s.child,
+		'agent', s.agent,
 		'depends_on', coalesce(b.names, '[]'),
 		'handled', (s.e).data ->> 'handled',
 		'catch', ((s.e).data ->> 'catch')::int + 1,

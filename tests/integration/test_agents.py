@@ -82,10 +82,13 @@ def test_a_token_endpoint_that_fails_is_tried_again(stack, receiver):
 
 
 def test_the_agents_own_retries(stack, receiver):
-    receiver.on("/work", 503, {"echo": CANARY})
-    made = agent(stack, receiver, retry_config={"max_retries": 1, "initial_delay_ms": 1, "jitter": False})
+    receiver.on("/work", lambda r: (503, {"echo": r.headers["authorization"], "why": "tired"}))
+    made = agent(stack, receiver, auth_type="bearer", auth_config={"token": CANARY},
+                 retry_config={"max_retries": 1, "initial_delay_ms": 1, "jitter": False})
     failed = ended(stack, run(stack, [step(made["id"])]))
-    assert failed["status"] == "failed" and failed["error"]["type"] == "http.503" and CANARY not in str(failed)
+    assert failed["status"] == "failed" and failed["error"]["type"] == "http.503" and failed["error"]["status_code"] == 503
+    # what the service says is kept, but for what it knows us by
+    assert "tired" in failed["error"]["data"]["body"] and CANARY not in str(failed)
     assert len(receiver.of("/work")) == 2
 
 
