@@ -20,7 +20,19 @@ struct end {
 	const char *verdict; /* a literal */
 };
 
-enum column { IDS, ATTEMPTS, TENANTS, RUNS, REFS, REQUIRED, E_IDS, E_ATTEMPTS, E_VERDICTS, E_TOOK, COLUMNS };
+enum column {
+	IDS,
+	ATTEMPTS,
+	TENANTS,
+	RUNS,
+	REFS,
+	REQUIRED,
+	E_IDS,
+	E_ATTEMPTS,
+	E_VERDICTS,
+	E_TOOK,
+	COLUMNS
+};
 
 static const char *const params[COLUMNS] = { "ids", "attempts", "tenant_ids", "run_ids", "refs",
 	"requirements", "ended_ids", "ended_attempts", "verdicts", "took_ms" };
@@ -70,8 +82,8 @@ static struct mr_agent_turn **place_of(struct mr_agents *a, int64_t id, int64_t 
 {
 	struct mr_agent_turn **at = &a->hash[(uint64_t)id % HASH_LEN];
 
-	while (*at != NULL && ((*at)->x->step_execution_id != id ||
-	                          (int64_t)(*at)->x->attempt != attempt))
+	while (*at != NULL &&
+	       ((*at)->x->step_execution_id != id || (int64_t)(*at)->x->attempt != attempt))
 		at = &(*at)->same_hash;
 	return at;
 }
@@ -138,13 +150,14 @@ static struct end *add_end(struct mr_agents *a)
 
 static void count_call(struct mr_agents *a, const char *verdict, int64_t took_us)
 {
-	mr_metric_add(a->engine->metrics, MR_METRIC_AGENT_CALLS,
-	    MR_LABELS({ "result", mr_str(verdict) }), 1);
+	mr_metric_add(
+	    a->engine->metrics, MR_METRIC_AGENT_CALLS, MR_LABELS({ "result", mr_str(verdict) }), 1);
 	mr_metric_observe(a->engine->metrics, MR_METRIC_AGENT_CALL_DURATION,
 	    MR_LABELS({ "result", mr_str(verdict) }), (double)took_us / 1000000);
 }
 
-void mr_agents_end(struct mr_agents *a, struct mr_agent_turn *t, const char *verdict, int64_t took_us)
+void mr_agents_end(
+    struct mr_agents *a, struct mr_agent_turn *t, const char *verdict, int64_t took_us)
 {
 	struct end *end;
 
@@ -325,8 +338,8 @@ static void answered(struct mr_query *q)
 	const PGresult *r;
 
 	if (!mr_query_ok(q)) {
-		mr_log(MR_LOG_WARNING, "turns at agents not got", MR_F_Z("sqlstate", q->unit.sqlstate),
-		    MR_F_Z("detail", q->unit.message));
+		mr_log(MR_LOG_WARNING, "turns at agents not got",
+		    MR_F_Z("sqlstate", q->unit.sqlstate), MR_F_Z("detail", q->unit.message));
 		take_back(a);
 		return;
 	}

@@ -52,7 +52,8 @@ struct mr_agents *mr_agents_free(struct mr_agents *a);
 void mr_agents_ask(struct mr_agents *a, struct mr_agent_turn *t);
 /* The turn is over, whether it has been told or not: "ok", "failed", or "none", which says nothing
  * about the agent. To be called once for each that asked. */
-void mr_agents_end(struct mr_agents *a, struct mr_agent_turn *t, const char *verdict, int64_t took_us);
+void mr_agents_end(
+    struct mr_agents *a, struct mr_agent_turn *t, const char *verdict, int64_t took_us);
 /* Called each tick: asks again for those that wait. */
 void mr_agents_tick(struct mr_agents *a);
 /* How many wait for their turn, and how many call. */

@@ -305,8 +305,8 @@ static int open_parts(struct mr_engine *e)
 	if (e->metrics == NULL || e->definitions == NULL || e->runs == NULL || e->timers == NULL ||
 	    e->effects == NULL || e->ids == NULL || e->lease == NULL || e->load == NULL ||
 	    e->flush == NULL || e->payloads == NULL || e->after == NULL || e->slots == NULL ||
-	    e->agents == NULL || e->host.tokens == NULL || e->host.spawn == NULL || e->commands == NULL || e->claim == NULL ||
-	    e->housekeeping == NULL)
+	    e->agents == NULL || e->host.tokens == NULL || e->host.spawn == NULL ||
+	    e->commands == NULL || e->claim == NULL || e->housekeeping == NULL)
 		return MR_E_NOMEM;
 	return 0;
 }

@@ -26,8 +26,8 @@ static struct mr_str text_of(struct mr_request *r, const struct mr_value *v)
 		return v->s;
 	mr_array_init(&a, r->arena);
 	for (size_t i = 0; v->kind == MR_VALUE_LIST && i < v->list->len; i++)
-		mr_array_add(&a, v->list->items[i].kind == MR_VALUE_STRING ? v->list->items[i].s
-		                                                           : MR_STR(""));
+		mr_array_add(&a,
+		    v->list->items[i].kind == MR_VALUE_STRING ? v->list->items[i].s : MR_STR(""));
 	return mr_array_end(&a);
 }
 

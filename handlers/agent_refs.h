@@ -11,7 +11,7 @@ struct mr_request;
 /* Each must exist and be active, of those that have what is required one must: else a fault at its
  * path in FAULTS, with the nearest names. One round trip, none for a definition without agents.
  * Negative: the database didn't say, and the answer is decided. */
-int mr_agent_refs_check(struct mr_request *r, const struct mr_definition *d,
-    struct mr_faults *faults) MR_MUST_CHECK;
+int mr_agent_refs_check(
+    struct mr_request *r, const struct mr_definition *d, struct mr_faults *faults) MR_MUST_CHECK;
 
 #endif

@@ -8,11 +8,11 @@
 #include "lib/clock.h"
 
 /* Every key that a line may have, so that whoever reads the logs knows what to look for. */
-static const char *const keys[] = { "address", "agent_id", "attempt", "bytes", "channel", "connections",
-	"constraint", "correlation_id", "count", "detail", "duration_us", "engine_id", "error",
-	"file", "line", "method", "name", "path", "pid", "reason", "route", "run_id", "runs",
-	"settings", "signal", "socket", "sqlstate", "statement", "status", "step", "tenant_id",
-	"type", "version", "worker", "workers", "workflow_id" };
+static const char *const keys[] = { "address", "agent_id", "attempt", "bytes", "channel",
+	"connections", "constraint", "correlation_id", "count", "detail", "duration_us",
+	"engine_id", "error", "file", "line", "method", "name", "path", "pid", "reason", "route",
+	"run_id", "runs", "settings", "signal", "socket", "sqlstate", "statement", "status", "step",
+	"tenant_id", "type", "version", "worker", "workers", "workflow_id" };
 
 static const char *const levels[] = { "debug", "info", "warning", "error" };
 

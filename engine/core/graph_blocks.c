@@ -155,6 +155,18 @@ static void read_name(struct mr_compile *c, struct mr_draft *d, struct mr_str ke
 		d->short_name = name->s;
 }
 
+/* What executor files write beside the config, and what it is called inside. */
+static const char *const agent_members[][2] = { { "agent", "agent" }, { "agent_name", "agent" },
+	{ "requires", "requires" }, { "input_mapping", "payload" } };
+
+static bool is_for_agents(struct mr_str key)
+{
+	for (size_t i = 0; i < MR_ARRAY_LEN(agent_members); i++)
+		if (mr_str_eqz(key, agent_members[i][0]))
+			return true;
+	return false;
+}
+
 static void check_step_members(struct mr_compile *c, const struct mr_draft *d)
 {
 	for (size_t i = 0; i < d->raw->map->len; i++) {
@@ -164,14 +176,13 @@ static void check_step_members(struct mr_compile *c, const struct mr_draft *d)
 		    d->type >= 0 && mr_graph_config_knows(d->type, m->key.s))
 			mr_graph_fault(c, mr_graph_path(c, d->path, m->key.s), "misplaced",
 			    "\"%.*s\" belongs inside \"config\"", MR_STR_ARG(m->key.s));
+		else if (is_for_agents(m->key.s) && d->type >= 0 && d->type != MR_STEP_AGENT)
+			mr_graph_fault(c, mr_graph_path(c, d->path, m->key.s), "misplaced",
+			    "\"%.*s\" belongs to steps of type \"agent\"", MR_STR_ARG(m->key.s));
 		else
 			mr_graph_check_member(c, m, d->path, step_rows, MR_ARRAY_LEN(step_rows));
 	}
 }
-
-/* What executor files write beside the config, and what it is called inside. */
-static const char *const agent_members[][2] = { { "agent", "agent" }, { "agent_name", "agent" },
-	{ "requires", "requires" }, { "input_mapping", "payload" } };
 
 /* The members of a step that an agent carries out, as its config: those of the step itself and
  * those inside "config". */

@@ -413,8 +413,7 @@ void mr_graph_check_set(struct mr_compile *c, const struct mr_value *config, str
 
 /* Which agent: by name or id, or by what it is capable of. What no template computes is kept, so
  * that it can be looked for when the definition is saved. */
-void mr_graph_check_agent(
-    struct mr_compile *c, const struct mr_value *config, struct mr_str path)
+void mr_graph_check_agent(struct mr_compile *c, const struct mr_value *config, struct mr_str path)
 {
 	const struct mr_value *agent = mr_graph_get(config, "agent");
 	const struct mr_value *requires = mr_graph_get(config, "requires");
@@ -436,8 +435,8 @@ void mr_graph_check_agent(
 		for (size_t i = 0; all != NULL && i < g->agents_len; i++)
 			all[i] = g->agents[i];
 	}
-	where = mr_arena_str(
-	    c->arena, mr_graph_pathz(c, path, agent != NULL ? "agent" : "requires"));
+	where =
+	    mr_arena_str(c->arena, mr_graph_pathz(c, path, agent != NULL ? "agent" : "requires"));
 	if (all == NULL || where.p == NULL)
 		return; /* then it isn't looked for, and the run says so */
 	all[g->agents_len++] = (struct mr_agent_ref){ *v, where };

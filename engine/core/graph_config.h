@@ -48,7 +48,6 @@ const struct mr_config_row *mr_graph_config_row(
 typedef void mr_config_check_fn(
     struct mr_compile *c, const struct mr_value *config, struct mr_str path);
 mr_config_check_fn mr_graph_check_http, mr_graph_check_delay, mr_graph_check_notification,
-    mr_graph_check_agent,
-    mr_graph_check_set, mr_graph_check_file;
+    mr_graph_check_agent, mr_graph_check_set, mr_graph_check_file;
 
 #endif

@@ -228,7 +228,8 @@ static int step_value(struct mr_normal *n, unsigned i, struct mr_value *ret)
 	if (s->disabled)
 		mr_normal_put(&m, "disabled", mr_value_bool(true));
 	mr_normal_written(&m, d->raw, "output", NULL);
-	mr_normal_put(&m, "retry", retry);
+	if (s->type != MR_STEP_AGENT || s->has_retry) /* else its agent says how */
+		mr_normal_put(&m, "retry", retry);
 	if (put_timeouts(n, s, &m) < 0)
 		return MR_E_NOMEM;
 	mr_normal_written(&m, d->raw, "idempotency_key", NULL);

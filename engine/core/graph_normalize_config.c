@@ -181,6 +181,8 @@ int mr_normal_config(
 		return while_config(n, s, d, ret);
 	case MR_STEP_SUBWORKFLOW:
 		return subworkflow_config(n, d, ret);
+	case MR_STEP_AGENT: /* made by reading, which is over before the normal form is used */
+		return mr_value_copy(n->arena, d->config, ret);
 	default:
 		*ret = d->config != NULL ? *d->config : mr_value_map(&no_members);
 		return 0;

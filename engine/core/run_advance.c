@@ -175,9 +175,9 @@ static int on_step_done(struct mr_turn *t, const struct mr_run_event *ev)
 static int on_step_failed(struct mr_turn *t, const struct mr_run_event *ev)
 {
 	struct mr_step_state *st = effect_of(t->run, ev);
-	struct mr_failure f = { .given = &ev->data,
-		.retryable = ev->retryable,
-		.retry = ev->retry };
+	struct mr_failure f = {
+		.given = &ev->data, .retryable = ev->retryable, .retry = ev->retry
+	};
 
 	if (st == NULL)
 		return 0;

@@ -145,8 +145,8 @@ static int64_t retry_at(const struct mr_turn *t, const struct mr_step_state *st,
 	    fail->retry != NULL && !s->has_retry ? fail->retry : &s->retry;
 	int64_t first = st->first_at > 0 ? st->first_at : t->now, at;
 
-	if (!fail->retryable || st->status == MR_STEP_CATCHING ||
-	    attempt >= retry->max_attempts || !mr_retry_wanted(retry, type, fail->is_thrown))
+	if (!fail->retryable || st->status == MR_STEP_CATCHING || attempt >= retry->max_attempts ||
+	    !mr_retry_wanted(retry, type, fail->is_thrown))
 		return 0;
 	at = t->now + mr_retry_delay(retry, attempt, t->rand);
 	if (s->total_timeout_us > 0 && at >= first + s->total_timeout_us)

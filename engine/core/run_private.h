@@ -547,7 +547,7 @@ struct mr_failure {
 	const struct mr_value *data; /* or NULL */
 	const struct mr_value
 	    *given; /* {type, message, status_code?, data?} of an effect, or NULL */
-	const struct mr_value *inner; /* the whole error of an inner step, or NULL */
+	const struct mr_value *inner;        /* the whole error of an inner step, or NULL */
 	const struct mr_retry_policy *retry; /* for a step without one of its own, or NULL */
 	bool retryable;
 	bool is_thrown; /* by raise or assert: retried only when the policy names the type */

@@ -107,7 +107,8 @@ static void fail_status(struct agent *a)
 
 	(void)mr_report_fail(x, type.p != NULL ? type : MR_STR("limit"), true,
 	    "%s of agent %.*s answered with status %u.",
-	    a->call.token_failed ? "The token endpoint" : "The service", MR_STR_ARG(a->name), status);
+	    a->call.token_failed ? "The token endpoint" : "The service", MR_STR_ARG(a->name),
+	    status);
 	/* what a token endpoint says may hold anything */
 	if (body.s.p == NULL || a->call.token_failed || hide(a, &body) < 0)
 		body = MR_NULL_VALUE;
@@ -211,15 +212,14 @@ static void read_retry(struct agent *a, struct mr_str text)
 	struct mr_value v;
 	const struct mr_value *m;
 
-	if (text.p == NULL ||
-	    mr_json_parse(x->arena, text, &mr_json_limits_default, NULL, &v) < 0)
+	if (text.p == NULL || mr_json_parse(x->arena, text, &mr_json_limits_default, NULL, &v) < 0)
 		return;
 	m = mr_value_get(&v, "backoff_multiplier");
 	a->retry = (struct mr_retry_policy){
 		.max_attempts = (unsigned)member_of(&v, "max_retries", 3) + 1,
 		.delay_us = member_of(&v, "initial_delay_ms", 1000) * 1000,
 		.max_delay_us = member_of(&v, "max_delay_ms", 60000) * 1000,
-		.multiplier = m == NULL                     ? 2
+		.multiplier = m == NULL                    ? 2
 		              : m->kind == MR_VALUE_DOUBLE ? m->d
 		              : m->kind == MR_VALUE_INT    ? (double)m->i
 		                                           : 2,
@@ -238,8 +238,8 @@ static int write_body(struct agent *a)
 
 	mr_buf_init(&b, BODY_MAX);
 	mr_json_write(&b, payload != NULL ? payload : &none);
-	a->call.body = mr_buf_failed(&b) ? MR_STR_NONE
-	                                 : mr_arena_str(a->turn.x->arena, mr_buf_str(&b));
+	a->call.body =
+	    mr_buf_failed(&b) ? MR_STR_NONE : mr_arena_str(a->turn.x->arena, mr_buf_str(&b));
 	mr_buf_done(&b);
 	return a->call.body.p != NULL ? 0 : MR_E_NOMEM;
 }
@@ -341,8 +341,9 @@ static void told(struct mr_agent_turn *t, enum mr_turn_verdict v, const PGresult
 	if (v == MR_TURN_GO)
 		call(a, r, row);
 	else if (v == MR_TURN_MISSING)
-		unavailable(a, a->turn.ref.len > 0 ? "does not exist"
-		                                   : "that is active and has what is required does not exist");
+		unavailable(a, a->turn.ref.len > 0
+		                   ? "does not exist"
+		                   : "that is active and has what is required does not exist");
 	else if (v == MR_TURN_INACTIVE)
 		unavailable(a, "is not active");
 	else

@@ -59,10 +59,10 @@ struct mr_step_exec {
 	struct mr_value result; /* in arena; when ok */
 	struct mr_str
 	    error_type; /* "http.503", "timeout", "connect", "tls", "limit", "validation" … */
-	struct mr_str error_message; /* one sentence for a person, no secrets, no paths */
-	struct mr_value error_data;  /* e.g. status_code, body; kind NULL for none */
+	struct mr_str error_message;         /* one sentence for a person, no secrets, no paths */
+	struct mr_value error_data;          /* e.g. status_code, body; kind NULL for none */
 	const struct mr_retry_policy *retry; /* in arena; for a step without its own, or NULL */
-	bool retryable;              /* false: no retry whatever the policy */
+	bool retryable;                      /* false: no retry whatever the policy */
 	bool unwanted; /* for abort: the step has ended without it, and nobody will do it again */
 	void *impl;    /* the type's own */
 };

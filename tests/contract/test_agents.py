@@ -228,3 +228,89 @@ def test_agents_in_the_system_status(admin):
     made = make(admin)
     found = [a for a in admin.ok("GET", "/api/v1/status")["agents"] if a["id"] == made["id"]]
     assert found and found[0]["availability"] == "available" and found[0]["load"]["running"] == 0
+
+
+def named(ref):
+    return [{"name": "a", "type": "agent", "config": {"agent": ref}}]
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_one_that_a_workflow_names_stays(admin, by):
+    agent = make(admin)
+    workflow = admin.workflow(named(agent[by]))
+    path = f"{AGENTS}/{agent['id']}"
+    refused = admin.delete(path)
+    assert code(refused) == (409, "AGENT_IN_USE") and workflow["name"] in refused.json()["detail"], refused.text
+    renamed = admin.patch(path, {"name": f"b-{uuid.uuid4().hex[:8]}"})
+    if by == "name":
+        assert code(renamed) == (409, "AGENT_IN_USE"), renamed.text
+    else:  # an id stays what it is
+        assert renamed.status_code == 200, renamed.text
+    assert admin.put(f"/api/v1/workflows/{workflow['id']}", {
+        "name": workflow["name"], "workflow_config": {"steps": [{"name": "n", "type": "noop"}]}}).status_code == 200
+    assert admin.delete(path).status_code == 200
+
+
+def test_one_that_an_executor_file_names_stays(admin):
+    agent = make(admin)
+    workflow = admin.ok("POST", "/api/v1/workflows", json={"name": uuid.uuid4().hex, "start_step": "a", "steps": {
+        "a": {"agent_name": agent["name"], "next_step": None}}})
+    assert code(admin.delete(f"{AGENTS}/{agent['id']}")) == (409, "AGENT_IN_USE")
+    assert admin.delete(f"/api/v1/workflows/{workflow['id']}").status_code == 200
+    assert admin.delete(f"{AGENTS}/{agent['id']}").status_code == 200
+
+
+def test_inside_of_blocks_too(admin):
+    agent = make(admin)
+    admin.workflow([{"name": "each", "type": "foreach", "config": {"items": [1], "steps": named(agent["name"])}}])
+    assert code(admin.delete(f"{AGENTS}/{agent['id']}")) == (409, "AGENT_IN_USE")
+
+
+@pytest.fixture
+def wrong(admin):
+    """Faults of a definition whose step has this config, by path."""
+    def faults(**config):
+        body = {"name": uuid.uuid4().hex, "workflow_config": {"steps": [{"name": "a", "type": "agent", "config": config}]}}
+        seen = []
+        for path in ("/api/v1/workflows", "/api/v1/workflows/validate"):
+            answer = admin.post(path, body)
+            assert answer.status_code == 400, answer.text
+            seen.append(answer.json()["details"])
+        bulk = admin.post("/api/v1/workflows/bulk", {"op": "create", "items": [body]})
+        assert bulk.status_code == 400 and set(bulk.json()["details"]) == {f"items[0].{p}" for p in seen[0]}, bulk.text
+        assert seen[0] == seen[1]
+        return seen[0]
+    return faults
+
+
+def test_unknown_ones_are_faults_with_the_nearest_names(admin, wrong):
+    mark = uuid.uuid4().hex[:10]
+    for name in (f"summarizer-{mark}", f"summarizer-{mark}x", f"translator-{mark}"):
+        make(admin, name=name)
+    (path, (fault,)), = wrong(agent=f"sumarizer-{mark}").items()
+    assert path == "workflow_config.steps[0].config.agent", path
+    assert f'"summarizer-{mark}" or "summarizer-{mark}x"?' in fault and "translator" not in fault, fault
+    assert "did you mean" not in wrong(agent="nobody-is-called-like-that-" + uuid.uuid4().hex)[path][0]
+
+
+def test_inactive_ones_are_faults(admin, wrong):
+    agent = make(admin, status="maintenance", capabilities=["m" + uuid.uuid4().hex])
+    (fault,), = wrong(agent=agent["id"]).values()
+    assert "maintenance" in fault
+    (fault,), = wrong(requires=agent["capabilities"]).values()
+    assert "capabilities" in fault
+
+
+def test_those_of_others_are_unknown(admin, stack, wrong):
+    other = make(stack.client(tenant=f"t-{uuid.uuid4().hex[:8]}"))
+    assert set(wrong(agent=other["name"])) == {"workflow_config.steps[0].config.agent"}
+
+
+def test_which_agent_is_said_once(wrong):
+    assert set(wrong()) == {"workflow_config.steps[0]"}
+    assert set(wrong(agent="a", requires=["b"])) == {"workflow_config.steps[0].config"}
+
+
+def test_sagas_with_a_definition(admin):
+    answer = admin.post("/api/v1/sagas/start", {"saga_type": "x", "input_data": {"workflow_config": {"steps": named("nobody")}}})
+    assert answer.status_code == 400 and list(answer.json()["details"]) == ["input_data.workflow_config.steps[0].config.agent"], answer.text

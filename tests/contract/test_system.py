@@ -191,8 +191,7 @@ def test_every_route_was_called(recorder, request):
 
 
 # what needs a race or a fault that other suites make
-NOT_HERE = {"IDEMPOTENCY_IN_PROGRESS", "CONFLICT", "SECRETS_FULL", "SECRETS_UNAVAILABLE",
-            "AGENT_IN_USE"}  # no step can refer to an agent yet
+NOT_HERE = {"IDEMPOTENCY_IN_PROGRESS", "CONFLICT", "SECRETS_FULL", "SECRETS_UNAVAILABLE"}
 
 
 @pytest.mark.last

@@ -1,10 +1,12 @@
 """Steps that agents carry out, by real processes: how each auth_type knows us, limits, breakers, what is kept back."""
 import base64
 import threading
+import time
 import uuid
 
 import pytest
 
+from support.runs import Engine
 from support.stack import TERMINAL, wait_until
 
 CANARY = "canary-a91c7e"
@@ -166,3 +168,240 @@ def test_inactive_at_run_time(stack, receiver):
     stack.api.ok("PATCH", f"/api/v1/agents/{made['id']}", json={"status": "maintenance"})
     failed = ended(stack, stack.api.execute(workflow)["run_id"])
     assert failed["status"] == "failed" and failed["error"]["type"] == "agent.unavailable", failed
+
+
+# ---- whose turn it is, and why one waits ----
+
+def status(stack, agent):
+    return stack.api.ok("GET", f"/api/v1/agents/{agent['id']}/status")
+
+
+def waits(stack, agent, count):
+    wait_until(lambda: status(stack, agent)["load"]["queued"] == count, 20, message=f"not {count} steps wait")
+
+
+def gated(receiver, path="/work"):
+    """Calls of it wait until the gate is open."""
+    gate = threading.Event()
+    receiver.on(path, lambda _: (gate.wait(60), (200, {}))[1])
+    return gate
+
+
+def texts(receiver):
+    return [r.json["text"] for r in receiver.of("/work")]
+
+
+def test_explained_while_its_agent_is_at_its_limit(stack, receiver):
+    gate = gated(receiver)
+    made = agent(stack, receiver, max_concurrency=1)
+    first, second, third = (run(stack, [step(made["name"])]) for _ in range(3))
+    receiver.wait("/work", 1)
+    waits(stack, made, 2)
+    why = stack.api.ok("GET", f"/api/v1/runs/{third}/steps/ask/explain")
+    assert why["code"] == "WAITING_FOR_AGENT" and why["agent"] == made["name"] and why["since"], why
+    assert f"agent {made['name']}: as many calls as it takes at a time (1) are under way; 1 step comes before" in why["message"]
+    why = stack.api.ok("GET", f"/api/v1/runs/{second}/explain")
+    assert why["code"] == "WAITING_FOR_AGENT" and "(1) are under way; 0 steps come before" in why["message"], why
+    assert [(s["step"], s["code"], s["agent"]) for s in why["steps"]] == [("ask", "WAITING_FOR_AGENT", made["name"])]
+    assert stack.api.ok("GET", f"/api/v1/runs/{first}/steps/ask/explain")["code"] == "RUNNING"
+    gate.set()
+    assert [ended(stack, r)["status"] for r in (first, second, third)] == ["completed"] * 3
+
+
+def test_explained_while_its_breaker_is_open_in_a_block_too(stack, receiver):
+    made = agent(stack, receiver)
+    stack.psql(f"update millrace.agent_breakers set failures = 7, opened_at = now(), open_until = now() + interval '40 s' where agent_id = {made['id']}")
+    id = run(stack, [{"name": "each", "type": "foreach", "config": {"items": [1], "steps": [step(made["name"])]}}])
+    waits(stack, made, 1)
+    why = stack.api.ok("GET", f"/api/v1/runs/{id}/explain")
+    inner, = [s for s in why["steps"] if s["step"] == "each/ask"]
+    assert why["code"] == inner["code"] == "WAITING_FOR_AGENT" and "failed 7 times in a row and is called again at" in inner["message"], why
+    assert inner["until"] == status(stack, made)["circuit"]["open_until"]
+    stack.api.ok("POST", f"/api/v1/runs/{id}/cancel")
+    assert ended(stack, id)["status"] == "cancelled"
+    waits(stack, made, 0)
+    assert not receiver.of("/work")
+
+
+def test_runs_take_turns(stack, receiver):
+    """A run with many steps at one agent doesn't keep another, which came later, waiting for all of them."""
+    gate = gated(receiver)
+    made = agent(stack, receiver, max_concurrency=1)
+    many = run(stack, [{"name": "each", "type": "foreach", "config": {"items": list(range(12)), "concurrency": 12, "steps": [
+        step(made["name"], config={"agent": made["name"], "payload": {"text": "many"}})]}}])
+    waits(stack, made, 11)
+    few = run(stack, [step(made["name"]), step(made["name"], "again")], text="few")
+    waits(stack, made, 12)
+    gate.set()
+    assert ended(stack, few)["status"] == ended(stack, many)["status"] == "completed"
+    places = [n for n, t in enumerate(texts(receiver)) if t == "few"]
+    assert len(texts(receiver)) == 14 and places[1] <= 6, texts(receiver)
+
+
+def test_higher_priority_first(stack, receiver):
+    gate = gated(receiver)
+    made = agent(stack, receiver, max_concurrency=1)
+    workflow = stack.api.workflow([step(made["name"])])["id"]
+    runs = [stack.api.execute(workflow, input={"text": "first"})["run_id"]]
+    receiver.wait("/work", 1)
+    for n, priority in enumerate((0, 0, 5, 9)):
+        runs.append(stack.api.execute(workflow, input={"text": str(priority)}, priority=priority)["run_id"])
+        waits(stack, made, n + 1)
+    gate.set()
+    assert [ended(stack, r)["status"] for r in runs] == ["completed"] * 5
+    assert texts(receiver) == ["first", "9", "5", "0", "0"]
+
+
+def test_one_limit_for_all_engines(stack, receiver):
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def work(_):
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.02)
+        with lock:
+            under_way[0] -= 1
+        return 200, {}
+
+    receiver.on("/work", work)
+    made = agent(stack, receiver, max_concurrency=3)
+    workflow = stack.api.workflow([step(made["name"]), step(made["name"], "again")])["id"]
+    engines = [Engine(stack) for _ in range(2)]
+    try:
+        stack.api.ok("POST", "/api/v1/workflows/bulk", json={
+            "op": "execute", "workflow_id": workflow, "items": [{"input": {}} for _ in range(60)]})
+        wait_until(lambda: stack.rows(f"select count(*) as n from millrace.runs where workflow_id = {workflow} and status = 'completed'"
+                                      )[0]["n"] == 60, 90, every=0.2, message="not all runs ended")
+    finally:
+        for e in engines:
+            e.stop()
+    assert most[0] == 3 and len(receiver.of("/work")) == 120
+
+
+# ---- what happens to an agent while steps wait ----
+
+@pytest.mark.parametrize("change,words", [({"status": "inactive"}, "is not active"), (None, "does not exist")])
+def test_one_that_goes_while_steps_wait(stack, receiver, change, words):
+    gate = gated(receiver)
+    made = agent(stack, receiver, max_concurrency=1)
+    first, second = (run(stack, [step(made["id"], retry={"max_attempts": 1})]) for _ in range(2))
+    receiver.wait("/work", 1)
+    waits(stack, made, 1)
+    if change:
+        stack.api.ok("PATCH", f"/api/v1/agents/{made['id']}", json=change)
+    else:  # the API refuses it: workflows name it
+        stack.psql(f"update millrace.agents set deleted_at = now(), status = 'inactive' where id = {made['id']}")
+    failed = ended(stack, second)
+    assert failed["status"] == "failed" and failed["error"]["type"] == "agent.unavailable" and words in failed["error"]["message"], failed
+    gate.set()
+    assert ended(stack, first)["status"] == "completed"  # its call was under way
+
+
+def test_a_limit_that_grows_lets_more_in(stack, receiver):
+    gate = gated(receiver)
+    made = agent(stack, receiver, max_concurrency=1)
+    runs = [run(stack, [step(made["id"])]) for _ in range(3)]
+    receiver.wait("/work", 1)
+    waits(stack, made, 2)
+    stack.api.ok("PATCH", f"/api/v1/agents/{made['id']}", json={"max_concurrency": None})
+    receiver.wait("/work", 3)
+    gate.set()
+    assert [ended(stack, r)["status"] for r in runs] == ["completed"] * 3
+
+
+def test_by_capability_another_one_takes_it(stack, receiver):
+    """What waits for an agent that can't be called goes to another one that can."""
+    mark = "c" + uuid.uuid4().hex
+    gate = gated(receiver)
+    one = agent(stack, receiver, max_concurrency=1, capabilities=[mark])
+    first = run(stack, [{"name": "s", "type": "agent", "requires": [mark]}])
+    receiver.wait("/work", 1)
+    second = run(stack, [{"name": "s", "type": "agent", "requires": [mark]}])
+    waits(stack, one, 1)
+    agent(stack, receiver, path="/other", capabilities=[mark])
+    stack.api.ok("PATCH", f"/api/v1/agents/{one['id']}", json={"status": "maintenance"})
+    assert ended(stack, second)["status"] == "completed" and len(receiver.of("/other")) == 1
+    gate.set()
+    assert ended(stack, first)["status"] == "completed"
+
+
+def test_work_is_shared_out_by_capability(stack, receiver):
+    mark = "c" + uuid.uuid4().hex
+    gate = threading.Event()
+    for path in ("/one", "/two"):
+        receiver.on(path, lambda _: (gate.wait(60), (200, {}))[1])
+        agent(stack, receiver, path=path, capabilities=[mark])
+    id = run(stack, [{"name": "each", "type": "foreach", "config": {"items": list(range(6)), "concurrency": 6, "steps": [
+        {"name": "s", "type": "agent", "requires": [mark]}]}}])
+    wait_until(lambda: len(receiver.of("/one")) + len(receiver.of("/two")) == 6, 20)
+    gate.set()
+    assert ended(stack, id)["status"] == "completed" and len(receiver.of("/one")) == 3
+
+
+def test_a_half_open_breaker_lets_one_try(stack, receiver):
+    gate = gated(receiver)
+    made = agent(stack, receiver)
+    stack.psql(f"update millrace.agent_breakers set failures = 5, opened_at = now(), open_until = now() + interval '1 hour' where agent_id = {made['id']}")
+    runs = [run(stack, [step(made["id"])]) for _ in range(4)]
+    waits(stack, made, 4)
+    stack.psql(f"update millrace.agent_breakers set open_until = now() where agent_id = {made['id']}")
+    receiver.wait("/work", 1)
+    shown = status(stack, made)
+    assert shown["circuit"]["state"] == "half_open" and shown["load"]["running"] == 1 and shown["load"]["queued"] == 3
+    gate.set()
+    assert [ended(stack, r)["status"] for r in runs] == ["completed"] * 4
+    assert status(stack, made)["circuit"]["state"] == "closed"
+
+
+def test_settings_of_the_breaker(stack, receiver):
+    """Two failures open it; a step waits for it no longer than it may."""
+    receiver.on("/work", 500, {})
+    made = agent(stack, receiver)
+    stack.stop_engine()
+    engine = Engine(stack, engine_agent_failures=2, engine_agent_open_ms=86400000, engine_agent_wait_ms=300)
+    try:
+        failed = ended(stack, run(stack, [step(made["id"], retry={"max_attempts": 3, "delay": 0.001})]))
+        assert failed["error"]["type"] == "agent.unavailable" and "too often" in failed["error"]["message"], failed
+        assert len(receiver.of("/work")) == 2 and status(stack, made)["circuit"]["state"] == "open"
+        wait_until(lambda: engine.samples().get('millrace_agent_breaker_changes_total{change="opened"}') == 1, 20)
+        samples = engine.samples()
+        assert samples['millrace_agent_calls_total{result="failed"}'] == 2 and samples["millrace_agent_steps_waiting"] == 0
+        assert samples["millrace_agent_wait_seconds_count"] == 3
+    finally:
+        engine.stop()
+        stack.start_engine()
+
+
+def test_by_certificate(stack, receiver):
+    pem, key = stack.make_certificate("engine-of-ours")
+    made = stack.api.ok("POST", "/api/v1/agents", json={
+        "name": f"a-{uuid.uuid4().hex[:8]}", "url": receiver.tls_url + "/work", "auth_type": "mtls",
+        "auth_config": {"certificate": open(pem).read(), "key": open(key).read()}})
+    assert ended(stack, run(stack, [step(made["name"])]))["status"] == "completed"
+    call, = receiver.of("/work")
+    assert (("commonName", "engine-of-ours"),) in call.peer["subject"], call.peer
+    plain = agent(stack, receiver)  # and nobody else has it
+    stack.api.ok("PATCH", f"/api/v1/agents/{plain['id']}", json={"url": receiver.tls_url + "/plain"})
+    assert ended(stack, run(stack, [step(plain["name"])]))["status"] == "completed"
+    assert receiver.of("/plain")[0].peer is None or not receiver.of("/plain")[0].peer
+
+
+@pytest.mark.parametrize("body,words", [(b"no json", "is not JSON"), (b"", None)])
+def test_answers_without_json(stack, receiver, body, words):
+    receiver.on("/work", 200, body)
+    made = agent(stack, receiver)
+    done = ended(stack, run(stack, [step(made["name"], retry={"max_attempts": 1})]))
+    if words:
+        assert done["status"] == "failed" and words in done["error"]["message"] and done["error"]["type"] == "validation"
+    else:
+        assert done["status"] == "completed"
+
+
+def test_what_it_sends_back_of_what_it_knows_us_by_is_hidden(stack, receiver):
+    receiver.on("/work", lambda r: (200, {"sent": r.headers["authorization"], "n": 1}))
+    made = agent(stack, receiver, auth_type="basic", auth_config={"username": "us", "password": CANARY})
+    id = run(stack, [step(made["name"])])
+    assert ended(stack, id)["status"] == "completed"
+    kept = stack.api.steps(id)
+    assert "[redacted]" in str(kept) and CANARY not in str(kept) and base64.b64encode(f"us:{CANARY}".encode()).decode() not in str(kept)

@@ -7,7 +7,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-Received = collections.namedtuple("Received", "at method host path query headers body json")
+Received = collections.namedtuple("Received", "at method host path query headers body json peer")
 
 
 class Server(ThreadingHTTPServer):
@@ -20,7 +20,8 @@ class Server(ThreadingHTTPServer):
 
 
 class Receiver:
-    """Listens on two ports of loopback, plain and TLS.
+    """Listens on two ports of loopback, plain and TLS. `peer` of what came by TLS is the caller's certificate, where
+    it has one of `authority`.
 
     `on(path, status, body, headers)` sets a fixed answer; `on(path, function)` calls
     `function(received)`, which returns (status, body) or (status, body, headers), may wait, and
@@ -28,7 +29,7 @@ class Receiver:
     200 {"id": n, "ok": true}.
     """
 
-    def __init__(self, http_port, https_port, certificate, key):
+    def __init__(self, http_port, https_port, certificate, key, authority=None):
         self.requests = []
         self.answers = {}
         self.lock = threading.Lock()
@@ -38,6 +39,9 @@ class Receiver:
         self.http_port, self.https_port = http_port, https_port
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
+        if authority:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(authority)
         self.servers = []
         for port, tls in ((http_port, False), (https_port, True)):
             server = Server(("127.0.0.1", port), self._handler())
@@ -85,7 +89,8 @@ class Receiver:
         except ValueError:
             parsed = None
         received = Received(time.time(), handler.command, handler.headers.get("Host"), path, query,
-                            {k.lower(): v for k, v in handler.headers.items()}, body, parsed)
+                            {k.lower(): v for k, v in handler.headers.items()}, body, parsed,
+                            handler.connection.getpeercert() if isinstance(handler.connection, ssl.SSLSocket) else None)
         with self.arrived:
             self.requests.append(received)
             number = len(self.requests)

@@ -180,7 +180,8 @@ class Stack:
             # the receiver is ours, so these two stay as they are
             self.environment.update({k: self.ports[k] for k in ("HOOK_PORT", "HOOKS_PORT")})
             self.receiver = Receiver(int(self.ports["HOOK_PORT"]), int(self.ports["HOOKS_PORT"]),
-                                     self.state / "tls/receiver.pem", self.state / "tls/receiver.key")
+                                     self.state / "tls/receiver.pem", self.state / "tls/receiver.key",
+                                     authority=self.ca)
             self.admin("tenant", "create", "--name", "default")
             self.key = self.make_key("default", "admin", "admin", "admin")
         return self

@@ -116,8 +116,16 @@ static const struct {
 	    "steps[0].action conflict" },
 	{ "members of later versions",
 	    "{'steps':[{'type':'noop','requires':['x'],'timeouts':{'start':1,'heartbeat':2}}]}",
-	    "steps[0].requires not_supported\nsteps[0].timeouts.start not_supported\n"
+	    "steps[0].requires misplaced\nsteps[0].timeouts.start not_supported\n"
 	    "steps[0].timeouts.heartbeat not_supported" },
+	{ "agents",
+	    "{'steps':[{'type':'agent'},{'agent':'x','requires':['y']},"
+	    "{'type':'agent','config':{'agent':'x'},'agent':'y'},{'agent_name':'x','agent':'x'},"
+	    "{'type':'agent','config':{'agent':'x','pay':1}},{'agent':'x','input_mapping':{'n':1}},"
+	    "{'type':'agent','requires':'y','config':{'payload':1},'input_mapping':{}}]}",
+	    "steps[2].agent conflict\nsteps[3].agent_name conflict\n"
+	    "steps[6].input_mapping conflict\nsteps[0] required\nsteps[1] conflict\n"
+	    "steps[4].config.pay unknown_member" },
 	{ "names",
 	    "{'steps':[{'name':'','type':'noop'},{'name':5,'type':'noop'},"
 	    "{'name':'a\\tb','type':'noop'}]}",

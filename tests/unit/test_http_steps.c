@@ -535,7 +535,8 @@ static void test_durations(void **state)
 static bool reaches_outside(int t)
 {
 	static const enum mr_step_type types[] = { MR_STEP_HTTP_REQUEST, MR_STEP_NOTIFICATION,
-		MR_STEP_FILE_PROCESS, MR_STEP_SUBWORKFLOW, MR_STEP_DATA_TRANSFORM };
+		MR_STEP_FILE_PROCESS, MR_STEP_SUBWORKFLOW, MR_STEP_DATA_TRANSFORM,
+		MR_STEP_AGENT };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(types); i++)
 		if ((int)types[i] == t)
@@ -554,9 +555,9 @@ static void test_table(void **state)
 			continue;
 		}
 		assert_int_equal(r->type, t);
-		/* how long a statement or a jq program may take has settings of its own */
+		/* how long a statement, a jq program or an agent may take is said elsewhere */
 		assert_true(r->default_timeout_us > 0 || t == MR_STEP_SUBWORKFLOW ||
-		            t == MR_STEP_DATA_TRANSFORM);
+		            t == MR_STEP_DATA_TRANSFORM || t == MR_STEP_AGENT);
 	}
 	assert_null(mr_step_runner(MR_STEP_TYPE_COUNT));
 }
