@@ -125,8 +125,8 @@ static bool is_tried_once(int type)
 static int read_retry(struct mr_compile *c, const struct mr_draft *d, struct mr_step *s)
 {
 	s->retry = c->retry;
-	s->has_retry = mr_graph_get(d->raw, "retry") != NULL ||
-	               mr_graph_get(d->raw, "max_retries") != NULL;
+	s->has_retry =
+	    mr_graph_get(d->raw, "retry") != NULL || mr_graph_get(d->raw, "max_retries") != NULL;
 	if (is_tried_once(d->type) && !s->has_retry)
 		s->retry.max_attempts = 1;
 	return mr_graph_retry(c, d->raw, d->path, &s->retry);

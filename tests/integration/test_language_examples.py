@@ -2,7 +2,7 @@
 
 A fenced block `json workflow` is a definition; each `json run` after it says what a run of it is started
 with (`input`, `signals`, `file`: what is uploaded first, its id being the input's `file_id`) and what comes of it
-(`status`, `output`, `error`: those members of it, `steps`: path → status). `json child` is a workflow that the next one calls by its name; `json definition` must be
+(`status`, `output`, `error`: those members of it, `steps`: path → status). `json child` is a workflow that the next one calls by its name, `json agent` an agent that it names; `json definition` must be
 valid and isn't run; `json refused` is not, at the paths that the `json faults` after it lists.
 """
 import json
@@ -26,12 +26,14 @@ def blocks():
 
 def cases(wanted):
     """Each block of this kind, with the workflow (and its child) or the refused definition before it."""
-    before, child = {}, None
+    before, child, agent = {}, None, None
     for line, kind, document in blocks():
         if kind == "child":
             child = document
+        elif kind == "agent":
+            agent = document
         elif kind == "workflow":
-            before, child = {"workflow": document, "child": child}, None
+            before, child, agent = {"workflow": document, "child": child, "agent": agent}, None, None
         elif kind == "refused":
             before = {"refused": document}
         if kind == wanted:
@@ -55,10 +57,18 @@ def with_child(api, document, child):
     return json.loads(json.dumps(document).replace(json.dumps(child["name"]), json.dumps(made["name"])))
 
 
+def with_agent(api, document, agent):
+    """It is registered under a name of its own, too."""
+    if agent is None:
+        return document
+    made = api.ok("POST", "/api/v1/agents", json={**agent, "name": f"example-{uuid.uuid4().hex[:12]}"})
+    return json.loads(json.dumps(document).replace(json.dumps(agent["name"]), json.dumps(made["name"])))
+
+
 def test_there_are_examples():
     kinds = [kind for _, kind, _ in blocks()]
     assert kinds.count("workflow") > 20 and kinds.count("run") >= kinds.count("workflow")
-    assert set(kinds) <= {"workflow", "run", "child", "definition", "refused", "faults"}
+    assert set(kinds) <= {"workflow", "run", "child", "agent", "definition", "refused", "faults"}
 
 
 def test_every_step_type_has_one():
@@ -72,6 +82,7 @@ def test_every_step_type_has_one():
 @pytest.mark.parametrize("expected, before", list(cases("run")))
 def test_what_becomes_of_it(api, receiver, expected, before):
     document = with_child(api, at_the_receiver(before["workflow"], receiver), before["child"])
+    document = with_agent(api, document, at_the_receiver(before["agent"], receiver))
     given = dict(expected.get("input", {}))
     if "file" in expected:
         file = expected["file"]

@@ -535,8 +535,7 @@ static void test_durations(void **state)
 static bool reaches_outside(int t)
 {
 	static const enum mr_step_type types[] = { MR_STEP_HTTP_REQUEST, MR_STEP_NOTIFICATION,
-		MR_STEP_FILE_PROCESS, MR_STEP_SUBWORKFLOW, MR_STEP_DATA_TRANSFORM,
-		MR_STEP_AGENT };
+		MR_STEP_FILE_PROCESS, MR_STEP_SUBWORKFLOW, MR_STEP_DATA_TRANSFORM, MR_STEP_AGENT };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(types); i++)
 		if ((int)types[i] == t)
