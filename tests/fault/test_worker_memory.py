@@ -24,7 +24,8 @@ VOLATILE = re.compile(rb'"(correlation_id|request_id|timestamp|uptime_seconds|st
 
 @pytest.fixture(scope="module")
 def worker(stack):
-    w = Worker(stack)
+    # a statement that the machine makes slow would open one more connection, whose blocks stay for a minute
+    w = Worker(stack, db_statement_timeout_ms=10000)
     wait_until(w.is_ready, 60)
     yield w
     assert w.close() == 0

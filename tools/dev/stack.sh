@@ -399,8 +399,8 @@ start_all() {
   start_one api
   start_one engine
   nginx_start
-  wait_for 300 api_ready || die "the API does not answer, see $STATE/log/api.log and nginx.error.log"
-  wait_for 300 engine_known || die "the engine does not register, see $STATE/log/engine.log"
+  wait_for "$READY" api_ready || die "the API does not answer, see $STATE/log/api.log and nginx.error.log"
+  wait_for "$READY" engine_known || die "the engine does not register, see $STATE/log/engine.log"
 }
 load_ports() {
   local line
@@ -429,6 +429,8 @@ print_status() {
 }
 
 read -ra WRAP <<<"${WRAP:-}" # e.g. valgrind, for API and engine only
+# what is run under something may take its time
+READY=$([ ${#WRAP[@]} = 0 ] && echo 300 || echo 1800)
 read -ra STACK_ENV <<<"${STACK_ENV:-}" # NAME=VALUE… for whatever runs as the service user
 command=${1:-}
 shift || true
@@ -476,7 +478,7 @@ config) load_ports && config ;;
 migrate) load_ports && migrate ;;
 env) load_ports && print_env ;;
 status) load_ports && print_status ;;
-ready) load_ports && wait_for "${1:-300}" api_ready && wait_for 300 engine_known ;;
+ready) load_ports && wait_for "${1:-300}" api_ready && wait_for "$READY" engine_known ;;
 psql) load_ports && superuser "$@" ;;
 admin) load_ports && as "$INST/sbin/millrace-admin" "$@" --config "$CONF" ;;
 *)
