@@ -39,8 +39,26 @@ static const struct command commands[] = {
 	{ "key create", mr_admin_key_create, true, "tenant= name= scopes= roles=",
 	    "--tenant NAME --name NAME [--scopes S,S] [--roles R,R]",
 	    "makes an API key and prints it, this once" },
-	{ "migrate", mr_admin_migrate, true, "dir= no-verify", "[--dir FOLDER] [--no-verify]",
-	    "brings the schema up to date with sqitch, then makes partitions" },
+	{ "migrate", mr_admin_migrate, true,
+	    "dir= no-verify dry-run to= allow-locks big-rows= wait= json",
+	    "[--dry-run] [--to CHANGE] [--allow-locks] [--big-rows N] [--wait SECONDS] [--json] "
+	    "[--no-verify] [--dir FOLDER]",
+	    "shows which changes the schema lacks and what they lock, deploys them with sqitch, "
+	    "then "
+	    "makes partitions; --dry-run: only shows; --to: up to that change; refuses what locks "
+	    "a "
+	    "table of N rows or more for long, unless --allow-locks; waits that long for locks and "
+	    "for "
+	    "another one at work" },
+	{ "migrate revert", mr_admin_migrate_revert, true, "dir= to= yes wait= json",
+	    "--to CHANGE --yes [--wait SECONDS] [--json] [--dir FOLDER]",
+	    "takes back all changes behind CHANGE, and what was stored by them; without --yes only "
+	    "shows them" },
+	{ "migrate status", mr_admin_migrate_status, true, "dir= json", "[--json] [--dir FOLDER]",
+	    "shows what is deployed, what is pending, and which deployed change has another script "
+	    "than this release; status 1 then" },
+	{ "migrate verify", mr_admin_migrate_verify, true, "dir= json", "[--json] [--dir FOLDER]",
+	    "checks that the database has what each deployed change brought" },
 	{ "nginx-config", mr_admin_nginx_config, true, "dir= main", "[--main] [--dir FOLDER]",
 	    "prints nginx's configuration; --main: of a whole nginx" },
 	{ "partitions", mr_admin_partitions, true, "keep-days=", "[--keep-days N]",
@@ -229,14 +247,20 @@ static int run(const struct command *c, int argc, char **argv, const char *progr
 
 int main(int argc, char **argv)
 {
+	const struct command *found = NULL; /* "migrate status" before "migrate" */
+	int words = 0;
+
 	mr_log_init("millrace-admin", MR_LOG_WARNING);
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
 		return usage(stdout);
 	for (size_t i = 0; i < MR_ARRAY_LEN(commands); i++) {
 		int n = words_match(&commands[i], argc - 1, argv + 1);
 
-		if (n > 0)
-			return run(&commands[i], argc - 1 - n, argv + 1 + n, argv[0]);
+		if (n > words) {
+			words = n;
+			found = &commands[i];
+		}
 	}
-	return usage(stderr);
+	return found != NULL ? run(found, argc - 1 - words, argv + 1 + words, argv[0])
+	                     : usage(stderr);
 }

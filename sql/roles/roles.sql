@@ -1,5 +1,6 @@
 -- The three roles, and what they may do with the database this is run in. For psql, as a
 -- superuser; may be run again at any time. Passwords are set by whoever installs.
+-- The owner may make databases: millrace-admin migrate rehearses changes in one of its own.
 \set ON_ERROR_STOP on
 begin;
 do $$
@@ -10,7 +11,8 @@ begin
 		if not exists (select 1 from pg_roles where rolname = r) then
 			execute format('create role %I login', r);
 		end if;
-		execute format('alter role %I nosuperuser nobypassrls nocreatedb nocreaterole noreplication', r);
+		execute format('alter role %I nosuperuser nobypassrls %s nocreaterole noreplication', r,
+			case r when 'millrace_owner' then 'createdb' else 'nocreatedb' end);
 	end loop;
 end
 $$;

@@ -1,6 +1,7 @@
 """What make install puts where, and that it works from there; make uninstall takes all of it away."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -39,6 +40,13 @@ def installed(tmp_path_factory):
     make(*made)
     shutil.rmtree(dest)
     assert left == [], "make uninstall left these"
+
+
+def page(section):
+    """The commands of one section of docs/deployment.md; a unit's lines are none."""
+    text = (ROOT / "docs/deployment.md").read_text()
+    part = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.M | re.S).group(1)
+    return [line for line in re.findall(r"^    (\S.*)$", part, re.M) if not re.match(r"\[|\w+=", line)]
 
 
 def files(dest):
@@ -131,3 +139,37 @@ def test_users_and_folders(installed, tmp_path):
         assert (run.stat().st_uid, run.stat().st_mode & 0o777) == (uid, 0o755)
         keys = tmp_path / "etc/millrace/keys"
         assert (keys.stat().st_uid, keys.stat().st_mode & 0o777) == (0, 0o750)
+
+
+def test_the_page_says_how_it_was_configured():
+    configure, build, users = page("Install")
+    assert configure == "./configure --prefix=/usr --sysconfdir=/etc --localstatedir=/var"
+    assert build == "make && make check && make install"
+    assert users == "systemd-sysusers && systemd-tmpfiles --create"  # with --root: test_users_and_folders
+
+
+def test_the_settings_are_put_in_place_as_the_page_says(installed):
+    line, = page("Configure")
+    made = installed / "etc/millrace/millrace.conf"
+    try:
+        subprocess.run(line.replace("/etc/millrace", f"{installed}/etc/millrace").replace("-g millrace", f"-g {os.getgid()}"),
+                       shell=True, check=True)
+        assert made.stat().st_mode & 0o7777 == 0o640
+        environment = {"PATH": "/usr/bin:/bin", "MILLRACE_DATABASE_URL": "host=/nowhere",
+                       "MILLRACE_ENGINE_DATABASE_URL": "host=/nowhere"}
+        for program in ("millrace-api", "millrace-engine"):
+            subprocess.run([installed / "usr/sbin" / program, "-c", made, "-t"], env=environment, timeout=60, check=True)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def test_the_units_are_enabled_as_the_page_says(installed, tmp_path):
+    if shutil.which("systemctl") is None:
+        pytest.skip("there is no systemctl")
+    line, = page("systemd")
+    shutil.copytree(installed / "usr/lib/systemd", tmp_path / "usr/lib/systemd")
+    program, *words = line.split()
+    words.remove("--now")  # nothing is started below a root of one's own
+    subprocess.run([program, f"--root={tmp_path}", *words], check=True, timeout=60, capture_output=True)
+    wanted = tmp_path / "etc/systemd/system/multi-user.target.wants"
+    assert {p.name for p in wanted.iterdir()} == {f"millrace-{u}.service" for u in UNITS}
