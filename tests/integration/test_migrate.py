@@ -254,6 +254,32 @@ def test_killed_anywhere_and_run_again(own, plan, pytestconfig, whole):
         assert own.rows("select 1 from pg_database where datname like '%rehearsal%'") == []
 
 
+def test_killed_in_a_new_database(own, pytestconfig):
+    """From the first change on, and while sqitch makes its own tables."""
+    seed = int(os.environ.get("MILLRACE_TEST_SEED", time.time_ns() % 1000000))
+    print(f"MILLRACE_TEST_SEED={seed}")
+    chance = random.Random(seed)
+    config = pathlib.Path(own.config).with_name("new.conf")
+    config.write_text(pathlib.Path(own.config).read_text().replace("dbname=millrace", "dbname=new"))
+    words = [f"{own.inst}/sbin/millrace-admin", "migrate", "--config", str(config)]
+    for i in range(10 if pytestconfig.getoption("--long") else 2):
+        own.sh("psql", "-d", "postgres", "-c", "create database new encoding 'UTF8' template template0")
+        try:
+            own.sh("psql", "-d", "new", "-f", f"{own.inst}/share/millrace/sql/roles/roles.sql")
+            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            try:
+                process.wait(chance.uniform(0, 1.5 if i % 2 else 8))
+            except subprocess.TimeoutExpired:
+                (os.killpg if chance.random() < 0.5 else os.kill)(process.pid, signal.SIGKILL)
+                process.wait()
+            r = subprocess.run(words, capture_output=True, text=True, timeout=300)
+            assert r.returncode == 0, r.stderr
+            r = subprocess.run([*words[:2], "verify", *words[2:], "--json"], capture_output=True, text=True, timeout=60)
+            assert r.returncode == 0 and [v["change"] for v in json.loads(r.stdout)["verified"]] == CHANGES
+        finally:
+            own.sh("psql", "-d", "postgres", "-c", "drop database new with (force)")
+
+
 @pytest.mark.parametrize("rehearsed", [True, False])
 def test_what_was_deployed_and_not_written_down(own, plan, rehearsed):
     """As by one that was killed between both."""
@@ -383,6 +409,30 @@ def test_without_the_right_to_rehearse(own, plan):
         assert got["done"] == ["blind"] and not got["rehearsed"]
     finally:
         own.psql("alter role millrace_owner createdb")
+
+
+def test_a_plan_that_is_not_right(own, plan):
+    lines = (plan.folder / "sqitch.plan").read_text().splitlines()
+    tell = lambda *more: migrate(own, "status", *more, plan=plan)  # noqa: E731
+
+    def put(text):
+        (plan.folder / "sqitch.plan").write_text("\n".join(text) + "\n")
+
+    try:
+        put([*lines, lines[-1]])
+        assert f"{CHANGES[-1]} stands there twice" in tell().stderr
+        put([*lines[:-3], lines[-1], lines[-2], "between 2030-01-01T00:00:00Z A <a@test.invalid> # x"])
+        assert "between.sql" in tell().stderr
+        put([*lines[:-2], lines[-1]])
+        r = tell()
+        assert r.returncode == 0 and f"unknown to this release: {CHANGES[-2]}" in r.stdout
+        plan.add("between", "select 1")
+        put([*lines[:-1], (plan.folder / "sqitch.plan").read_text().splitlines()[-1], lines[-1]])
+        assert f"the database has {CHANGES[-1]}, but not between before it" in tell().stderr
+        put([line for line in lines if line.startswith("%")])
+        assert "has no changes" in tell().stderr
+    finally:
+        put(lines)
 
 
 @pytest.mark.parametrize("arguments,says", [
