@@ -48,7 +48,7 @@ struct mr_agents {
 	struct end *ends; /* owned; the first ENDS_SENT are under way */
 	size_t ends_len, ends_cap, ends_sent;
 	struct mr_buf columns[COLUMNS];
-	uint64_t not_before_ms, again_ms, sweep_ms;
+	uint64_t not_before_ms, again_ms, sweep_ms, late_ms;
 };
 
 /* ---- lists ---- */
@@ -193,13 +193,16 @@ static void add_turn(struct mr_agents *a, struct mr_agent_turn *t)
 	t->was_sent = true;
 }
 
-static void build(struct mr_agents *a)
+/* How many new ones ask. */
+static size_t build(struct mr_agents *a)
 {
+	size_t n = 0;
+
 	for (unsigned i = 0; i < COLUMNS; i++) {
 		mr_buf_reset(&a->columns[i]);
 		mr_pg_array_begin(&a->columns[i]);
 	}
-	for (unsigned n = 0; n < BATCH && !is_empty(&a->new); n++)
+	for (; n < BATCH && !is_empty(&a->new); n++)
 		add_turn(a, first_of(&a->new));
 	for (a->ends_sent = 0; a->ends_sent < a->ends_len && a->ends_sent < BATCH; a->ends_sent++) {
 		const struct end *e = &a->ends[a->ends_sent];
@@ -211,6 +214,7 @@ static void build(struct mr_agents *a)
 	}
 	for (unsigned i = 0; i < COLUMNS; i++)
 		mr_pg_array_end(&a->columns[i]);
+	return n;
 }
 
 static void fill(struct mr_agents *a)
@@ -251,13 +255,16 @@ static void take_back(struct mr_agents *a)
 static void submit(struct mr_agents *a)
 {
 	uint64_t now = uv_now(a->engine->loop);
+	size_t n;
 
 	if (a->query.busy || a->engine->id == 0 || now < a->not_before_ms)
 		return;
 	a->again_ms = now + AGAIN_MS;
-	build(a);
+	n = build(a);
 	fill(a);
 	add_sweep(a, now);
+	mr_metric_observe(
+	    a->engine->metrics, MR_METRIC_AGENT_ASKED, NULL, (double)(n + a->ends_sent));
 	if (mr_query_submit(&a->query) < 0)
 		take_back(a);
 }
@@ -276,9 +283,36 @@ static void on_idle(uv_idle_t *idle)
 		submit(a);
 }
 
+static struct mr_agent_turn *late_in(struct mr_agent_link *list, int64_t now_us)
+{
+	for (struct mr_agent_link *l = list->next; l != list; l = l->next) {
+		struct mr_agent_turn *t = (struct mr_agent_turn *)l; /* its first member */
+
+		if (t->patience_us > 0 && now_us - t->asked_us >= t->patience_us)
+			return t;
+	}
+	return NULL;
+}
+
+/* From the front each time: telling one may end others. */
+static void tell_late(struct mr_agents *a)
+{
+	int64_t now_us = mr_engine_mono_us(a->engine);
+	struct mr_agent_turn *t;
+
+	while ((t = late_in(&a->waiting, now_us)) != NULL || (t = late_in(&a->new, now_us)) != NULL)
+		t->told(t, MR_TURN_LATE, NULL, 0);
+}
+
 void mr_agents_tick(struct mr_agents *a)
 {
-	if (has_news(a) || (!is_empty(&a->waiting) && uv_now(a->engine->loop) >= a->again_ms))
+	uint64_t now = uv_now(a->engine->loop);
+
+	if (a->asking > 0 && now >= a->late_ms) {
+		a->late_ms = now + AGAIN_MS;
+		tell_late(a);
+	}
+	if (has_news(a) || (!is_empty(&a->waiting) && now >= a->again_ms))
 		submit(a);
 }
 

@@ -21,6 +21,7 @@ enum mr_turn_verdict {
 	MR_TURN_MISSING,
 	MR_TURN_INACTIVE,
 	MR_TURN_OPEN, /* the breaker, for longer than a step waits */
+	MR_TURN_LATE, /* it waited for as long as it may; there is no row */
 };
 
 enum mr_turn_state { MR_TURN_NEW, MR_TURN_SENT, MR_TURN_WAITS, MR_TURN_CALLS, MR_TURN_REFUSED };
@@ -36,6 +37,7 @@ struct mr_agent_turn {
 	struct mr_step_exec *x;
 	struct mr_str ref;      /* a name or an id; or empty */
 	struct mr_str required; /* then the capabilities, as PostgreSQL writes an array */
+	int64_t patience_us;    /* how long it waits; 0: as long as it takes */
 	/* once, on the loop, never from inside ask; ROW is the answer's */
 	void (*told)(struct mr_agent_turn *t, enum mr_turn_verdict v, const PGresult *r, int row);
 	/* the module's */

@@ -216,6 +216,8 @@ static int prepare(struct mr_exec *exec, const struct mr_effect *effect)
 	x->workflow_id = h->workflow_id;
 	x->attempt = effect->attempt;
 	x->timeout_us = effect->timeout_us;
+	x->left_us = effect->left_us;
+	x->start_us = effect->start_us;
 	x->done = on_done;
 	x->ctx = exec;
 	/* copies: the run may be read again, and its arena go, while this is under way */

@@ -73,6 +73,11 @@ struct by_label {
 };
 
 static const struct by_label by_label[] = {
+	{ "agents", "millrace_agents",
+	    "Agents, by the state of their breaker (closed, open, half_open) or their own "
+	    "(inactive, "
+	    "maintenance).",
+	    { "tenant", "state" }, "count" },
 	{ "engines", "millrace_engine_up", "Engines that hold a lease (1), or lost it (0).",
 	    { "name", "host" }, "alive" },
 	{ "queue", "millrace_queue_depth", "Runs that wait for an engine.", { "tenant" }, "depth" },

@@ -162,6 +162,7 @@ struct mr_step {
 	bool has_retry;           /* of its own, not the definition's */
 	int64_t run_timeout_us;   /* one attempt; 0 = the type's default */
 	int64_t total_timeout_us; /* all attempts together; 0 = none */
+	int64_t start_timeout_us; /* the wait until an attempt begins; 0 = none */
 	bool continue_on_error;
 	size_t catches_len;
 	const struct mr_catch *catches;

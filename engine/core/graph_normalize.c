@@ -122,9 +122,12 @@ static int put_timeouts(struct mr_normal *n, const struct mr_step *s, struct mr_
 
 	if (s->run_timeout_us > 0)
 		mr_normal_put(m, "timeout_seconds", mr_graph_seconds(s->run_timeout_us));
-	if (s->total_timeout_us == 0)
+	if (s->total_timeout_us == 0 && s->start_timeout_us == 0)
 		return 0;
-	mr_normal_put(&timeouts, "total", mr_graph_seconds(s->total_timeout_us));
+	if (s->start_timeout_us > 0)
+		mr_normal_put(&timeouts, "start", mr_graph_seconds(s->start_timeout_us));
+	if (s->total_timeout_us > 0)
+		mr_normal_put(&timeouts, "total", mr_graph_seconds(s->total_timeout_us));
 	if (mr_normal_finish(n, &timeouts, &v) < 0)
 		return MR_E_NOMEM;
 	mr_normal_put(m, "timeouts", v);

@@ -9,6 +9,14 @@ static const struct mr_member_row timeouts_rows[] = {
 	{ "heartbeat", MR_MEMBER_LATER },
 };
 
+static const struct mr_member_row agent_timeouts_rows[] = {
+	{ "run", MR_MEMBER_USED },
+	{ "total", MR_MEMBER_USED },
+	/* of steps that agents and outside workers carry out */
+	{ "start", MR_MEMBER_USED },
+	{ "heartbeat", MR_MEMBER_LATER },
+};
+
 static const struct mr_member_row catch_rows[] = {
 	{ "on", MR_MEMBER_USED },
 	{ "as", MR_MEMBER_USED },
@@ -85,6 +93,23 @@ static int64_t longest_attempt(const struct mr_draft *d)
 	return MR_GRAPH_ATTEMPT_US;
 }
 
+/* Only what waits for its turn has a wait until it begins. */
+static void check_timeouts(struct mr_compile *c, const struct mr_draft *d,
+    const struct mr_value *all, struct mr_str path, struct mr_step *s)
+{
+	const struct mr_value *start = mr_graph_get(all, "start");
+
+	if (d->type != MR_STEP_AGENT) {
+		mr_graph_check_members(c, all, path, timeouts_rows, MR_ARRAY_LEN(timeouts_rows));
+		return;
+	}
+	mr_graph_check_members(
+	    c, all, path, agent_timeouts_rows, MR_ARRAY_LEN(agent_timeouts_rows));
+	if (start != NULL)
+		(void)mr_graph_check_duration(c, start, mr_graph_pathz(c, path, "start"), 1000,
+		    MR_GRAPH_LONGEST_US, &s->start_timeout_us);
+}
+
 static void read_timeouts(struct mr_compile *c, const struct mr_draft *d, struct mr_step *s)
 {
 	const struct mr_value *v = mr_graph_get(d->raw, "timeout_seconds");
@@ -93,7 +118,7 @@ static void read_timeouts(struct mr_compile *c, const struct mr_draft *d, struct
 	int64_t longest = longest_attempt(d), us = 0;
 
 	if (all != NULL && all->kind == MR_VALUE_MAP) {
-		mr_graph_check_members(c, all, path, timeouts_rows, MR_ARRAY_LEN(timeouts_rows));
+		check_timeouts(c, d, all, path, s);
 		run = mr_graph_get(all, "run");
 		total = mr_graph_get(all, "total");
 	} else if (all != NULL) {

@@ -60,6 +60,8 @@ struct mr_effect {
 	struct mr_value config; /* rendered; data_transform: {program, input} for jq */
 	struct mr_str idempotency_key;
 	int64_t timeout_us;
+	int64_t left_us;  /* of all attempts together; 0: no limit */
+	int64_t start_us; /* how long it may wait until it begins; 0: no limit */
 };
 
 /* A step that waits for something from outside; stands until an end of that step is journalled. */

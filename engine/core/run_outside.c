@@ -75,21 +75,27 @@ static int64_t shorter(int64_t a, int64_t b)
 	return a == 0 || (b > 0 && b < a) ? b : a;
 }
 
+/* What is left of the time for all attempts; 0: as much as it takes. */
+static int64_t time_left(const struct mr_attempt *a)
+{
+	int64_t left = a->s->total_timeout_us;
+
+	if (left > 0 && a->st->first_at > 0)
+		left -= a->t->now - a->st->first_at;
+	return left > 0 || a->s->total_timeout_us == 0 ? left : 1;
+}
+
 /* The shortest of the step's timeouts and its config's; 0: the type's own. */
-static int64_t timeout_of(const struct mr_attempt *a)
+static void set_timeouts(const struct mr_attempt *a, struct mr_effect *e)
 {
 	const struct mr_value *v = mr_value_get(&a->config, "timeout");
-	int64_t us = 0, left = 0;
+	int64_t us = 0;
 
 	if (v == NULL || !mr_graph_duration(v, &us))
 		us = 0;
-	if (a->s->total_timeout_us > 0) {
-		left = a->s->total_timeout_us;
-		if (a->st->first_at > 0)
-			left -= a->t->now - a->st->first_at;
-		left = left > 0 ? left : 1;
-	}
-	return shorter(shorter(us, a->s->run_timeout_us), left);
+	e->left_us = time_left(a);
+	e->start_us = a->s->start_timeout_us;
+	e->timeout_us = shorter(shorter(us, a->s->run_timeout_us), e->left_us);
 }
 
 /* Renders what an effect needs, or needed as it began. False in *RET_READY: the step has failed. */
@@ -105,7 +111,7 @@ static int make_effect(struct mr_attempt *a, struct mr_effect *e, bool *ret_read
 	if (r < 0 || failed)
 		return r;
 	e->config = a->config;
-	e->timeout_us = timeout_of(a);
+	set_timeouts(a, e);
 	*ret_ready = true;
 	return 0;
 }
@@ -149,9 +155,10 @@ int mr_outside_again(struct mr_attempt *a)
 
 int mr_outside_push(struct mr_attempt *a, const struct mr_value *config)
 {
-	struct mr_effect e = { .step = -1, .config = *config, .timeout_us = timeout_of(a) };
+	struct mr_effect e = { .step = -1, .config = *config };
 	int r = default_key(a, &e.idempotency_key);
 
+	set_timeouts(a, &e);
 	return r == 0 ? push_effect(a, &e) : r;
 }
 

@@ -19,6 +19,7 @@ struct agent {
 	struct mr_value auth;
 	struct mr_str name;
 	struct mr_retry_policy retry;
+	uint64_t asked_ms;
 	bool has_turn, calls;
 };
 
@@ -265,6 +266,18 @@ static void add_header(struct agent *a, const char *name, struct mr_str value)
 		    (struct mr_http_header){ mr_str(name), text, false };
 }
 
+/* The step's own for one call, else the agent's; and no more than is left after the wait. */
+static int64_t timeout_of(const struct agent *a, int64_t agents_us)
+{
+	const struct mr_step_exec *x = a->turn.x;
+	int64_t us = x->timeout_us > 0 && x->timeout_us != x->left_us ? x->timeout_us : agents_us;
+	int64_t left = x->left_us - (int64_t)(uv_now(x->host->loop) - a->asked_ms) * 1000;
+
+	if (x->left_us > 0 && left < us)
+		us = left > 1000 ? left : 1000;
+	return us;
+}
+
 static int prepare(struct agent *a, const PGresult *row, int i)
 {
 	struct mr_step_exec *x = a->turn.x;
@@ -284,8 +297,7 @@ static int prepare(struct agent *a, const PGresult *row, int i)
 	add_header(a, "Idempotency-Key", x->idempotency_key);
 	add_header(a, "traceparent", x->traceparent);
 	add_header(a, "X-Request-ID", x->correlation_id);
-	c->timeout_us =
-	    x->timeout_us > 0 ? x->timeout_us : mr_pg_i64(row, i, "timeout_ms", 30000) * 1000;
+	c->timeout_us = timeout_of(a, mr_pg_i64(row, i, "timeout_ms", 30000) * 1000);
 	c->done = on_answer;
 	c->ctx = a;
 	return c->url.p != NULL && c->config_id.p != NULL ? write_body(a) : MR_E_NOMEM;
@@ -329,10 +341,18 @@ static void unavailable(struct agent *a, const char *why)
 	finish(a, "none");
 }
 
+static void late(struct agent *a)
+{
+	(void)mr_report_fail(a->turn.x, MR_STR("timeout"), true,
+	    "%s%.*s had no turn for the step within the time that it may wait.",
+	    a->name.len > 0 ? "Agent " : "An agent", MR_STR_ARG(a->name));
+	finish(a, "none");
+}
+
 static void told(struct mr_agent_turn *t, enum mr_turn_verdict v, const PGresult *r, int row)
 {
 	struct agent *a = (struct agent *)t; /* its first member */
-	struct mr_str name = mr_pg_text(r, row, "name");
+	struct mr_str name = v != MR_TURN_LATE ? mr_pg_text(r, row, "name") : MR_STR_NONE;
 
 	if (name.p != NULL)
 		name = mr_arena_str(t->x->arena, name);
@@ -344,6 +364,8 @@ static void told(struct mr_agent_turn *t, enum mr_turn_verdict v, const PGresult
 		unavailable(a, a->turn.ref.len > 0
 		                   ? "does not exist"
 		                   : "that is active and has what is required does not exist");
+	else if (v == MR_TURN_LATE)
+		late(a);
 	else if (v == MR_TURN_INACTIVE)
 		unavailable(a, "is not active");
 	else
@@ -389,6 +411,10 @@ static int start(struct mr_step_exec *x)
 	if (r < 0)
 		return r;
 	a->name = a->turn.ref;
+	a->asked_ms = uv_now(x->host->loop);
+	a->turn.patience_us = x->left_us > 0 && (x->start_us == 0 || x->left_us < x->start_us)
+	                          ? x->left_us
+	                          : x->start_us;
 	a->has_turn = true;
 	x->impl = a;
 	mr_agents_ask(x->host->agents, &a->turn);

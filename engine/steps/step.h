@@ -49,6 +49,8 @@ struct mr_step_exec {
 	/* one attempt; 0: the definition names none, so the type decides (default_timeout_us, or
 	 * the config's own "timeout"); the type ends by then with error type "timeout" */
 	int64_t timeout_us;
+	int64_t left_us;  /* of all attempts together; 0: no limit */
+	int64_t start_us; /* how long it may wait until it begins; 0: no limit */
 	/* the run's fence as this engine knows it now */
 	int64_t (*fence)(const struct mr_step_exec *x);
 	/* called exactly once on the loop, never from inside start(), unless aborted first */

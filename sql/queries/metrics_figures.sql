@@ -3,4 +3,4 @@
 -- params:
 -- returns: one (body json)
 -- flags:   read slow
-select metrics_figures() as body
+select (metrics_figures()::jsonb || jsonb_build_object('agents', agent_figures()))::json as body

@@ -244,6 +244,8 @@ def test_one_that_a_workflow_names_stays(admin, by):
     renamed = admin.patch(path, {"name": f"b-{uuid.uuid4().hex[:8]}"})
     if by == "name":
         assert code(renamed) == (409, "AGENT_IN_USE"), renamed.text
+        renamed = admin.put(path, {"name": f"b-{uuid.uuid4().hex[:8]}", "url": agent["url"]})
+        assert code(renamed) == (409, "AGENT_IN_USE"), renamed.text
     else:  # an id stays what it is
         assert renamed.status_code == 200, renamed.text
     assert admin.put(f"/api/v1/workflows/{workflow['id']}", {

@@ -162,6 +162,37 @@ def test_an_executor_file(stack, receiver):
     assert [r.json for r in receiver.of("/work")] == [{"topic": "rivers"}, {"text": "short"}]
 
 
+def test_an_executor_file_that_is_a_list(stack, receiver):
+    """The other form of it: ids with hyphens, references to them, and where to begin."""
+    receiver.on("/work", lambda r: (200, {"summary": "of " + str(r.json)}))
+    made = agent(stack, receiver)
+    body = {"name": uuid.uuid4().hex, "start_step": "research-topic", "steps": [
+        {"id": "write-report", "agent": made["name"], "next_step": None,
+         "input_mapping": {"text": "${research-topic.output.summary}", "for": "${workflow.input.reader}"}},
+        {"id": "research-topic", "agent_name": made["name"], "next_step": "write-report",
+         "input_mapping": {"topic": "${workflow.input.topic}", "depth": 2}}]}
+    workflow = stack.api.ok("POST", "/api/v1/workflows", json=body)
+    id = stack.api.execute(workflow["id"], input={"topic": "rivers", "reader": "Ada"})["run_id"]
+    assert ended(stack, id)["status"] == "completed"
+    first, second = (r.json for r in receiver.of("/work"))
+    assert first == {"topic": "rivers", "depth": 2} and second == {"text": f"of {first}", "for": "Ada"}
+
+
+def test_a_step_that_validates(stack, receiver):
+    """The step that the event streams of the API show: validate_input, whose agent answers {status, data}."""
+    receiver.on("/work", 200, {"status": "valid", "data": "..."})
+    made = agent(stack, receiver, name=f"agent_validator_{uuid.uuid4().hex[:6]}x", capabilities=["validation"])
+    id = run(stack, [{"name": "validate_input", "type": "agent", "agent": made["name"], "config": {"payload": "{{trigger}}"}},
+                     {"name": "go_on", "type": "log", "config": {"message": "go on"}, "when": "steps.validate_input.status == 'valid'"}],
+             order=7)
+    assert ended(stack, id)["status"] == "completed"
+    assert receiver.of("/work")[0].json == {"order": 7}
+    shown = {s["step_name"]: s for s in stack.api.steps(id)}
+    assert shown["validate_input"]["status"] == shown["go_on"]["status"] == "completed"
+    done = stack.rows(f"select data from millrace.journal where run_id = {id} and kind = 'step.completed' and step = 'validate_input'")
+    assert {"status": "valid", "data": "..."} in done[0]["data"].values()
+
+
 def test_inactive_at_run_time(stack, receiver):
     made = agent(stack, receiver)
     workflow = stack.api.workflow([step(made["name"], retry={"max_attempts": 1})])["id"]
@@ -277,6 +308,77 @@ def test_one_limit_for_all_engines(stack, receiver):
         for e in engines:
             e.stop()
     assert most[0] == 3 and len(receiver.of("/work")) == 120
+
+
+@pytest.mark.parametrize("timeouts", [{"start": 0.3}, {"total": 0.5}, {"start": 30, "total": 0.5}])
+def test_one_waits_no_longer_than_it_may(stack, receiver, timeouts):
+    gate = gated(receiver)
+    made = agent(stack, receiver, max_concurrency=1)
+    first = run(stack, [step(made["name"])])
+    receiver.wait("/work", 1)
+    failed = ended(stack, run(stack, [step(made["name"], timeouts=timeouts, retry={"max_attempts": 1})]))
+    assert failed["error"]["type"] == "timeout" and f"Agent {made['name']} had no turn" in failed["error"]["message"], failed
+    waits(stack, made, 0)
+    gate.set()
+    assert ended(stack, first)["status"] == "completed" and len(receiver.of("/work")) == 1
+
+
+def test_the_time_for_all_attempts_counts_the_wait(stack, receiver):
+    gate = gated(receiver)
+    made = agent(stack, receiver, max_concurrency=1)
+    first = run(stack, [step(made["name"])])
+    receiver.wait("/work", 1)
+    second = run(stack, [step(made["name"], timeouts={"total": 3}, retry={"max_attempts": 1})])
+    waits(stack, made, 1)
+    held = threading.Event()
+    receiver.on("/work", lambda _: (held.wait(60), (200, {}))[1])
+    gate.set()
+    failed = ended(stack, second)
+    assert failed["error"]["type"] == "timeout" and failed["execution_time_ms"] < 20000, failed
+    held.set()
+    assert ended(stack, first)["status"] == "completed"
+
+
+def test_turns_are_asked_for_together(stack, receiver):
+    """One statement for what many steps ask and give back; none at all where there are no such steps."""
+    made = agent(stack, receiver)
+    workflow = stack.api.workflow([step(made["name"])])["id"]
+    none = stack.api.workflow([{"name": "n", "type": "log", "config": {"message": "x"}}])["id"]
+    stack.stop_engine()
+
+    def go(workflow):
+        stack.api.ok("POST", "/api/v1/workflows/bulk", json={
+            "op": "execute", "workflow_id": workflow, "items": [{"input": {}} for _ in range(200)]})
+
+    def done(workflow):
+        return stack.rows(f"select count(*) as n from millrace.runs where workflow_id = {workflow} and status = 'completed'")[0]["n"] == 200
+
+    go(none)
+    engine = Engine(stack)
+    try:
+        wait_until(lambda: done(none), 60)
+        wait_until(lambda: sum(v for k, v in engine.samples().items() if k.startswith("workflow_execution_total")) == 200, 20)
+        assert not [k for k in engine.samples() if k.startswith("millrace_agent_turns_asked")]
+        go(workflow)
+        wait_until(lambda: done(workflow), 60)
+        wait_until(lambda: engine.samples().get("millrace_agent_turns_asked_sum", 0) >= 400, 20)
+        assert engine.samples()["millrace_agent_turns_asked_count"] <= 200, "no fewer statements than steps"
+    finally:
+        engine.stop()
+        stack.start_engine()
+
+
+def test_agents_by_state_for_the_operator(stack, receiver):
+    made = agent(stack, receiver)
+    before = metric(stack, 'millrace_agents{tenant="default",state="open"}')
+    stack.psql(f"update millrace.agent_breakers set open_until = now() + interval '1 hour', failures = 5 where agent_id = {made['id']}")
+    wait_until(lambda: metric(stack, 'millrace_agents{tenant="default",state="open"}') == before + 1, 30)
+    assert metric(stack, 'millrace_agents{tenant="default",state="closed"}') > 0
+
+
+def metric(stack, name):
+    lines = [line for line in stack.anonymous().get("/metrics").text.splitlines() if line.startswith(name + " ")]
+    return float(lines[0].split()[-1]) if lines else 0
 
 
 # ---- what happens to an agent while steps wait ----

@@ -180,7 +180,7 @@ def test_every_table_of_tenants_is_behind_the_wall(db):
         and prosecdef and has_function_privilege('millrace_api', oid, 'execute')""")}
     assert definers == {"auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "auth_keys_claim", "auth_keys_store",
                         "estimate_runs",
-                        "health_figures", "metrics_figures", "is_platform", "audit_stranger"}
+                        "health_figures", "metrics_figures", "is_platform", "audit_stranger", "schema_state", "agent_figures"}
 
 
 def test_an_estimate_is_of_the_own_tenant(db, filled):

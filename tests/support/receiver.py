@@ -12,6 +12,7 @@ Received = collections.namedtuple("Received", "at method host path query headers
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # many call at once
 
     def handle_error(self, request, client_address):
         """A caller that was killed is no error here."""

@@ -118,6 +118,10 @@ static const struct {
 	    "{'steps':[{'type':'noop','requires':['x'],'timeouts':{'start':1,'heartbeat':2}}]}",
 	    "steps[0].requires misplaced\nsteps[0].timeouts.start not_supported\n"
 	    "steps[0].timeouts.heartbeat not_supported" },
+	{ "the wait for an agent",
+	    "{'steps':[{'agent':'x','timeouts':{'start':'soon','heartbeat':1}},"
+	    "{'agent':'x','timeouts':{'start':'2s','total':5}}]}",
+	    "steps[0].timeouts.heartbeat not_supported\nsteps[0].timeouts.start type" },
 	{ "agents",
 	    "{'steps':[{'type':'agent'},{'agent':'x','requires':['y']},"
 	    "{'type':'agent','config':{'agent':'x'},'agent':'y'},{'agent_name':'x','agent':'x'},"

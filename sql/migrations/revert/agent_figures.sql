@@ -1,0 +1,9 @@
+-- Revert millrace:agent_figures
+begin;
+set local lock_timeout = '5s';
+set local role millrace_owner;
+set local search_path = millrace, pg_temp;
+
+drop function agent_figures();
+
+commit;
