@@ -65,7 +65,8 @@ int mr_handler_status(struct mr_request *r);         /* GET /api/v1/status */
 /* workflows.c */
 int mr_handler_workflow_create(struct mr_request *r);
 int mr_handler_workflow_normalized(struct mr_request *r);
-int mr_handler_workflow_update(struct mr_request *r); /* PUT and PATCH */
+int mr_handler_workflow_restore(struct mr_request *r); /* of an earlier version */
+int mr_handler_workflow_update(struct mr_request *r);  /* PUT and PATCH */
 int mr_handler_workflow_validate(struct mr_request *r);
 
 #endif

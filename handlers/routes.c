@@ -1211,6 +1211,23 @@ const struct mr_route mr_routes[] = {
 	    .tag = "workflows",
 	    .summary = "Goes on with the workflow's latest failed run from the step of this name.",
 	},
+	[MR_ROUTE_WORKFLOW_UNDELETE] = {
+	    .id = MR_ROUTE_WORKFLOW_UNDELETE,
+	    .method = MR_POST,
+	    .path = "/api/v1/workflows/{id}/undelete",
+	    .scope = MR_SCOPE_WORKFLOW_MANAGEMENT,
+	    .roles = EDIT,
+	    .owner = MR_SQL_WORKFLOW_OWNER,
+	    .rate = MR_RATE_WORKFLOW_CREATION,
+	    .out = { 200, MR_SCHEMA_WORKFLOW, NULL },
+	    .sql = MR_SQL_WORKFLOW_UNDELETE,
+	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND, MR_ERR_WORKFLOW_NAME_TAKEN,
+		MR_ERR_PRECONDITION_FAILED),
+	    .tag = "workflows",
+	    .summary = "Brings a deleted workflow back as it was.",
+	    .doc = "The runs that were cancelled with it stay cancelled. Its name may have been taken "
+		   "meanwhile: then rename the other one first.",
+	},
 	[MR_ROUTE_WORKFLOW_VERSIONS] = {
 	    .id = MR_ROUTE_WORKFLOW_VERSIONS,
 	    .method = MR_GET,
@@ -1224,6 +1241,20 @@ const struct mr_route mr_routes[] = {
 	    .tag = "workflows",
 	    .summary = "A workflow's versions, newest first.",
 	},
+	[MR_ROUTE_WORKFLOW_VERSION_DIFF] = {
+	    .id = MR_ROUTE_WORKFLOW_VERSION_DIFF,
+	    .method = MR_GET,
+	    .path = "/api/v1/workflows/{id}/versions/{a}/diff/{b}",
+	    .scope = MR_SCOPE_READ_ONLY,
+	    .rate = MR_RATE_MONITORING,
+	    .out = { 200, MR_SCHEMA_VERSION_DIFF, NULL },
+	    .sql = MR_SQL_WORKFLOW_VERSION_DIFF,
+	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND, MR_ERR_VERSION_NOT_FOUND),
+	    .tag = "workflows",
+	    .summary = "What turns version a of a workflow into version b.",
+	    .doc = "Steps are compared in normal form, whatever dialect they were written in, and by "
+		   "their names; everything beside them as it was written.",
+	},
 	[MR_ROUTE_WORKFLOW_VERSION_GET] = {
 	    .id = MR_ROUTE_WORKFLOW_VERSION_GET,
 	    .method = MR_GET,
@@ -1235,6 +1266,25 @@ const struct mr_route mr_routes[] = {
 	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND, MR_ERR_VERSION_NOT_FOUND),
 	    .tag = "workflows",
 	    .summary = "One version of a workflow, with its steps.",
+	},
+	[MR_ROUTE_WORKFLOW_VERSION_RESTORE] = {
+	    .id = MR_ROUTE_WORKFLOW_VERSION_RESTORE,
+	    .method = MR_POST,
+	    .path = "/api/v1/workflows/{id}/versions/{version}/restore",
+	    .scope = MR_SCOPE_WORKFLOW_MANAGEMENT,
+	    .roles = EDIT,
+	    .owner = MR_SQL_WORKFLOW_OWNER,
+	    .rate = MR_RATE_WORKFLOW_CREATION,
+	    .out = { 200, MR_SCHEMA_WORKFLOW, NULL },
+	    .sql = MR_SQL_WORKFLOW_UPDATE,
+	    .handler = HANDLER(mr_handler_workflow_restore),
+	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND, MR_ERR_VERSION_NOT_FOUND,
+		MR_ERR_WORKFLOW_DELETED, MR_ERR_PRECONDITION_FAILED),
+	    .tag = "workflows",
+	    .summary = "Makes the definition of an earlier version the current one.",
+	    .doc = "A new version is made, unless the current one says the same already; history is "
+		   "never rewritten. The definition is checked as any that is saved: what it needs may be "
+		   "gone. Name, tags and triggers stay.",
 	},
 	/* ---- public ---- */
 	[MR_ROUTE_HEALTH] = {

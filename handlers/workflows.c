@@ -244,3 +244,79 @@ int mr_handler_workflow_update(struct mr_request *r)
 	}
 	return 0;
 }
+
+/* ---- earlier versions ---- */
+
+/* Reads the version of the path as if it had come as a body. Answered when negative. */
+static int read_version(struct mr_request *r, struct mr_definition *ret, struct mr_str *ret_current)
+{
+	const PGresult *row;
+
+	if (mr_dispatch_query(r, MR_SQL_WORKFLOW_VERSION_RESTORED, NULL, &row) < 0)
+		return MR_E_CONFLICT;
+	r->body = PQntuples(row) > 0 ? mr_pg_text(row, 0, "definition") : MR_STR_NONE;
+	if (r->body.p == NULL) {
+		mr_dispatch_answer(r, row); /* no such workflow, no such version */
+		return MR_E_NOT_FOUND;
+	}
+	if (mr_json_parse(r->arena, r->body, &mr_json_limits_default, NULL, &r->body_json) < 0) {
+		mr_response_problem(r, MR_ERR_OVERLOADED, "%s", "");
+		return MR_E_NOMEM;
+	}
+	*ret_current = mr_pg_text(row, 0, "current_version");
+	return read_definition(r, NULL, ret);
+}
+
+/* What the workflow's row has of the definition, as pairs, and as the members that are changed. */
+static struct mr_str take_row_members(struct mr_request *r, struct mr_pair *pairs)
+{
+	static const char *const names[] = { "timeout_seconds", "max_retries", "input_schema" };
+	struct mr_str all = MR_STR("");
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(names); i++) {
+		const struct mr_value *v = mr_value_get(&r->body_json, names[i]);
+
+		pairs[i].name = mr_str(names[i]);
+		pairs[i].value = v != NULL ? mr_json_text(r->arena, v) : MR_STR_NONE;
+		all = mr_arena_printf(r->arena, "%.*s%s\"%s\":%.*s", MR_STR_ARG(all),
+		    i > 0 ? "," : "", names[i],
+		    MR_STR_ARG(v != NULL ? pairs[i].value : MR_STR("null")));
+	}
+	return mr_arena_printf(r->arena, "{%.*s}", MR_STR_ARG(all));
+}
+
+/* One try, as with update(). */
+static bool restore(struct mr_request *r)
+{
+	struct mr_pair row_members[3];
+	struct mr_definition d;
+	struct mr_str current, body;
+
+	if (read_version(r, &d, &current) < 0)
+		return false;
+	body = take_row_members(r, row_members);
+	const struct mr_pair extra[] = {
+		{ MR_STR("definition"), d.text },
+		{ MR_STR("workflow_config"), d.config },
+		{ MR_STR("steps"), d.steps },
+		{ MR_STR("digest"), mr_str(d.digest) },
+		{ MR_STR("base_version"), current },
+		{ MR_STR("body"), body },
+		row_members[0],
+		row_members[1],
+		row_members[2],
+		{ MR_STR_NONE, MR_STR_NONE },
+	};
+
+	mr_dispatch_sql(r, MR_SQL_WORKFLOW_UPDATE, extra);
+	return r->status == 412 && mr_request_header(r, "If-Match").p == NULL;
+}
+
+int mr_handler_workflow_restore(struct mr_request *r)
+{
+	for (unsigned i = 0; i < TRIES && restore(r); i++) {
+		if (i + 1 < TRIES)
+			mr_buf_reset(&r->out_headers);
+	}
+	return 0;
+}

@@ -1,10 +1,10 @@
 -- name:    workflow_update
 -- purpose: changes what the body names; a definition that differs makes a new version
--- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, parameters json?
+-- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, parameters json?, version int4?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 -- definition with steps and digest: the new one, made from version base_version. Absent members
--- of the body stay, null clears. parameters: variables for its active runs, which it must have then.
+-- of the body stay, null clears. version: whose definition is restored. parameters: variables for its active runs, which it must have then.
 with given as materialized (
 	select coalesce(array_agg(k), '{}') as keys
 	from json_object_keys(:body) as k
@@ -94,9 +94,10 @@ with given as materialized (
 		f.error,
 		'workflow' as entity_type,
 		f.id as entity_id,
-		'updated' as action,
+		case when :version is null then 'updated' else 'restored' end as action,
 		jsonb_build_object('members', g.keys, 'version', c.version, 'status', c.status,
-			'runs', (select count(*) from commanded)) as changes,
+			'runs', (select count(*) from commanded))
+			|| case when :version is null then '{}' else jsonb_build_object('restored_version', :version) end as changes,
 		case when exists (select 1 from commanded) then 'c:0' end as wake
 	from found f
 	cross join given g
