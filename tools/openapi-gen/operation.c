@@ -32,6 +32,14 @@ static struct json_object *typed(const char *type)
 	return o;
 }
 
+static struct json_object *matching(const char *pattern)
+{
+	struct json_object *o = typed("string");
+
+	mr_puts(o, "pattern", pattern);
+	return o;
+}
+
 static struct json_object *integer(int64_t min, int64_t max)
 {
 	struct json_object *o = typed("integer");
@@ -191,10 +199,11 @@ static void header_parameters(struct json_object *all, const struct mr_route *r)
 		parameter(all, "header", "Idempotency-Key",
 		    "The same key and content within 24 hours gives the stored answer, with "
 		    "Idempotency-Replayed: true.",
-		    typed("string"));
+		    matching("^[!-~]{1,255}$"));
 	if (takes_if_match(r))
 		parameter(all, "header", "If-Match",
-		    "Only if the resource still has the version of this ETag.", typed("string"));
+		    "Only if the resource still has the version of this ETag.",
+		    matching("^(\\*|(W/)?\"[0-9]+(\\.[0-9a-f]+)?\")$"));
 	if (r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE)
 		parameter(all, "header", "If-None-Match", "304 if this ETag is still right.",
 		    typed("string"));
