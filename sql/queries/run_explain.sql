@@ -98,7 +98,7 @@ with found as materialized (
 			when 'PAUSED' then (select p.at from paused p)
 			when 'WAITING_FOR_CHILD' then (select min(w.since) from waits w)
 			when 'WAITING_FOR_EVENT' then (select min(w.since) from waits w)
-			when 'WAITING_FOR_AGENT' then (select min(w.since) from waits w where w.kind = 'agent')
+			when 'WAITING_FOR_AGENT' then (select min(a.since) from waits a where a.kind = 'agent')
 			when 'SCHEDULED' then f.created_at
 			else coalesce(case when is_terminal(f.status) then f.completed_at end, (select l.at from latest l), f.created_at)
 		end as since,

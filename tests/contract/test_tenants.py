@@ -42,7 +42,7 @@ def filled(path, owned):
             parts[i] = "hello"
         elif part == "{name}":
             parts[i] = "hello"
-        elif part == "{version}":
+        elif part in ("{version}", "{a}", "{b}"):
             parts[i] = "1"
         elif part.startswith("{"):
             parts[i] = str(owned[parts[i - 1]])

@@ -48,7 +48,7 @@ STATUSES = {"runs": RUN_STATUSES, "workflows": names("handlers/routes.c", "workf
             "principals": names("handlers/routes.c", "user_statuses")}
 STEP_STATUSES = names("engine/core/run.c", "mr_step_status_names")
 SPAWN = table("engine/spawn.c", r'mr_str_eqz\(job->code, "(\w+)"\)')
-KINDS = {"journal": FACTS, "run_commands": COMMANDS, "run_waits": {"event", "child"}, "principals": {"user", "service"}}
+KINDS = {"journal": FACTS, "run_commands": COMMANDS, "run_waits": {"event", "child"}, "waits": {"event", "child", "agent"}, "principals": {"user", "service"}}
 CODES = words_of_schema("run_explanation") | words_of_schema("step_explanation")
 ANY = {"kind": set.union(*KINDS.values()), "status": set.union(*STATUSES.values(), STEP_STATUSES)}
 
