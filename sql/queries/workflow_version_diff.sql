@@ -18,15 +18,15 @@ with compared as (
 	where c.error is null
 ), steps as (
 	-- the step of the workflow itself that each change belongs to: the first name in its path
-	select coalesce(json_agg(s.name order by s.n) filter (where s.kind = 'added'), '[]') as added,
-		coalesce(json_agg(s.name order by s.n) filter (where s.kind = 'removed'), '[]') as removed,
-		coalesce(json_agg(s.name order by s.n) filter (where s.kind = 'changed'), '[]') as changed
+	select coalesce(json_agg(s.name order by s.n) filter (where s.fate = 'added'), '[]') as added,
+		coalesce(json_agg(s.name order by s.n) filter (where s.fate = 'removed'), '[]') as removed,
+		coalesce(json_agg(s.name order by s.n) filter (where s.fate = 'changed'), '[]') as changed
 	from (
 		select t.name, min(t.n) as n,
-			case when bool_or(t.whole and t.kind = 'added') then 'added'
-				when bool_or(t.whole and t.kind = 'removed') then 'removed' else 'changed' end as kind
+			case when bool_or(t.whole and t.change = 'added') then 'added'
+				when bool_or(t.whole and t.change = 'removed') then 'removed' else 'changed' end as fate
 		from (
-			select found.name, d.n, d.change ->> 'change' as kind,
+			select found.name, d.n, d.change ->> 'change' as change,
 				d.change ->> 'path' = 'steps[' || found.name || ']' as whole
 			from changes d
 			cross join lateral (
