@@ -129,3 +129,19 @@ def test_engines_killed_again_and_again(whole, receiver):
     finally:
         other.stop()
     whole.api.ok("DELETE", f"/api/v1/workflows/{workflow}")
+
+
+def test_postgres_away_while_one_calls_and_others_wait(whole, receiver):
+    """What was asked and what had ended meanwhile is asked and told again; nobody waits for ever."""
+    gate = threading.Event()
+    receiver.on("/work", lambda _: (gate.wait(90), (200, {}))[1])
+    agent = make_agent(whole, receiver, max_concurrency=1)
+    workflow = whole.api.workflow([step(agent), step(agent, "then")])["id"]
+    runs = start(whole, workflow, 4)
+    receiver.wait("/work", 1)
+    wait_load(whole, agent, 1, 3)
+    whole.stop_postgres()
+    gate.set()  # the call ends now
+    whole.start_postgres()
+    wait_completed(whole, workflow, 4)
+    check(whole, receiver, agent, runs, 2)
