@@ -185,3 +185,16 @@ def test_bringing_back_on_condition_and_by_strangers(admin, other, made):
     assert admin.post(f"{path}/undelete", headers={"If-Match": old}).status_code == 412
     assert other.post(f"{path}/undelete").status_code == 404
     assert admin.post(f"{path}/undelete", headers={"If-Match": "*"}).status_code == 200
+
+
+def test_bringing_back_by_key(admin, made):
+    path, key = f"{BASE}/{made['id']}", {"Idempotency-Key": uuid.uuid4().hex}
+    admin.ok("DELETE", path)
+    first = admin.post(f"{path}/undelete", headers=key)
+    assert first.status_code == 200
+    admin.ok("DELETE", path)
+    again = admin.post(f"{path}/undelete", headers=key)
+    assert again.json() == first.json() and again.headers["Idempotency-Replayed"] == "true"
+    assert admin.ok("GET", path)["status"] == "deleted"
+    copy = admin.ok("POST", BASE, json={"name": f"v-{uuid.uuid4().hex[:10]}", "steps": [log("a", "x")]})
+    assert admin.post(f"{BASE}/{copy['id']}/undelete", headers=key).json()["error_code"] == "IDEMPOTENCY_KEY_REUSED"
