@@ -43,20 +43,6 @@ static void finish(struct agent *a, const char *verdict)
 	x->done(x);
 }
 
-static const struct {
-	const char *type;
-	bool retryable;
-} failures[] = {
-	[MR_HTTP_ANSWERED] = { NULL, false },
-	[MR_HTTP_INVALID] = { "validation", false },
-	[MR_HTTP_REFUSED] = { "connect", false },
-	[MR_HTTP_CONNECT] = { "connect", true },
-	[MR_HTTP_TLS] = { "tls", true },
-	[MR_HTTP_TIMEOUT] = { "timeout", true },
-	[MR_HTTP_LIMIT] = { "limit", false },
-	[MR_HTTP_NOMEM] = { "limit", true },
-};
-
 /* ---- what the service sends back ---- */
 
 /* Members of an auth_config that nobody may see. */
@@ -162,8 +148,7 @@ static void on_answer(struct mr_auth_call *c)
 	const struct mr_http_request *r = &c->request;
 
 	if (r->outcome != MR_HTTP_ANSWERED)
-		(void)mr_report_fail(a->turn.x, mr_str(failures[r->outcome].type),
-		    failures[r->outcome].retryable, "%s", r->message);
+		(void)mr_report_http(a->turn.x, r);
 	else if (c->token_failed || r->status < 200 || r->status >= 300)
 		fail_status(a);
 	else

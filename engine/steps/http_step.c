@@ -274,20 +274,6 @@ int mr_http_step_send(struct mr_http_step *s, struct mr_str method, struct mr_st
 
 /* ---- the end ---- */
 
-static const struct {
-	const char *type;
-	bool retryable;
-} failures[] = {
-	[MR_HTTP_ANSWERED] = { NULL, false },
-	[MR_HTTP_INVALID] = { "validation", false },
-	[MR_HTTP_REFUSED] = { "connect", false },
-	[MR_HTTP_CONNECT] = { "connect", true },
-	[MR_HTTP_TLS] = { "tls", true },
-	[MR_HTTP_TIMEOUT] = { "timeout", true },
-	[MR_HTTP_LIMIT] = { "limit", false },
-	[MR_HTTP_NOMEM] = { "limit", true },
-};
-
 static void on_done(struct mr_http_request *r)
 {
 	struct mr_http_step *s = r->ctx;
@@ -295,8 +281,7 @@ static void on_done(struct mr_http_request *r)
 	if (r->outcome == MR_HTTP_ANSWERED)
 		s->answered(s);
 	else
-		(void)mr_report_fail(s->x, mr_str(failures[r->outcome].type),
-		    failures[r->outcome].retryable, "%s", r->message);
+		(void)mr_report_http(s->x, r);
 	mr_http_request_done(r);
 	s->x->done(s->x);
 }

@@ -20,6 +20,26 @@ int mr_report_fail(struct mr_step_exec *x, struct mr_str type, bool retryable, c
 	return MR_E_INVALID;
 }
 
+int mr_report_http(struct mr_step_exec *x, const struct mr_http_request *r)
+{
+	static const struct {
+		const char *type;
+		bool retryable;
+	} failures[] = {
+		[MR_HTTP_ANSWERED] = { NULL, false },
+		[MR_HTTP_INVALID] = { "validation", false },
+		[MR_HTTP_REFUSED] = { "connect", false },
+		[MR_HTTP_CONNECT] = { "connect", true },
+		[MR_HTTP_TLS] = { "tls", true },
+		[MR_HTTP_TIMEOUT] = { "timeout", true },
+		[MR_HTTP_LIMIT] = { "limit", false },
+		[MR_HTTP_NOMEM] = { "limit", true },
+	};
+
+	return mr_report_fail(
+	    x, mr_str(failures[r->outcome].type), failures[r->outcome].retryable, "%s", r->message);
+}
+
 int mr_report_too_large(struct mr_step_exec *x)
 {
 	return mr_report_fail(

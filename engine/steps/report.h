@@ -3,6 +3,7 @@
 #define MR_ENGINE_STEPS_REPORT_H
 
 #include "engine/steps/step.h"
+#include "net/http_client.h"
 
 /* Sets a failure; TYPE is a literal or lives in X's arena. Returns MR_E_INVALID, so that it can
  * stand in a return statement of start(). */
@@ -11,6 +12,8 @@ int mr_report_fail(struct mr_step_exec *x, struct mr_str type, bool retryable, c
 /* The common one: the config, or the file, isn't what it should be; trying again changes nothing.
  */
 #define mr_report_invalid(x, ...) mr_report_fail((x), MR_STR("validation"), false, __VA_ARGS__)
+/* What R, which got no answer, failed with. */
+int mr_report_http(struct mr_step_exec *x, const struct mr_http_request *r);
 /* The execution's arena is full: what came in is too much for one step. */
 int mr_report_too_large(struct mr_step_exec *x);
 void mr_report_success(struct mr_step_exec *x, struct mr_value result);
