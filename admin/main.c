@@ -36,9 +36,11 @@ static const struct command commands[] = {
 	    "[--value-map JSON]",
 	    "trusts an issuer's tokens; FILEs are those of keys_dir, PATH is any file; without "
 	    "--tenant the token's tenant claim tells; --provision: unknown subjects too" },
-	{ "key create", mr_admin_key_create, true, "tenant= name= scopes= roles=",
-	    "--tenant NAME --name NAME [--scopes S,S] [--roles R,R]",
-	    "makes an API key and prints it, this once" },
+	{ "key create", mr_admin_key_create, true, "tenant= name= scopes= roles= rate-limits=",
+	    "--tenant NAME --name NAME [--scopes S,S] [--roles R,R] [--rate-limits "
+	    "none|CLASS=N/T,…]",
+	    "makes an API key and prints it, this once; --rate-limits: of its own, as the settings "
+	    "have them (monitoring=1000/min,standard=none); none: no limit at all" },
 	{ "migrate", mr_admin_migrate, true,
 	    "dir= no-verify dry-run to= allow-locks big-rows= wait= json",
 	    "[--dry-run] [--to CHANGE] [--allow-locks] [--big-rows N] [--wait SECONDS] [--json] "

@@ -12,11 +12,13 @@
 #include "auth/certificate.h"
 #include "lib/clock.h"
 #include "lib/digest.h"
+#include "lib/rate.h"
 
 #define PREFIX_LEN 8
 #define SECRET_LEN 43 /* 62^43 > 2^256 */
 #define KEY_LEN    (4 + PREFIX_LEN + 1 + SECRET_LEN)
 #define PEM_MAX    16384
+#define RATES_MAX  4096
 
 static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -125,12 +127,74 @@ int mr_admin_tenant_create(struct mr_admin *a)
 	return 0;
 }
 
+/* One class as the row has it. */
+static void add_rate(struct mr_buf *b, enum mr_rate_class c, const struct mr_rate *rate)
+{
+	mr_buf_addf(b, "%s\"%s\":", b->len > 1 ? "," : "", mr_rate_class_name(c));
+	if (rate->limit == MR_RATE_UNLIMITED)
+		mr_buf_addz(b, "null");
+	else
+		mr_buf_addf(b, "{\"limit\":%lld,\"window\":%lld}", (long long)rate->limit,
+		    (long long)rate->window_s);
+}
+
+/* "monitoring=1000/min,standard=none", or "none" for every class. 0, or says what is wrong. */
+static int read_rates(struct mr_str text, struct mr_buf *b)
+{
+	struct mr_rate rate;
+
+	mr_buf_addc(b, '{');
+	if (mr_str_eqz(text, "none")) {
+		rate = (struct mr_rate){ MR_RATE_UNLIMITED, 60 };
+		for (unsigned c = MR_RATE_EXEMPT + 1; c < MR_RATE_COUNT; c++)
+			add_rate(b, (enum mr_rate_class)c, &rate);
+		text = MR_STR_NONE;
+	}
+	while (text.p != NULL) {
+		struct mr_str value = mr_str_cut(&text, ','), name = mr_str_cut(&value, '=');
+		enum mr_rate_class c = mr_rate_class_by_name(name);
+
+		if (c == MR_RATE_EXEMPT || value.p == NULL || mr_rate_parse(value, &rate) < 0)
+			return mr_admin_fail("--rate-limits: %.*s must be a class and its limit, "
+			                     "as monitoring=1000/min or monitoring=none",
+			    MR_STR_ARG(name));
+		add_rate(b, c, &rate);
+	}
+	mr_buf_addc(b, '}');
+	return 0;
+}
+
+/* The option's JSON; absent when it wasn't given. */
+static int rates_of(struct mr_admin *a, struct mr_str *ret)
+{
+	const char *text = mr_admin_opt(a, "rate-limits");
+	struct mr_buf b;
+	int e;
+
+	*ret = MR_STR_NONE;
+	if (text == NULL)
+		return 0;
+	mr_buf_init(&b, RATES_MAX);
+	e = read_rates(mr_str(text), &b);
+	if (e == 0) {
+		*ret = mr_arena_str(a->arena, mr_buf_str(&b));
+		if (mr_buf_failed(&b) || ret->p == NULL)
+			e = mr_admin_fail("--rate-limits: too long");
+	}
+	mr_buf_done(&b);
+	return e;
+}
+
 static int store_key(struct mr_admin *a, const char *name, const char *key, struct mr_str hash)
 {
-	struct mr_str tenant = mr_admin_tenant_id(a, mr_admin_opt(a, "tenant")), principal, id;
+	struct mr_str tenant, principal = MR_STR_NONE, id, rates;
 	char prefix[4 + PREFIX_LEN + 1]; /* its own text: a value is sent up to its NUL */
 
-	principal = tenant.p != NULL ? principal_id(a, tenant, name) : MR_STR_NONE;
+	if (rates_of(a, &rates) != 0)
+		return 1;
+	tenant = mr_admin_tenant_id(a, mr_admin_opt(a, "tenant"));
+	if (tenant.p != NULL)
+		principal = principal_id(a, tenant, name);
 	if (principal.p == NULL)
 		return 1;
 	memcpy(prefix, key, sizeof(prefix) - 1);
@@ -140,7 +204,7 @@ static int store_key(struct mr_admin *a, const char *name, const char *key, stru
 	        { "name", mr_str(name) }, { "key_prefix", mr_str(prefix) }, { "key_hash", hash },
 	        { "scopes", mr_admin_array(a, opt_or(a, "scopes", "read-only")) },
 	        { "roles", mr_admin_array(a, opt_or(a, "roles", "viewer")) },
-	        { NULL, MR_STR_NONE } });
+	        { "rate_limits", rates }, { NULL, MR_STR_NONE } });
 	if (id.p == NULL)
 		return 1;
 	(void)printf("key %.*s %s\n", MR_STR_ARG(id), key);

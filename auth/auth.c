@@ -291,7 +291,8 @@ static int query(struct mr_auth *a, struct mr_arena *scratch, unsigned stmt,
 }
 
 /* The principal of a row; what the credential allows is in the row, too. */
-static int from_row(const PGresult *r, enum kind kind, struct mr_principal **ret)
+static int from_row(
+    const PGresult *r, enum kind kind, struct mr_arena *scratch, struct mr_principal **ret)
 {
 	struct mr_principal p = { .kind = mr_str(kind_names[kind]) };
 
@@ -307,6 +308,7 @@ static int from_row(const PGresult *r, enum kind kind, struct mr_principal **ret
 	p.roles = mr_words_from_array(p.roles_text, mr_roles_add);
 	p.expires_at_us = mr_pg_i64(r, 0, "expires_us", 0);
 	p.is_platform = mr_pg_bool(r, 0, "is_platform");
+	mr_rates_from_json(scratch, mr_pg_text(r, 0, "rate_limits"), p.rates);
 	*ret = mr_principal_create(&p);
 	return *ret == NULL ? MR_E_NOMEM : 0;
 }
@@ -329,7 +331,7 @@ static int by_key(struct mr_auth *a, struct mr_arena *scratch, const unsigned ch
 	value = bytea(scratch, hex);
 	e = query(a, scratch, MR_SQL_AUTH_BY_KEY, &value, &r, err);
 	if (e == 0)
-		e = from_row(r, KIND_KEY, ret);
+		e = from_row(r, KIND_KEY, scratch, ret);
 	return e == MR_E_NOT_FOUND ? no_good(err, "The API key is unknown, expired or revoked.")
 	                           : e;
 }
@@ -349,7 +351,7 @@ static int by_certificate(struct mr_auth *a, struct mr_arena *scratch, struct mr
 	value = mr_str(hex);
 	e = query(a, scratch, MR_SQL_AUTH_BY_CERTIFICATE, &value, &r, err);
 	if (e == 0)
-		e = from_row(r, KIND_CERTIFICATE, ret);
+		e = from_row(r, KIND_CERTIFICATE, scratch, ret);
 	return e == MR_E_NOT_FOUND ? no_good(err, "The client certificate belongs to nobody here.")
 	                           : e;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/rate.h"
 #include "lib/str.h"
 
 /* Bits; admin holds all, workflow-management holds read-only. */
@@ -29,6 +30,7 @@ struct mr_principal {
 	struct mr_str roles_text;  /* "{editor,operator}": array literal for SQL */
 	struct mr_str groups_text; /* likewise */
 	int64_t expires_at_us;     /* 0: never */
+	struct mr_rate rates[MR_RATE_COUNT]; /* the key's own limits; limit 0: the settings' */
 	unsigned refs;
 };
 

@@ -1,19 +1,5 @@
 #include "fcgi/access.h"
 
-const char *mr_rate_class_name(enum mr_rate_class c)
-{
-	static const char *const names[] = {
-		[MR_RATE_EXEMPT] = "exempt",
-		[MR_RATE_TEMPLATES] = "templates",
-		[MR_RATE_WORKFLOW_CREATION] = "workflow_creation",
-		[MR_RATE_WORKFLOW_EXECUTION] = "workflow_execution",
-		[MR_RATE_MONITORING] = "monitoring",
-		[MR_RATE_STANDARD] = "standard",
-	};
-
-	return names[c];
-}
-
 unsigned mr_access_lacks(const struct mr_route *route, const struct mr_principal *p)
 {
 	unsigned lacks = 0;

@@ -16,9 +16,6 @@ enum mr_access {
 	MR_ACCESS_PLATFORM = 4, /* is of another tenant than the platform's */
 };
 
-/* The word of a class of rate limits. */
-const char *mr_rate_class_name(enum mr_rate_class c);
-
 unsigned mr_access_lacks(const struct mr_route *route, const struct mr_principal *p);
 
 #endif

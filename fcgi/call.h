@@ -5,6 +5,7 @@
 #ifndef MR_FCGI_CALL_H
 #define MR_FCGI_CALL_H
 
+#include "auth/limiter.h"
 #include "fcgi/args.h"
 #include "fcgi/request.h"
 #include "fcgi/router.h"
@@ -28,7 +29,10 @@ struct mr_call {
 	int64_t worked_since_us; /* breathe's own: monotonic, since the loop had its last turn */
 	/* raw texts of the body's members, made when first needed */
 	const struct mr_str *slices;
-	bool state_only; /* only the row's state is asked for, not its body */
+	struct mr_limit limit; /* fcgi/limit.c's own */
+	bool is_limited;       /* it counts against a limit, which limit tells */
+	bool is_counted;       /* and limit is decided */
+	bool state_only;       /* only the row's state is asked for, not its body */
 };
 
 /* The process's own tables, made once. */

@@ -12,6 +12,7 @@
 #include "fcgi/envelope.h"
 #include "fcgi/etag.h"
 #include "fcgi/idempotency.h"
+#include "fcgi/limit.h"
 #include "fcgi/problem.h"
 #include "fcgi/route.h"
 #include "fcgi/unit.h"
@@ -403,12 +404,35 @@ static void finish(struct mr_request *r)
 		(void)refuse(r, MR_ERR_OVERLOADED);
 	if (!is_problem(r))
 		mr_response_header(r, "X-Request-ID", r->correlation_id);
+	mr_request_tell_limit(r);
 	if (r->route == NULL)
 		return;
 	if (r->route->deprecation != NULL)
 		mr_response_header(r, "Deprecation", mr_str(r->route->deprecation));
 	if (r->route->sunset != NULL)
 		mr_response_header(r, "Sunset", mr_str(r->route->sunset));
+}
+
+/* A read by a statement alone has no effect: it may be carried out while it is being counted, and
+ * what it gave is thrown away when it is one too many. */
+static bool may_run(struct mr_request *r)
+{
+	bool only_reads = r->route->method == MR_GET && r->route->handler == NULL;
+
+	return (only_reads && !r->call->limit.is_decided) || mr_request_may_pass(r);
+}
+
+/* It is counted while address and body are looked at. */
+static bool carry_out(struct mr_request *r)
+{
+	bool is_known;
+
+	if (!find_route(r))
+		return false;
+	is_known = identify(r);
+	mr_request_count(r);
+	return is_known && authorise(r) && read_address(r) && read_body(r) && may_run(r) &&
+	       read_conditions(r) && run(r);
 }
 
 void mr_dispatch(struct mr_request *r)
@@ -419,8 +443,8 @@ void mr_dispatch(struct mr_request *r)
 	if (r->faults.arena == NULL)
 		mr_faults_init(&r->faults, r->arena, MR_FAULTS_MAX);
 	mr_correlation_begin(r);
-	(void)(find_route(r) && identify(r) && authorise(r) && read_address(r) && read_body(r) &&
-	       read_conditions(r) && run(r)); /* whichever ends it has decided the answer */
+	(void)carry_out(r);           /* whichever ends it has decided the answer */
+	(void)mr_request_may_pass(r); /* so are refusals; then 429 is the answer */
 	mr_audit_answered(r);
 	finish(r);
 	r->call = NULL;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum kind { COUNTER, GAUGE, HTTP_COUNTER, HTTP_SECONDS };
+enum kind { COUNTER, GAUGE, HTTP_COUNTER, HTTP_SECONDS, CLASS_COUNTER };
 
 static const struct row {
 	const char *name;
@@ -41,6 +41,7 @@ struct route_numbers {
  * be one event behind. */
 struct slot {
 	uint64_t plain[MR_METRIC_COUNT];
+	uint64_t refusals[MR_RATE_COUNT];
 	struct route_numbers routes[]; /* the last is for requests without a route */
 };
 
@@ -158,6 +159,12 @@ void mr_api_metrics_http(struct mr_api_metrics *m, unsigned route, unsigned stat
 	add(&n->sum_us, took_us > 0 ? (uint64_t)took_us : 0);
 }
 
+void mr_api_metrics_refused(struct mr_api_metrics *m, enum mr_rate_class c)
+{
+	if (m != NULL)
+		add(&m->own->refusals[c], 1);
+}
+
 uint64_t mr_api_metrics_get(const struct mr_api_metrics *m, enum mr_metric_id id)
 {
 	uint64_t sum = 0;
@@ -238,12 +245,29 @@ static void write_histogram(
 	mr_buf_addc(out, '\n');
 }
 
+static void write_classes(const struct mr_api_metrics *m, const char *name, struct mr_buf *out)
+{
+	for (unsigned c = MR_RATE_EXEMPT + 1; c < MR_RATE_COUNT; c++) {
+		uint64_t sum = 0;
+
+		for (unsigned i = 0; i < m->slots; i++)
+			sum += load(&slot_at(m, i)->refusals[c]);
+		if (sum == 0)
+			continue;
+		mr_buf_addf(
+		    out, "%s{class=\"%s\"} ", name, mr_rate_class_name((enum mr_rate_class)c));
+		mr_buf_add_u64(out, sum);
+		mr_buf_addc(out, '\n');
+	}
+}
+
 static void write_row(const struct mr_api_metrics *m, enum mr_metric_id id, struct mr_buf *out)
 {
 	static const char *const types[] = { [COUNTER] = "counter",
 		[GAUGE] = "gauge",
 		[HTTP_COUNTER] = "counter",
-		[HTTP_SECONDS] = "histogram" };
+		[HTTP_SECONDS] = "histogram",
+		[CLASS_COUNTER] = "counter" };
 	const struct row *row = &rows[id];
 
 	mr_buf_addf(
@@ -252,6 +276,10 @@ static void write_row(const struct mr_api_metrics *m, enum mr_metric_id id, stru
 		mr_buf_addf(out, "%s ", row->name);
 		mr_buf_add_u64(out, mr_api_metrics_get(m, id));
 		mr_buf_addc(out, '\n');
+		return;
+	}
+	if (row->kind == CLASS_COUNTER) {
+		write_classes(m, row->name, out);
 		return;
 	}
 	for (unsigned route = 0; route <= m->routes_len; route++) {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/buf.h"
+#include "lib/rate.h"
 
 enum mr_metric_id {
 #define MR_METRIC(id, name, kind, help) MR_METRIC_##id,
@@ -40,6 +41,8 @@ void mr_api_metrics_add(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t
 void mr_api_metrics_set(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t value);
 void mr_api_metrics_http(
     struct mr_api_metrics *m, unsigned route, unsigned status, int64_t took_us);
+/* One more request that was beyond a limit. */
+void mr_api_metrics_refused(struct mr_api_metrics *m, enum mr_rate_class c);
 /* The sum over all slots. */
 uint64_t mr_api_metrics_get(const struct mr_api_metrics *m, enum mr_metric_id id);
 

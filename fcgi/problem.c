@@ -88,7 +88,7 @@ static void write_headers(struct mr_request *r, enum mr_error_id id)
 		    MR_STR("Bearer realm=\"millrace\", error=\"invalid_token\""));
 	else if (status == 401)
 		mr_response_header(r, "WWW-Authenticate", MR_STR("Bearer realm=\"millrace\""));
-	if (status == 503 || status == 429 || id == MR_ERR_IDEMPOTENCY_IN_PROGRESS)
+	if (status == 503 || id == MR_ERR_IDEMPOTENCY_IN_PROGRESS)
 		mr_response_header(r, "Retry-After", MR_STR(RETRY_SOON));
 }
 

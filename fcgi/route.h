@@ -10,16 +10,8 @@
 #include "fcgi/request.h"
 #include "handlers/schema_ids.h" /* generated: enum mr_schema */
 #include "lib/error.h"
+#include "lib/rate.h"
 #include "sql/sql_ids.h" /* generated: enum mr_sql */
-
-enum mr_rate_class {
-	MR_RATE_EXEMPT,
-	MR_RATE_TEMPLATES,
-	MR_RATE_WORKFLOW_CREATION,
-	MR_RATE_WORKFLOW_EXECUTION,
-	MR_RATE_MONITORING,
-	MR_RATE_STANDARD,
-};
 
 enum mr_envelope {
 	MR_ENVELOPE_ONE,  /* the statement's body as it is */

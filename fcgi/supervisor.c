@@ -111,6 +111,7 @@ MR_NORETURN static void be_worker(struct supervisor *s, unsigned slot, pid_t sup
 		.settings = s->settings,
 		.metrics = s->metrics,
 		.number = s->children[slot].number,
+		.workers = s->workers,
 		.ready = say_ready,
 		.ctx = &ctx,
 	};

@@ -76,6 +76,7 @@ static void on_wait_closed(void *ctx)
 	struct process *p = ctx;
 
 	p->w.wait = NULL;
+	p->w.limiter = mr_limiter_free(p->w.limiter);
 	p->w.auth = mr_auth_free(p->w.auth);
 	mr_http_client_close(p->w.http, on_http_closed, p);
 }
@@ -247,6 +248,11 @@ static int set_up(struct process *p, const struct mr_worker_config *c)
 	w->wait = w->bus != NULL ? mr_wait_create(w->loop, w->bus, w->name) : NULL;
 	if (w->coros == NULL || w->auth == NULL || w->wait == NULL)
 		return MR_E_NOMEM;
+	if (c->settings->rate_limits) {
+		w->limiter = mr_limiter_create(w->loop, c->settings, w->bus, c->workers);
+		if (w->limiter == NULL)
+			return MR_E_NOMEM;
+	}
 	p->term.data = p->limit.data = p;
 	if (uv_signal_init(w->loop, &p->term) != 0 ||
 	    uv_signal_start(&p->term, on_term, SIGTERM) != 0 ||

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "auth/auth.h"
+#include "auth/limiter.h"
 #include "lib/bus.h"
 #include "lib/coro.h"
 #include "lib/pg.h"
@@ -28,6 +29,7 @@ struct mr_worker {
 	struct mr_pg *pg;
 	struct mr_bus *bus;
 	struct mr_auth *auth;
+	struct mr_limiter *limiter; /* NULL: nothing is limited */
 	struct mr_coro_pool *coros;
 	struct mr_api_metrics *metrics;
 	struct mr_wait *wait;
@@ -45,6 +47,7 @@ struct mr_worker_config {
 	const struct mr_settings *settings;
 	struct mr_api_metrics *metrics; /* attached to this process's slot */
 	unsigned number;
+	unsigned workers; /* so many there are */
 	/* called when the worker serves, and again when it hears only later that the database's
 	 * schema fits; or NULL */
 	void (*ready)(void *ctx, bool fits);

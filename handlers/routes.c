@@ -128,7 +128,7 @@ const struct mr_route mr_routes[] = {
 	    .errors = MR_ERRS(MR_ERR_API_KEY_NOT_FOUND, MR_ERR_CONFLICT, MR_ERR_API_KEY_REVOKED, MR_ERR_LAST_ADMIN,
 		MR_ERR_SELF_LOCKOUT, MR_ERR_PRECONDITION_FAILED),
 	    .tag = "api-keys",
-	    .summary = "Changes an API key's name, scopes, roles or end.",
+	    .summary = "Changes an API key's name, scopes, roles, rate limits or end.",
 	},
 	[MR_ROUTE_API_KEY_DELETE] = {
 	    .id = MR_ROUTE_API_KEY_DELETE,

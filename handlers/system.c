@@ -33,6 +33,7 @@ static struct {
 /* The state of what the service consists of. */
 struct state {
 	bool database, engines_known, redis_configured, redis;
+	bool limits; /* counted for all workers together, or not at all */
 	int64_t engines;
 	struct mr_value figures; /* kind NULL when there are none */
 };
@@ -80,6 +81,7 @@ static void look(struct mr_request *r, struct state *s)
 	*s = (struct state){ .figures = MR_NULL_VALUE };
 	s->redis_configured = w->settings->redis_url[0] != '\0';
 	s->redis = mr_bus_is_up(w->bus);
+	s->limits = w->limiter == NULL || (mr_limiter_is_shared(w->limiter) && s->redis);
 	s->database = fresh || fetch(r);
 	if (!s->database)
 		return;
@@ -125,7 +127,7 @@ static void add_time(struct mr_buf *b, int64_t us)
 
 static bool is_well(const struct state *s)
 {
-	return s->database && s->engines > 0 && (s->redis || !s->redis_configured);
+	return s->database && s->engines > 0 && ((s->redis && s->limits) || !s->redis_configured);
 }
 
 static const char *engines_word(const struct state *s)
@@ -138,12 +140,14 @@ static const char *engines_word(const struct state *s)
 static void add_components(struct mr_buf *b, const struct state *s)
 {
 	const char *redis = s->redis ? "healthy" : "unhealthy";
+	const char *limits = s->limits ? "healthy" : "unhealthy";
 
 	mr_buf_addf(b,
-	    "\"components\":{\"database\":\"%s\",\"redis\":\"%s\",\"scheduler\":\"%s\","
+	    "\"components\":{\"database\":\"%s\",\"redis\":\"%s\",\"rate_limits\":\"%s\","
+	    "\"scheduler\":\"%s\","
 	    "\"saga_orchestrator\":\"not_configured\"}",
 	    s->database ? "healthy" : "unhealthy", s->redis_configured ? redis : "not_configured",
-	    engines_word(s));
+	    s->redis_configured ? limits : "per_worker", engines_word(s));
 }
 
 static void add_beginning(struct mr_buf *b, const struct mr_request *r, const struct state *s)

@@ -2,9 +2,13 @@
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/error.h"
 #include "lib/log.h"
@@ -15,6 +19,9 @@
 #define UNANSWERED_MAX 10000 /* messages on their way to a Redis that doesn't answer */
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS   2000
+#define SILENT_MS      5000 /* a peer that doesn't even take bytes any more is gone */
+#define SHA_LEN        40
+#define CALL_MAX       512 /* one call of the script, as it is sent */
 
 struct channel {
 	char name[CHANNEL_MAX];
@@ -45,6 +52,8 @@ struct mr_bus {
 	unsigned channels_len;
 	struct link publisher, subscriber;
 	unsigned unanswered;
+	const char *script;    /* NULL: there is none */
+	char sha[SHA_LEN + 1]; /* its name in Redis; empty: not known on this connection yet */
 	unsigned retry_ms;
 	uv_timer_t timer;
 	bool closing;
@@ -97,6 +106,104 @@ static void on_answer(redisAsyncContext *c, void *reply, void *ctx)
 	(void)reply;
 	if (bus->unanswered > 0)
 		bus->unanswered--;
+}
+
+/* ---- the script ---- */
+
+static void on_loaded(redisAsyncContext *c, void *reply, void *ctx)
+{
+	struct mr_bus *bus = ctx;
+	const redisReply *r = reply;
+
+	(void)c;
+	if (r == NULL)
+		return; /* the connection was lost */
+	if (r->type == REDIS_REPLY_STRING && (size_t)r->len == SHA_LEN) {
+		memcpy(bus->sha, r->str, SHA_LEN);
+		bus->sha[SHA_LEN] = '\0';
+		return;
+	}
+	mr_log(MR_LOG_ERROR, "redis refused the script",
+	    MR_F_Z("detail", r->type == REDIS_REPLY_ERROR ? r->str : ""));
+}
+
+static void load_script(struct mr_bus *bus)
+{
+	(void)redisAsyncCommand(bus->publisher.c, on_loaded, bus, "SCRIPT LOAD %s",
+	    bus->script); /* lost: then so is the connection */
+}
+
+static void end_call(struct mr_bus_call *call, const redisReply *r)
+{
+	int64_t answer[MR_BUS_NUMBERS];
+	bool good = r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements == MR_BUS_NUMBERS;
+
+	for (size_t i = 0; good && i < MR_BUS_NUMBERS; i++) {
+		good = r->element[i]->type == REDIS_REPLY_INTEGER;
+		answer[i] = good ? r->element[i]->integer : 0;
+	}
+	call->fn(call,
+	    r == NULL ? MR_E_UNAVAILABLE
+	    : good    ? 0
+	              : MR_E_INVALID,
+	    good ? answer : NULL);
+}
+
+static void on_called(redisAsyncContext *c, void *reply, void *ctx)
+{
+	(void)c;
+	end_call(ctx, reply);
+}
+
+/* Redis has forgotten the script (SCRIPT FLUSH): once more with its text, which it then keeps. */
+static int call_by_text(struct mr_bus *bus, struct mr_bus_call *call)
+{
+	int r = redisAsyncCommand(bus->publisher.c, on_called, call, "EVAL %s 1 %s %lld %lld",
+	    bus->script, call->key, (long long)call->arguments[0], (long long)call->arguments[1]);
+
+	return r == REDIS_OK ? 0 : MR_E_UNAVAILABLE;
+}
+
+static void on_called_by_name(redisAsyncContext *c, void *reply, void *ctx)
+{
+	struct mr_bus_call *call = ctx;
+	const redisReply *r = reply;
+
+	(void)c;
+	if (r != NULL && r->type == REDIS_REPLY_ERROR && strncmp(r->str, "NOSCRIPT", 8) == 0 &&
+	    call->bus->publisher.up && call_by_text(call->bus, call) == 0)
+		return;
+	end_call(call, r);
+}
+
+void mr_bus_set_script(struct mr_bus *bus, const char *text)
+{
+	bus->script = text;
+	if (bus->publisher.c != NULL)
+		load_script(bus); /* greeted before it was known */
+}
+
+int mr_bus_call(struct mr_bus *bus, struct mr_bus_call *call)
+{
+	char a[24], b[24], text[CALL_MAX];
+	int a_len, b_len, len;
+
+	if (!bus->redis || !bus->publisher.up || bus->sha[0] == '\0')
+		return MR_E_UNAVAILABLE;
+	call->bus = bus;
+	/* written out here: hiredis would take longer than Redis does */
+	a_len = snprintf(a, sizeof(a), "%" PRId64, call->arguments[0]);
+	b_len = snprintf(b, sizeof(b), "%" PRId64, call->arguments[1]);
+	len = snprintf(text, sizeof(text),
+	    "*6\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n1\r\n$%zu\r\n%s\r\n$%d\r\n%s\r\n$%d\r\n%"
+	    "s\r\n",
+	    bus->sha, strlen(call->key), call->key, a_len, a, b_len, b);
+	if (len < 0 || (size_t)len >= sizeof(text))
+		return MR_E_UNAVAILABLE;
+	return redisAsyncFormattedCommand(
+	           bus->publisher.c, on_called_by_name, call, text, (size_t)len) == REDIS_OK
+	           ? 0
+	           : MR_E_UNAVAILABLE;
 }
 
 /* ---- hiredis on our loop ----
@@ -212,6 +319,8 @@ static void greet(struct link *l)
 	if (bus->target.password[0] != '\0')
 		(void)redisAsyncCommand(
 		    l->c, on_auth, NULL, "AUTH %s", bus->target.password); /* lost: retried */
+	if (!l->subscriber && bus->script != NULL)
+		load_script(bus);
 	for (unsigned i = 0; l->subscriber && i < bus->channels_len; i++)
 		(void)redisAsyncCommand(
 		    l->c, on_message, bus, "SUBSCRIBE %s", bus->channels[i].name); /* same */
@@ -235,10 +344,25 @@ static void on_disconnect(const redisAsyncContext *c, int status)
 
 	l->c = NULL; /* hiredis frees it */
 	l->up = false;
-	if (!l->subscriber)
+	if (!l->subscriber) {
 		l->bus->unanswered = 0;
+		l->bus->sha[0] = '\0';
+	}
 	if (!l->bus->closing)
 		mr_log(MR_LOG_WARNING, "redis connection lost", MR_F_N("status", status));
+}
+
+/* Else a peer that vanished without a word would be waited for until the system gives up, which
+ * takes a quarter of an hour. */
+static void notice_silence(int fd)
+{
+	static const int on = 1, silent_ms = SILENT_MS, idle_s = SILENT_MS / 1000, every_s = 1;
+
+	/* not for every kind of socket; without them it takes longer */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof(silent_ms));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
 }
 
 static void open_link(struct link *l)
@@ -260,6 +384,7 @@ static void open_link(struct link *l)
 		return;
 	}
 	l->c = c;
+	notice_silence(c->c.fd);
 	(void)redisAsyncSetConnectCallback(c, on_connect);
 	(void)redisAsyncSetDisconnectCallback(c, on_disconnect);
 	greet(l);

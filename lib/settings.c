@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/rate.h"
 
 #define MR_RELOAD  true
 #define MR_RESTART false
@@ -246,6 +247,7 @@ static void check_together(const struct mr_settings *s, struct mr_faults *faults
 	if (s->socket_dir[0] != '/' || strlen(s->socket_dir) > 80)
 		mr_fault_add(faults, MR_STR("socket_dir"), "path",
 		    "socket_dir must be an absolute path of at most 80 bytes");
+	mr_rates_check(s, faults);
 }
 
 int mr_settings_load(const char *path, struct mr_faults *faults, struct mr_settings **ret)

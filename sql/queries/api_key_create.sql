@@ -1,6 +1,6 @@
 -- name:    api_key_create
 -- purpose: an API key, for a service principal of the key's name or for a user or program that is there
--- params:  tenant_id int8, principal_id int8?, principal_name text?, name text, user_id int8?, key_hash bytea, key_prefix text, scopes text[], roles text[]?, expires_at timestamptz?
+-- params:  tenant_id int8, principal_id int8?, principal_name text?, name text, user_id int8?, key_hash bytea, key_prefix text, scopes text[], roles text[]?, rate_limits json?, expires_at timestamptz?
 -- returns: one (status int4, body json, location text, version int8, error text, details json, entity_type text, entity_id int8, action text, changes jsonb)
 -- flags:   write
 -- A principal that had a key of this name before gets this one, too. When a person has the name,
@@ -37,8 +37,8 @@ with wanted as materialized (
 	join wanted w on case when :user_id is null then w.name = p.name else p.id = :user_id end
 	where p.deleted_at is null
 ), made as (
-	insert into api_keys (tenant_id, principal_id, name, prefix, hash, scopes, roles, expires_at, created_by_id, created_by)
-	select :tenant_id, s.id, :name, :key_prefix, :key_hash, :scopes, w.roles, :expires_at, :principal_id, :principal_name
+	insert into api_keys (tenant_id, principal_id, name, prefix, hash, scopes, roles, rate_limits, expires_at, created_by_id, created_by)
+	select :tenant_id, s.id, :name, :key_prefix, :key_hash, :scopes, w.roles, (:rate_limits)::jsonb, :expires_at, :principal_id, :principal_name
 	from stands_for s
 	cross join wanted w
 	returning *
@@ -52,7 +52,7 @@ with wanted as materialized (
 		'api_key' as entity_type,
 		m.id as entity_id,
 		'created' as action,
-		jsonb_build_object('name', m.name, 'scopes', m.scopes, 'roles', m.roles, 'expires_at', m.expires_at) as changes
+		jsonb_build_object('name', m.name, 'scopes', m.scopes, 'roles', m.roles, 'rate_limits', m.rate_limits, 'expires_at', m.expires_at) as changes
 	from wanted w
 	left join (made m
 		join stands_for s on s.id = m.principal_id) on true

@@ -1,6 +1,6 @@
 -- name:    api_key_update
--- purpose: changes an API key's name, scopes, roles or end
--- params:  id int8, if_match int8?, credential_id int8?, body json, name text?, scopes text[]?, roles text[]?, expires_at timestamptz?
+-- purpose: changes an API key's name, scopes, roles, rate limits or end
+-- params:  id int8, if_match int8?, credential_id int8?, body json, name text?, scopes text[]?, roles text[]?, rate_limits json?, expires_at timestamptz?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb)
 -- flags:   write
 -- No key takes from itself what changing it back would need. A program whose key gets more roles gets
@@ -37,6 +37,7 @@ with given as materialized (
 		name = coalesce(:name, k.name),
 		scopes = coalesce(:scopes, k.scopes),
 		roles = coalesce(:roles, k.roles),
+		rate_limits = case when 'rate_limits' = any (g.keys) then (:rate_limits)::jsonb else k.rate_limits end,
 		expires_at = case when 'expires_at' = any (g.keys) then :expires_at else k.expires_at end
 	from found f
 	cross join given g
@@ -52,7 +53,7 @@ with given as materialized (
 		'api_key' as entity_type,
 		f.id as entity_id,
 		'updated' as action,
-		jsonb_build_object('name', k.name, 'scopes', k.scopes, 'roles', k.roles, 'expires_at', k.expires_at) as changes
+		jsonb_build_object('name', k.name, 'scopes', k.scopes, 'roles', k.roles, 'rate_limits', k.rate_limits, 'expires_at', k.expires_at) as changes
 	from found f
 	left join changed k on k.id = f.id
 )

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from .openapi import Document
 
+BEFORE_IT_IS_COUNTED = (413, 414, 431, 502, 503, 504)
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -71,8 +72,20 @@ class Recorder:
             assert answer.headers.get("X-Total-Count"), f"no X-Total-Count: {what}"
         if answer.status_code == 401:
             assert answer.headers.get("WWW-Authenticate"), what
-        if answer.status_code == 503:
-            assert answer.headers.get("Retry-After"), what
+        if answer.status_code in (429, 503):
+            assert int(answer.headers["Retry-After"]) > 0, what
+        self.check_limit(answer, operation, what)
+
+    def check_limit(self, answer, operation, what):
+        """Every answer of a limited operation tells the limit; others don't. What nginx refuses itself, and
+        what never came in whole, can't."""
+        told = [answer.headers.get(f"RateLimit-{x}") for x in ("Limit", "Remaining", "Reset")]
+        if operation["x-rate-limit-class"] == "exempt":
+            assert told == [None] * 3, what
+        elif answer.status_code not in BEFORE_IT_IS_COUNTED and '"BAD_REQUEST"' not in answer.text:
+            limit, remaining, reset = map(int, told)
+            assert limit > 0 and 0 <= remaining < limit and reset > 0, what
+            assert (answer.status_code == 429) <= (remaining == 0), what
 
     def check_body(self, answer, method, template, response, what):
         if method == "HEAD":

@@ -65,6 +65,19 @@ def test_rotating_gives_a_new_secret(admin, stack):
     wait_until(lambda: old.get("/api/v1/workflows").status_code == 401, 5)
 
 
+def test_limits_of_its_own(admin, stack):
+    limits = {"monitoring": {"limit": 2, "window": 3600}, "standard": None}
+    made = make(admin, rate_limits=limits)
+    path = f"{KEYS}/{made['id']}"
+    assert made["rate_limits"] == limits and admin.ok("GET", path)["rate_limits"] == limits
+    client = stack.with_key(made["key"])
+    answers = [client.get("/api/v1/workflows") for _ in range(3)]
+    assert [a.status_code for a in answers] == [200, 200, 429] and answers[2].json()["error_code"] == "TOO_MANY_REQUESTS"
+    assert client.request("HEAD", "/api/v1/runs").status_code == 429
+    assert admin.patch(path, {"rate_limits": None}).json()["rate_limits"] is None
+    wait_until(lambda: client.get("/api/v1/workflows").status_code == 200, 10)
+
+
 def test_changing(admin, stack):
     made = make(admin)
     path = f"{KEYS}/{made['id']}"

@@ -48,6 +48,22 @@ def test_a_key_is_printed_once_and_stored_hashed(stack):
     assert stack.with_key(key).get("/api/v1/workflows").status_code == 200
 
 
+def test_a_keys_own_limits(stack):
+    def limits(given):
+        r = admin(stack, "key", "create", "--tenant", "default", "--name", "limited", "--rate-limits", given)
+        return r, stack.rows("select rate_limits from millrace.api_keys where name = 'limited' and revoked_at is null")
+
+    r, rows = limits("monitoring=1000/min,standard=none,suggestion_generation=5/h")
+    assert r.returncode == 0, r.stderr
+    assert rows[0]["rate_limits"] == {"monitoring": {"limit": 1000, "window": 60}, "standard": None,
+                                      "suggestion_generation": {"limit": 5, "window": 3600}}
+    _, rows = limits("none")
+    assert len(rows[0]["rate_limits"]) == 8 and set(rows[0]["rate_limits"].values()) == {None}
+    for wrong in ("monitring=1/min", "monitoring", "monitoring=many", "exempt=1/min", ""):
+        r, _ = limits(wrong)
+        assert r.returncode == 1 and "--rate-limits" in r.stderr and "monitoring=1000/min" in r.stderr, r.stderr
+
+
 def test_an_unknown_scope_is_refused(stack):
     r = admin(stack, "key", "create", "--tenant", "default", "--name", "bad", "--scopes", "everything")
     assert r.returncode == 1

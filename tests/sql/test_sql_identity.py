@@ -53,6 +53,19 @@ def test_key_life(db, tenant):
     assert tenant.run("api_key_get", id=999) == [] and tenant.run("api_key_delete", id=999) == []
 
 
+def test_limits_of_a_key(db, tenant):
+    limits = {"standard": None, "monitoring": {"limit": 5}}
+    made = tenant.one("api_key_create", name="ci", key_hash=HASH, key_prefix="x", scopes=["read-only"], rate_limits=limits)["body"]
+    assert made["rate_limits"] == limits
+    same = revision(db)
+    kept = tenant.one("api_key_update", id=made["id"], body={"name": "ci2"}, name="ci2")["body"]
+    assert kept["rate_limits"] == limits
+    changed = tenant.one("api_key_update", id=made["id"], body={"rate_limits": {}}, rate_limits={"standard": {"limit": 1}})
+    assert changed["body"]["rate_limits"] == {"standard": {"limit": 1}} and revision(db) > same
+    assert '"limit": 1' in db.one("auth_by_key", key_hash=HASH)["rate_limits"]
+    assert tenant.one("api_key_update", id=made["id"], body={"rate_limits": None})["body"]["rate_limits"] is None
+
+
 def test_a_key_never_stands_for_a_person(tenant):
     made = tenant.one("api_key_create", name="root", key_hash=HASH, key_prefix="x", scopes=["read-only"])["body"]
     assert made["principal_name"] == "root (key)" and made["principal_id"] != tenant.principal

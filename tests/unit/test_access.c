@@ -50,20 +50,12 @@ static void public_routes_ask_for_nothing(void **state)
 	assert_int_equal(mr_access_lacks(&route, &nobody), 0);
 }
 
-static void words_of_rate_classes(void **state)
-{
-	(void)state;
-	assert_string_equal(mr_rate_class_name(MR_RATE_EXEMPT), "exempt");
-	assert_string_equal(mr_rate_class_name(MR_RATE_STANDARD), "standard");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_lack),
 		cmocka_unit_test(a_row_without_roles_asks_for_the_scope_alone),
 		cmocka_unit_test(public_routes_ask_for_nothing),
-		cmocka_unit_test(words_of_rate_classes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,7 +210,9 @@ static struct json_object *info(void)
 	    "Define workflows over HTTPS, have them run durably, see what happened. Times are RFC "
 	    "3339 in UTC; ids are numbers below 2^53, also accepted as text and with a prefix "
 	    "(wf_12, run_12). A trailing slash is optional everywhere. Every GET answers HEAD as "
-	    "well, every path answers OPTIONS with Allow.");
+	    "well, every path answers OPTIONS with Allow. How often a caller may ask is told by "
+	    "RateLimit-Limit, -Remaining and -Reset in every answer of an operation that is "
+	    "limited (x-rate-limit-class); 429 says in Retry-After when to go on.");
 	mr_puts(contact, "name", "Whoever runs this server");
 	mr_put(o, "contact", contact);
 	mr_puts(license, "name", "Apache-2.0");
@@ -357,6 +359,7 @@ struct json_object *mr_document(void)
 	mr_put(doc, "tags", tags());
 	mr_put(doc, "paths", served);
 	mr_put(parts, "examples", mr_document_problems());
+	mr_put(parts, "headers", mr_document_headers());
 	mr_put(parts, "responses", mr_document_errors());
 	mr_put(parts, "schemas", described);
 	mr_put(parts, "securitySchemes", security_schemes());

@@ -31,6 +31,8 @@ struct json_object *mr_document_example(
 struct json_object *mr_document_problems(void);
 /* The example of one error's answer. */
 struct json_object *mr_document_problem(int error);
+/* The headers that answers refer to. */
+struct json_object *mr_document_headers(void);
 /* The answers that operations refer to, "Error401" and so on. */
 struct json_object *mr_document_errors(void);
 /* Short forms. KEY must live as long as the object; the value is taken over. */

@@ -346,6 +346,46 @@ static void header(struct json_object *all, const char *name, const char *doc)
 	mr_put(all, name, o);
 }
 
+/* What tells of the limit, each by reference. */
+static const char *const limit_headers[][2] = {
+	{ "RateLimit-Limit", "Requests that the caller may make in any window of this class." },
+	{ "RateLimit-Remaining", "How many of them are left." },
+	{ "RateLimit-Reset", "Seconds until some that were used come back." },
+};
+
+struct json_object *mr_document_headers(void)
+{
+	struct json_object *all = json_object_new_object(), *o;
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(limit_headers); i++) {
+		o = json_object_new_object();
+		mr_puts(o, "description", limit_headers[i][1]);
+		mr_put(o, "schema", typed("integer"));
+		mr_put(all, limit_headers[i][0], o);
+	}
+	o = json_object_new_object();
+	mr_puts(o, "description", "Seconds to wait before trying again.");
+	mr_put(o, "schema", typed("integer"));
+	mr_put(all, "Retry-After", o);
+	return all;
+}
+
+static void shared_header(struct json_object *all, const char *name)
+{
+	struct json_object *o = json_object_new_object();
+	char ref[64];
+
+	(void)snprintf(ref, sizeof(ref), "#/components/headers/%s", name); /* it fits */
+	mr_puts(o, "$ref", ref);
+	mr_put(all, name, o);
+}
+
+static void add_limit_headers(struct json_object *all)
+{
+	for (size_t i = 0; i < MR_ARRAY_LEN(limit_headers); i++)
+		shared_header(all, limit_headers[i][0]);
+}
+
 static struct json_object *answer_headers(const struct mr_route *r)
 {
 	struct json_object *all = json_object_new_object();
@@ -362,6 +402,8 @@ static struct json_object *answer_headers(const struct mr_route *r)
 		header(all, "X-Total-Exact", "false: that is an estimate.");
 		header(all, "Link", "rel=\"next\": the next page.");
 	}
+	if (r->rate != MR_RATE_EXEMPT)
+		add_limit_headers(all);
 	return all;
 }
 
@@ -417,6 +459,7 @@ static struct json_object *error_answer(const bool seen[MR_ERR_COUNT], unsigned 
 {
 	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
 	struct json_object *codes = json_object_new_array(), *examples = json_object_new_object();
+	struct json_object *headers = json_object_new_object();
 	char doc[2048] = "";
 	size_t n = 0;
 
@@ -433,6 +476,10 @@ static struct json_object *error_answer(const bool seen[MR_ERR_COUNT], unsigned 
 		mr_put(examples, mr_error_rows[i].code, shared_example(mr_error_rows[i].code));
 	}
 	mr_puts(o, "description", doc);
+	if (status == 429 || status == 503)
+		shared_header(headers, "Retry-After");
+	add_limit_headers(headers); /* of routes that are limited */
+	mr_put(o, "headers", headers);
 	mr_put(media(content, "application/problem+json", mr_document_ref("problem")), "examples",
 	    examples);
 	mr_put(o, "content", content);
@@ -666,6 +713,6 @@ struct json_object *mr_document_operation(
 		mr_put(o, "x-owner", json_object_new_boolean(true));
 	if (r->platform)
 		mr_put(o, "x-platform", json_object_new_boolean(true));
-	mr_puts(o, "x-rate-class", mr_rate_class_name(r->rate));
+	mr_puts(o, "x-rate-limit-class", mr_rate_class_name(r->rate));
 	return o;
 }
