@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./dev bench: measures on a stack of its own. A suite that was measured whole goes to RESULTS.md.
-#   run.sh [--big] [NAME…]          api latency bulk create list conditional jwt memory; big with --big
+#   run.sh [--big] [NAME…]          api latency bulk create list conditional jwt limits memory; big with --big
 #   run.sh engine [--big] [NAME…]   bulk bulk100k submit latency http sleepers foreach expr pipeline; big with --big
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,7 +13,7 @@ OUT=$DEV/log/bench
 BUILD=$DEV/build
 
 suite=api
-all=(api latency bulk create list conditional jwt memory)
+all=(api latency bulk create list conditional jwt limits memory)
 if [ "${1:-}" = engine ]; then
   shift
   suite=engine
@@ -52,6 +52,7 @@ measure() { # SUITE NAME
   case $1-$2 in
   api-api | api-jwt | api-memory) bash "bench/$2.sh" ;;
   api-latency) python3 bench/latency.py 2-latency "p50 ≤ 6 ms, p99 ≤ 25 ms" ;;
+  api-limits) python3 bench/api/limits.py ;;
   api-create | api-list | api-conditional) python3 bench/api/beside.py "$2" ;;
   api-bulk) python3 bench/bulk.py 3-bulk 10000 5 "≥ 2,000/s" ;;
   engine-bulk) python3 bench/bulk.py 11-bulk 10000 5 "≥ 10,000/s, ≥ 0.5" ;;
