@@ -62,7 +62,7 @@ def test_limits_of_a_key(db, tenant):
     assert kept["rate_limits"] == limits
     changed = tenant.one("api_key_update", id=made["id"], body={"rate_limits": {}}, rate_limits={"standard": {"limit": 1}})
     assert changed["body"]["rate_limits"] == {"standard": {"limit": 1}} and revision(db) > same
-    assert '"limit": 1' in db.one("auth_by_key", key_hash=HASH)["rate_limits"]
+    assert db.one("auth_by_key", key_hash=HASH)["rate_limits"] == {"standard": {"limit": 1}}
     assert tenant.one("api_key_update", id=made["id"], body={"rate_limits": None})["body"]["rate_limits"] is None
 
 
