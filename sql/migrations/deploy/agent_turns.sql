@@ -10,8 +10,15 @@ drop function agent_call_ask(bigint, bigint, int, bigint, bigint, bigint);
 drop function agent_call_end(bigint, bigint, int, text, int, int, int);
 
 -- opened_at: since when it has not been closed; open_until: when the next call may try
+-- The default comes after the column: with it, the server would look for whoever holds rows of this type, and
+-- 15.20 counts functions among them.
 alter table agent_breakers
-	add column round bigint not null default 0; -- of the last turn that was given
+	add column round bigint; -- of the last turn that was given
+alter table agent_breakers
+	alter column round set default 0;
+update agent_breakers set round = 0;
+alter table agent_breakers
+	alter column round set not null;
 
 alter table agent_calls
 	add column priority smallint not null default 0,  -- of the run
