@@ -80,10 +80,10 @@ suite_asan() {
   mv "$OUT/asan.sum" "$OUT/asan.count"
 }
 
-# Every target looks for FUZZ_SECONDS (--long fuzz), after it has replayed its corpus.
+# Every target looks for FUZZ_SECONDS (--long fuzz), after it has replayed its corpus; one on each core.
 suite_fuzz() {
   build fuzz "$BASE/fuzz" --enable-fuzzers CC=clang CFLAGS="-O1 -g" || return
-  if nice -n 19 make -C "$DEV/fuzz" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-600}"; then
+  if nice -n 19 make -k -O -j"$(nproc)" -C "$DEV/fuzz" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-3600}"; then
     count fuzz "$(grep -c '^== ' "$OUT/fuzz.log")" 0 0
   else
     count fuzz 0 1 0
