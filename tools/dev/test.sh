@@ -11,8 +11,9 @@ count() { # SUITE PASSED FAILED SKIPPED
   echo "$2 $3 $4 $((SECONDS - SUITE_START))" >"$OUT/$1.count"
 }
 
-# Adds up what make check left: every case of every cmocka program, and one for each other test.
-count_make_check() { # SUITE BUILD-FOLDER
+# Adds up what make check left: every case of every cmocka program, and one for each other test. When make
+# failed although no test did, something wasn't built: one failure.
+count_make_check() { # SUITE BUILD-FOLDER STATUS-OF-MAKE
   local passed=0 failed=0 skipped=0 trs log result p f
   while read -r trs; do
     log=${trs%.trs}.log
@@ -28,13 +29,15 @@ count_make_check() { # SUITE BUILD-FOLDER
       ;;
     esac
   done < <(find "$2" -name '*.trs')
+  [ "$3" = 0 ] || [ "$failed" != 0 ] || failed=1
   count "$1" "$passed" "$failed" "$skipped"
 }
 
 make_check() { # SUITE BUILD-FOLDER
   find "$2" -name '*.trs' -delete
-  make -C "$2" -k -j"$(nproc)" check
-  count_make_check "$1" "$2"
+  local status=0
+  make -C "$2" -k -j"$(nproc)" check || status=$?
+  count_make_check "$1" "$2" "$status"
 }
 
 run_pytest() { # SUITE ARGUMENT…
