@@ -492,23 +492,42 @@ static int copy_schema(const char *from, const char *to)
 	return r;
 }
 
-static int make_database(const char *name)
-{
-	char *drop[] = { "dropdb", "--if-exists", "--force", (char *)(uintptr_t)name, NULL };
-	char *create[] = { "createdb", "--encoding=UTF8", "--template=template0",
-		(char *)(uintptr_t)name, NULL };
+/* By the session that holds the lock: when this process is killed, the server finishes the
+ * statement first and gives up the lock then, so nobody meets a database that is half made or half
+ * gone. */
+struct database {
+	struct mr_session *live;
+	struct mr_str gone, made;
+};
 
-	/* of one that was killed */
-	return mr_child_run(drop) == 0 && mr_child_run(create) == 0 ? 0 : 1;
+static int find_database(struct mr_session *live, const char *name, struct database *ret)
+{
+	const char *values[] = { name };
+	const PGresult *r;
+
+	if (mr_session_query(live, MR_SQL_ADMIN_REHEARSAL_DATABASE, values, &r) != 0)
+		return 1;
+	*ret = (struct database){ live, mr_pg_text(r, 0, "gone"), mr_pg_text(r, 0, "made") };
+	return 0;
 }
 
-static void drop_database(const char *name)
+static int run(const struct database *d, struct mr_str statement)
 {
-	char *drop[] = { "dropdb", "--if-exists", "--force", (char *)(uintptr_t)name, NULL };
+	if (mr_session_script(d->live, statement) == 0)
+		return 0;
+	return mr_admin_fail("%.*s: %s", MR_STR_ARG(statement), d->live->message);
+}
 
-	if (mr_child_run(drop) != 0)
-		(void)mr_admin_fail(
-		    "warning: the database %s is left, and the next one drops it", name);
+static int make_database(const struct database *d)
+{
+	/* of one that was killed */
+	return run(d, d->gone) == 0 && run(d, d->made) == 0 ? 0 : 1;
+}
+
+static void drop_database(const struct database *d)
+{
+	if (run(d, d->gone) != 0)
+		(void)mr_admin_fail("warning: it is left, and the next rehearsal drops it");
 }
 
 static int play_in(struct mr_admin *a, struct mr_session *live, const char *name,
@@ -532,11 +551,12 @@ int mr_rehearse(struct mr_admin *a, struct mr_session *live, const struct mr_pla
 	const char *dbname = mr_session_dbname(a);
 	struct mr_str name =
 	    mr_arena_printf(a->arena, "%s_rehearsal", dbname != NULL ? dbname : "");
+	struct database d;
 	int status;
 
-	if (dbname == NULL || name.p == NULL)
+	if (dbname == NULL || name.p == NULL || find_database(live, name.p, &d) != 0)
 		return 1;
-	if (make_database(name.p) != 0)
+	if (make_database(&d) != 0)
 		return mr_admin_fail("what the changes would lock is not known, since no database "
 		                     "could be made to try them in: run roles.sql of this release "
 		                     "once more, which lets millrace_owner make one, or give "
@@ -544,7 +564,7 @@ int mr_rehearse(struct mr_admin *a, struct mr_session *live, const struct mr_pla
 	status = copy_schema(dbname, name.p);
 	if (status == 0)
 		status = play_in(a, live, name.p, plan, from, to, r);
-	drop_database(name.p);
+	drop_database(&d);
 	r->done = status == 0;
 	return status;
 }
