@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define TEMPLATE_MAX (256 * 1024)
-#define DEPTH_MAX    4
+#define DEPTH_MAX    5
 #define NESTING_MAX  8
 
 struct render {
@@ -105,6 +105,50 @@ static int add_listen(struct render *r, int64_t port, const char *flags)
 	return 0;
 }
 
+/* 127.0.0.0/8 or [::1]: nothing that another host could reach */
+static bool is_loopback(struct mr_str w)
+{
+	if (mr_str_eqz(w, "[::1]"))
+		return true;
+	for (size_t i = 0; i < w.len; i++) {
+		if (w.p[i] != '.' && (w.p[i] < '0' || w.p[i] > '9'))
+			return false;
+	}
+	return mr_str_starts(w, MR_STR("127."));
+}
+
+static int add_loopback_port(struct render *r, struct mr_str port)
+{
+	const char *list = r->s->loopback_addresses;
+	struct mr_str w;
+	uint64_t n;
+
+	if (!mr_str_u64(port, &n) || n < 1 || n > 65535)
+		return fail(r, MR_E_INVALID, "loopback_ports: %.*s is no port", MR_STR_ARG(port));
+	while ((w = next_word(&list)).p != NULL) {
+		if (!is_loopback(w))
+			return fail(r, MR_E_INVALID,
+			    "loopback_addresses: %.*s is no loopback address (127.0.0.1, [::1])",
+			    MR_STR_ARG(w));
+		mr_buf_addf(r->out, "  listen %.*s:%llu backlog=4096 default_server;\n",
+		    MR_STR_ARG(w), (unsigned long long)n);
+	}
+	return 0;
+}
+
+static int add_loopback(struct render *r)
+{
+	const char *list = r->s->loopback_ports, *addresses = r->s->loopback_addresses;
+	struct mr_str w;
+	int e = 0;
+
+	if (next_word(&addresses).p == NULL)
+		return fail(r, MR_E_INVALID, "loopback_ports needs loopback_addresses");
+	while (e == 0 && (w = next_word(&list)).p != NULL)
+		e = add_loopback_port(r, w);
+	return e;
+}
+
 /* scheme://host[:port], and nothing that could end the string it is written into */
 static bool is_origin(struct mr_str o)
 {
@@ -173,6 +217,8 @@ static int add_computed(struct render *r, struct mr_str name)
 		e = add_listen(r, s->nginx_http_port, "");
 	else if (mr_str_eqz(name, "listen_https"))
 		e = add_listen(r, s->nginx_https_port, " ssl http2");
+	else if (mr_str_eqz(name, "listen_loopback"))
+		e = add_loopback(r);
 	else if (mr_str_eqz(name, "cors_credentials_value"))
 		mr_buf_addz(r->out, s->cors_credentials ? "true" : "");
 	else if (mr_str_eqz(name, "https_port_suffix") && s->nginx_https_port == 443)

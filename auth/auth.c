@@ -266,8 +266,8 @@ struct mr_auth *mr_auth_free(struct mr_auth *a)
 
 /* ---- looking a credential up ---- */
 
-enum kind { KIND_KEY, KIND_JWT, KIND_CERTIFICATE };
-static const char *const kind_names[] = { "api_key", "jwt", "certificate" };
+enum kind { KIND_KEY, KIND_JWT, KIND_CERTIFICATE, KIND_ANONYMOUS };
+static const char *const kind_names[] = { "api_key", "jwt", "certificate", "anonymous" };
 
 static int no_good(struct mr_error *err, const char *why)
 {
@@ -354,6 +354,20 @@ static int by_certificate(struct mr_auth *a, struct mr_arena *scratch, struct mr
 		e = from_row(r, KIND_CERTIFICATE, scratch, ret);
 	return e == MR_E_NOT_FOUND ? no_good(err, "The client certificate belongs to nobody here.")
 	                           : e;
+}
+
+/* Who comes without credentials, by the id that the settings say. */
+static int by_principal(struct mr_auth *a, struct mr_arena *scratch, struct mr_str id,
+    struct mr_principal **ret, struct mr_error *err)
+{
+	const PGresult *r;
+	int e = query(a, scratch, MR_SQL_AUTH_BY_PRINCIPAL, &id, &r, err);
+
+	if (e == 0)
+		e = from_row(r, KIND_ANONYMOUS, scratch, ret);
+	return e == MR_E_NOT_FOUND
+	           ? no_good(err, "The anonymous principal is not known here, or not active.")
+	           : e;
 }
 
 /* What a token says of its bearer, in its issuer's words turned into ours. */
@@ -549,10 +563,23 @@ static int look_up(struct mr_auth *a, enum kind kind, struct mr_str text,
 		return by_key(a, scratch, digest, ret, err);
 	case KIND_JWT:
 		return by_token(a, scratch, text, now_us, ret, err);
+	case KIND_ANONYMOUS:
+		return by_principal(a, scratch, text, ret, err);
 	case KIND_CERTIFICATE:
 	default:
 		return by_certificate(a, scratch, text, ret, err);
 	}
+}
+
+/*
+ * What a credential is remembered by: its SHA-256, changed by its kind. The text of one kind must
+ * not be taken for another's: a certificate is no secret, and its text, sent as a key, names
+ * nobody.
+ */
+static void remembered_by(enum kind kind, const unsigned char *digest, unsigned char *out)
+{
+	memcpy(out, digest, MR_SHA256_LEN);
+	out[0] ^= (unsigned char)kind;
 }
 
 static int identify_one(struct mr_auth *a, enum kind kind, struct mr_str text,
@@ -560,7 +587,7 @@ static int identify_one(struct mr_auth *a, enum kind kind, struct mr_str text,
 {
 	int64_t now_us = mr_clock_system.now_us(NULL);
 	int64_t leeway_us = kind == KIND_JWT ? a->settings->token_leeway_seconds * 1000000 : 0;
-	unsigned char digest[MR_SHA256_LEN];
+	unsigned char digest[MR_SHA256_LEN], name[MR_SHA256_LEN];
 	struct mr_principal *p = NULL;
 	unsigned generation;
 	int r = mr_sha256(text, digest);
@@ -569,15 +596,16 @@ static int identify_one(struct mr_auth *a, enum kind kind, struct mr_str text,
 		r = confirm(a, err);
 	if (r < 0)
 		return r;
+	remembered_by(kind, digest, name);
 	generation = a->generation;
-	if (mr_auth_cache_get(a->cache, digest, now_us, ret))
+	if (mr_auth_cache_get(a->cache, name, now_us, ret))
 		return *ret != NULL
 		           ? 0
 		           : no_good(err, mr_error_rows[MR_ERR_CREDENTIALS_INVALID].sentence);
 	r = look_up(a, kind, text, digest, scratch, now_us, &p, err);
 	/* what was looked up before a change must not be remembered after it */
 	if ((r == 0 || (r == MR_E_DENIED && kind != KIND_JWT)) && generation == a->generation)
-		mr_auth_cache_put(a->cache, digest, p, remember_until(p, now_us, leeway_us));
+		mr_auth_cache_put(a->cache, name, p, remember_until(p, now_us, leeway_us));
 	*ret = p;
 	return r;
 }
@@ -612,6 +640,15 @@ static int identify_next(struct mr_auth *a, enum kind kind, struct mr_str text,
 	return r;
 }
 
+static int identify_anonymous(struct mr_auth *a, struct mr_arena *scratch,
+    const struct mr_principal **ret, struct mr_error *err)
+{
+	struct mr_str id =
+	    mr_arena_printf(scratch, "%lld", (long long)a->settings->anonymous_principal);
+
+	return id.p == NULL ? MR_E_NOMEM : identify_next(a, KIND_ANONYMOUS, id, scratch, ret, err);
+}
+
 int mr_auth_identify(struct mr_auth *a, const struct mr_credentials *c, struct mr_arena *scratch,
     const struct mr_principal **ret, struct mr_error *err)
 {
@@ -632,6 +669,8 @@ int mr_auth_identify(struct mr_auth *a, const struct mr_credentials *c, struct m
 		if (r == MR_E_DENIED && found != NULL)
 			r = 0;
 	}
+	if (r == 0 && found == NULL && c->takes_anonymous && a->settings->anonymous_principal > 0)
+		r = identify_anonymous(a, scratch, &found, err);
 	if (r < 0) {
 		mr_principal_unref(found);
 		return r;

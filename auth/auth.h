@@ -21,6 +21,8 @@ struct mr_credentials {
 	struct mr_str api_key;       /* X-API-Key */
 	struct mr_str cert_pem; /* URL-escaped PEM (nginx's $ssl_client_escaped_cert); only when
 	                         * nginx verified it, absent otherwise */
+	bool takes_anonymous;   /* without any of these it is the anonymous principal, if one is
+	                         * set */
 };
 
 struct mr_auth *mr_auth_create(uv_loop_t *loop, const struct mr_settings *s, struct mr_pg *pg,

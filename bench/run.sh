@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/dev/env.sh
 . tools/dev/progress.sh
 export STATE=$BASE/bench RUN=$RUNS/bench INST
-unset HTTPS_PORT HTTP_PORT PG_PORT REDIS_PORT HOOK_PORT HOOKS_PORT
+unset HTTPS_PORT HTTP_PORT PG_PORT REDIS_PORT HOOK_PORT HOOKS_PORT MANAGEMENT_PORT AUTOMATION_PORT SAGA_PORT USUAL_PORTS
 . bench/stack.sh
 OUT=$DEV/log/bench
 BUILD=$DEV/build

@@ -140,6 +140,7 @@ static void compile(struct mr_definition *def, struct mr_str text)
 	struct mr_str type;
 
 	mr_faults_init(&faults, def->arena, 5);
+	faults.ignores_unknown = true; /* whoever stored it was told of them, or didn't mind */
 	text = mr_arena_str(def->arena, text); /* the value points into it */
 	if (text.p == NULL) {
 		set_problem(def, &faults, "the definition needs too much memory");

@@ -13,6 +13,7 @@
 #include "fcgi/etag.h"
 #include "fcgi/idempotency.h"
 #include "fcgi/limit.h"
+#include "fcgi/listener.h"
 #include "fcgi/problem.h"
 #include "fcgi/route.h"
 #include "fcgi/unit.h"
@@ -127,6 +128,7 @@ static bool identify(struct mr_request *r)
 	struct mr_credentials c = {
 		.authorization = mr_request_header(r, "Authorization"),
 		.api_key = mr_request_header(r, "X-API-Key"),
+		.takes_anonymous = mr_listener_takes_anonymous(r),
 	};
 	struct mr_error err = { .id = MR_ERR_CREDENTIALS_INVALID };
 	int rc;
@@ -442,11 +444,13 @@ void mr_dispatch(struct mr_request *r)
 	r->call = &call;
 	if (r->faults.arena == NULL)
 		mr_faults_init(&r->faults, r->arena, MR_FAULTS_MAX);
+	r->faults.ignores_unknown = r->is_loopback;
 	mr_correlation_begin(r);
 	(void)carry_out(r);           /* whichever ends it has decided the answer */
 	(void)mr_request_may_pass(r); /* so are refusals; then 429 is the answer */
 	mr_audit_answered(r);
 	finish(r);
+	r->status = mr_listener_status(r);
 	r->call = NULL;
 }
 

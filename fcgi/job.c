@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fcgi/listener.h"
 #include "fcgi/router.h"
 #include "lib/clock.h"
 
@@ -221,6 +222,7 @@ int mr_job_prepare(struct mr_job *x)
 	r->content_type = given(mr_request_param(r, "CONTENT_TYPE"));
 	r->remote_addr = mr_request_param(r, "REMOTE_ADDR");
 	r->body_file = given(mr_request_param(r, "REQUEST_BODY_FILE"));
+	r->is_loopback = mr_listener_is_loopback(r);
 	return 0;
 }
 

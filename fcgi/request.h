@@ -51,6 +51,7 @@ struct mr_request {
 	struct mr_str body;      /* whole body in memory; absent when there is none */
 	struct mr_str body_file; /* path of nginx's spool file instead; absent when there is none */
 	struct mr_str remote_addr;
+	bool is_loopback;   /* it came by a loopback listener (listener.h) */
 	int64_t started_us; /* mr_clock mono */
 	int64_t now_us;     /* wall clock, one value for the whole request */
 

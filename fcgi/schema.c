@@ -297,7 +297,7 @@ static void fault_unknown(struct checker *c, const struct mr_schema_node *n, str
 	const struct mr_schema_prop *best = NULL;
 	unsigned least = name.len < 6 ? (unsigned)name.len / 2 + 1 : 4;
 
-	if (full(c))
+	if (mr_faults_ignore(c->faults, "unknown_member") || full(c))
 		return;
 	for (size_t i = 0; i < n->props_len; i++) {
 		unsigned d = mr_str_distance(name, n->props[i].name, least);
@@ -370,7 +370,8 @@ static void check_alternatives(
 			.outer = c,
 			.nested = c->nested + 1 };
 
-		mr_faults_init(&trial, c->arena, TRIAL_FAULTS);
+		mr_faults_begin(&trial, c->arena, c->faults);
+		trial.max = TRIAL_FAULTS;
 		if (check_from(&inner, n->alternatives[i], v) < 0)
 			c->no_memory = true;
 		if (trial.count == 0) {

@@ -68,7 +68,7 @@ static int check_items(struct mr_request *r, const struct mr_list *items, enum m
 		struct mr_faults faults;
 
 		mr_breathe(r);
-		mr_faults_init(&faults, r->arena, r->faults.max);
+		mr_faults_begin(&faults, r->arena, &r->faults);
 		rc = mr_schema_check(
 		    mr_tables()->schemas, schema, &items->items[i], r->arena, &faults);
 		if (rc == 0 && schema == MR_SCHEMA_BULK_ITEM)
@@ -108,7 +108,7 @@ static int add_workflow(struct mr_request *r, struct mr_arena *a, size_t i,
 	struct mr_faults faults;
 	int rc;
 
-	mr_faults_init(&faults, a, r->faults.max);
+	mr_faults_begin(&faults, a, &r->faults);
 	for (size_t k = 0; k < MR_ARRAY_LEN(starting); k++) {
 		if (mr_value_get(item, starting[k]) != NULL)
 			mr_fault_add(&faults, mr_str(starting[k]), "unsupported",

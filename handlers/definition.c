@@ -305,11 +305,14 @@ int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct m
 int mr_definition_normal(struct mr_arena *a, struct mr_str definition, struct mr_str *ret)
 {
 	struct mr_value v, normal;
+	struct mr_faults faults;
 	struct mr_graph *graph;
 	int r = mr_json_parse(a, definition, NULL, NULL, &v);
 
+	mr_faults_init(&faults, a, 0);
+	faults.ignores_unknown = true; /* a loopback listener may have let them pass */
 	if (r == 0)
-		r = mr_graph_compile(a, &v, NULL, &graph);
+		r = mr_graph_compile(a, &v, &faults, &graph);
 	if (r == 0)
 		r = mr_graph_normalize(a, &v, graph, &normal);
 	if (r < 0)

@@ -61,7 +61,7 @@ static int read_definition(struct mr_request *r, const struct saga *s, struct mr
 	        MR_STR_ARG(config), MR_STR_ARG(timeout.p != NULL ? timeout : MR_STR("null")));
 	int rc;
 
-	mr_faults_init(&faults, r->arena, r->faults.max);
+	mr_faults_begin(&faults, r->arena, &r->faults);
 	rc = text.p == NULL ? MR_E_NOMEM
 	                    : mr_json_parse(r->arena, text, &mr_json_limits_default, NULL, &body);
 	if (rc == 0)
@@ -84,7 +84,7 @@ static bool check_name(struct mr_request *r, const struct mr_value *name)
 {
 	struct mr_faults faults;
 
-	mr_faults_init(&faults, r->arena, r->faults.max);
+	mr_faults_begin(&faults, r->arena, &r->faults);
 	if (name != NULL && name->kind != MR_VALUE_NULL &&
 	    mr_schema_check(
 	        mr_tables()->schemas, MR_SCHEMA_WORKFLOW_NAME, name, r->arena, &faults) < 0) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fcgi/dispatch.h"
+#include "fcgi/listener.h"
 #include "fcgi/metrics.h"
 #include "fcgi/worker.h"
 #include "handlers/figures.h"
@@ -258,11 +259,6 @@ static void decide_metrics(struct mr_request *r)
 	r->out_content_type = MR_STR("text/plain; version=0.0.4; charset=utf-8");
 }
 
-static bool is_loopback(struct mr_str address)
-{
-	return mr_str_eqz(address, "::1") || mr_str_starts(address, MR_STR("127."));
-}
-
 static bool has_token(const struct mr_request *r)
 {
 	static const struct mr_str scheme = MR_STR("Bearer ");
@@ -281,7 +277,7 @@ int mr_handler_metrics(struct mr_request *r)
 	struct mr_str figures = MR_STR_NONE;
 	const PGresult *row;
 
-	if (!is_loopback(r->remote_addr) && !has_token(r)) {
+	if (!mr_address_is_loopback(r->remote_addr) && !has_token(r)) {
 		mr_response_problem(r, MR_ERR_FORBIDDEN, "%s",
 		    "Metrics are read from the host itself, or with the operator's token.");
 		return 0;

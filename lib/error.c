@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const struct mr_error_row mr_error_rows[MR_ERR_COUNT] = {
 	[MR_ERR_NONE] = { "", 0, "", "" },
@@ -24,12 +25,24 @@ void mr_faults_init(struct mr_faults *f, struct mr_arena *arena, size_t max)
 	*f = (struct mr_faults){ .arena = arena, .max = max };
 }
 
+void mr_faults_begin(struct mr_faults *part, struct mr_arena *arena, const struct mr_faults *whole)
+{
+	mr_faults_init(part, arena, whole->max);
+	part->ignores_unknown = whole->ignores_unknown;
+}
+
+bool mr_faults_ignore(const struct mr_faults *f, const char *code)
+{
+	return f->ignores_unknown &&
+	       (strcmp(code, "unknown_member") == 0 || strcmp(code, "unknown_argument") == 0);
+}
+
 void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, const char *fmt, ...)
 {
 	struct mr_fault *fault;
 	va_list ap;
 
-	if (f == NULL || f->count++ >= f->max)
+	if (f == NULL || mr_faults_ignore(f, code) || f->count++ >= f->max)
 		return;
 	fault = mr_arena_zalloc(f->arena, sizeof(*fault));
 	if (fault == NULL)

@@ -59,9 +59,14 @@ struct mr_faults {
 	struct mr_arena *arena;
 	struct mr_fault *first, *last;
 	size_t count, max;
+	bool ignores_unknown; /* members and arguments that nobody knows are no faults */
 };
 
 void mr_faults_init(struct mr_faults *f, struct mr_arena *arena, size_t max);
+/* An empty list for a part of what WHOLE is about: what is no fault there is none here. */
+void mr_faults_begin(struct mr_faults *part, struct mr_arena *arena, const struct mr_faults *whole);
+/* Whether a fault with CODE is none for F. */
+bool mr_faults_ignore(const struct mr_faults *f, const char *code);
 /* Records a fault; PATH is copied. Never fails: without memory it is only counted. */
 void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, const char *fmt, ...)
     MR_PRINTF(4, 5);

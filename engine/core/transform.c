@@ -24,6 +24,8 @@ static void fault(struct compile *c, const char *member, const char *code, const
 	char message[320], path[256];
 	va_list ap;
 
+	if (c->faults != NULL && mr_faults_ignore(c->faults, code))
+		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(message, sizeof(message), fmt, ap); /* a cut sentence still tells */
 	va_end(ap);

@@ -40,10 +40,19 @@ class Recorder:
             assert answer.status_code in (204, 400, 404, 405, 414, 431), f"undeclared: {what}"
             return
         self.called.add((method, template))
-        response = self.document.response(operation, answer.status_code)
+        status = self.declared_status(operation, answer)
+        response = self.document.response(operation, status)
         assert response is not None, f"undeclared status: {what}"
-        self.check_headers(answer, operation, what)
+        self.check_headers(answer, status, operation, what)
         self.check_body(answer, method, template, response, what)
+
+    def declared_status(self, operation, answer):
+        """On a loopback listener, which is what speaks plain HTTP here, every success is 200."""
+        plain = urlsplit(answer.request.url).scheme == "http"
+        assert not (plain and answer.status_code in (201, 202)), answer.request.url
+        if not plain or answer.status_code != 200 or self.document.response(operation, 200):
+            return answer.status_code
+        return 201 if self.document.response(operation, 201) else 202
 
     def check_problem(self, answer, method, what):
         if answer.status_code < 400 or method == "HEAD":
@@ -61,10 +70,10 @@ class Recorder:
         for word in ("select ", "SELECT ", "insert into", "/var/", "/tmp/", "psql", ".c:"):
             assert word not in answer.text, f"it tells too much: {what}"
 
-    def check_headers(self, answer, operation, what):
+    def check_headers(self, answer, status, operation, what):
         assert answer.headers.get("X-Request-ID"), f"no X-Request-ID: {what}"
-        declared = (self.document.response(operation, answer.status_code) or {}).get("headers", {})
-        if answer.status_code == 201:
+        declared = (self.document.response(operation, status) or {}).get("headers", {})
+        if status == 201:
             assert answer.headers.get("Location", "").startswith("/api/v1/"), f"no Location: {what}"
         if "ETag" in declared:
             assert answer.headers.get("ETag"), f"no ETag: {what}"

@@ -3,7 +3,9 @@ import base64
 import hashlib
 import hmac
 import json
+import pathlib
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -125,6 +127,11 @@ def test_client_certificate(stack):
     stranger_pem, stranger_key = stack.make_certificate("stranger")
     stranger = Client(stack.url, stack.ca, cert=(stranger_pem, stranger_key))
     assert stranger.get("/api/v1/workflows").status_code == 401
+    # a certificate is no secret: its text is no key, however well it is remembered whose it is
+    text = quote(pathlib.Path(pem).read_text(), safe="")
+    assert everywhere(lambda: robot.get("/api/v1/workflows").status_code == 200)
+    assert everywhere(lambda: stack.anonymous(**{"X-API-Key": text}).get("/api/v1/workflows").status_code == 401)
+    assert everywhere(lambda: stack.with_key(text).get("/api/v1/workflows").status_code == 401)
     # a header can't stand in for a certificate
     forged = stack.anonymous(**{"SSL-CLIENT-CERT": "x", "SSL-CLIENT-VERIFY": "SUCCESS"})
     assert forged.get("/api/v1/workflows").status_code == 401

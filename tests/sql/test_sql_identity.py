@@ -105,6 +105,18 @@ def test_certificates(db, tenant):
     assert db.run("auth_by_certificate", fingerprint=fingerprint) == []
 
 
+def test_the_anonymous_principal(db, tenant):
+    who = db.one("auth_by_principal", principal=tenant.principal)
+    assert (who["principal_id"], who["tenant_id"], who["roles"], who["kind"]) == (
+        tenant.principal, tenant.id, "{admin}", "anonymous")
+    assert db.run("auth_by_principal", principal=999999) == []
+    db.admin(f"update tenants set status = 'suspended' where id = {tenant.id}")
+    assert db.run("auth_by_principal", principal=tenant.principal) == []
+    db.admin(f"update tenants set status = 'active' where id = {tenant.id};"
+             f"update principals set is_enabled = false where id = {tenant.principal}")
+    assert db.run("auth_by_principal", principal=tenant.principal) == []
+
+
 def test_subjects(db, tenant, other):
     any_tenant = db.one("admin_issuer_create", issuer="https://a", algorithm="HS256", key_name="a.key", provision=True,
                         default_roles=["operator"], default_scopes=["workflow-management"])["issuer_id"]

@@ -10,7 +10,7 @@ from statements import HEADERS, role_of
 # Statements of the API that need no tenant, or answer for all: what each of them may tell is
 # decided by its security definer function, and that is no row of a tenant.
 WITHOUT_TENANT = {
-    "auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "auth_revision",
+    "auth_by_key", "auth_by_certificate", "auth_by_principal", "auth_by_subject", "auth_issuers", "auth_revision",
     "auth_keys_claim", "auth_keys_store", "bus_listen", "bus_notify", "session_tenant_read", "session_tenant_write",
     "health_figures", "metrics_figures", "schema_state", "system_status", "audit_stranger",
 }
@@ -178,7 +178,7 @@ def test_every_table_of_tenants_is_behind_the_wall(db):
     assert db.admin("select viewname as v from pg_views where schemaname = 'millrace'") == []
     definers = {r["f"] for r in db.admin("""select proname as f from pg_proc where pronamespace = 'millrace'::regnamespace
         and prosecdef and has_function_privilege('millrace_api', oid, 'execute')""")}
-    assert definers == {"auth_by_key", "auth_by_certificate", "auth_by_subject", "auth_issuers", "auth_keys_claim", "auth_keys_store",
+    assert definers == {"auth_by_key", "auth_by_certificate", "auth_by_principal", "auth_by_subject", "auth_issuers", "auth_keys_claim", "auth_keys_store",
                         "estimate_runs",
                         "health_figures", "metrics_figures", "is_platform", "audit_stranger", "schema_state", "agent_figures"}
 

@@ -139,7 +139,8 @@ class Stack:
         self.logs_kept = pathlib.Path(at["DEV"]) / "log" / "tests" / mark
         self.environment = {**os.environ, "STATE": str(self.state), "RUN": str(self.runs),
                             "INST": self.inst, **(environment or {})}
-        for variable in ("HTTPS_PORT", "HTTP_PORT", "PG_PORT", "REDIS_PORT", "HOOK_PORT", "HOOKS_PORT"):
+        for variable in ("HTTPS_PORT", "HTTP_PORT", "PG_PORT", "REDIS_PORT", "HOOK_PORT", "HOOKS_PORT", "MANAGEMENT_PORT",
+                         "AUTOMATION_PORT", "SAGA_PORT", "USUAL_PORTS"):
             self.environment.pop(variable, None)
         self.environment = {k: v for k, v in self.environment.items() if not k.startswith("MILLRACE_")}
         self.observers = []
@@ -249,6 +250,10 @@ class Stack:
     def http_url(self):
         return f"http://127.0.0.1:{self.ports['HTTP_PORT']}"
 
+    def loopback_url(self, which, host="127.0.0.1"):
+        """A loopback listener's base address: management (8000 elsewhere), automation (8006) or saga (8008)."""
+        return f"http://{host}:{self.ports[which.upper() + '_PORT']}"
+
     @property
     def ca(self):
         return str(self.state / "tls/ca.pem")
@@ -347,6 +352,11 @@ class Stack:
 
     def with_key(self, key):
         return Client(self.url, self.ca, key, observers=self.observers)
+
+    def local(self, which, key=None, **headers):
+        """A caller of a loopback listener, with the administrator's key unless it is told another or ""."""
+        key = self.key if key is None else key
+        return Client(self.loopback_url(which), None, key or None, headers=headers, observers=self.observers)
 
     def anonymous(self, **headers):
         return Client(self.url, self.ca, None, headers=headers, observers=self.observers)

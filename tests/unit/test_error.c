@@ -57,6 +57,25 @@ static void faults_of_a_part(void **state)
 	a = mr_arena_free(a);
 }
 
+static void what_nobody_knows(void **state)
+{
+	struct mr_arena *a = mr_arena_create(100000);
+	struct mr_faults whole, part;
+
+	(void)state;
+	mr_faults_init(&whole, a, 10);
+	assert_false(mr_faults_ignore(&whole, "unknown_member"));
+	whole.ignores_unknown = true;
+	mr_faults_begin(&part, a, &whole);
+	assert_int_equal(part.max, 10);
+	mr_fault_add(&part, MR_STR("colour"), "unknown_member", "is not known here");
+	mr_fault_add(&part, MR_STR("_"), "unknown_argument", "is not known here");
+	assert_int_equal(part.count, 0);
+	mr_fault_add(&part, MR_STR("name"), "required", "is required");
+	assert_int_equal(part.count, 1);
+	a = mr_arena_free(a);
+}
+
 /* Counted without memory: the whole has them too. */
 static void faults_without_memory_are_moved(void **state)
 {
@@ -93,6 +112,7 @@ int main(void)
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(faults_are_collected),
 		cmocka_unit_test(faults_of_a_part),
+		cmocka_unit_test(what_nobody_knows),
 		cmocka_unit_test(faults_without_memory_are_moved),
 		cmocka_unit_test(errors_may_be_ignored),
 	};

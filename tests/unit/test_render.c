@@ -92,6 +92,14 @@ static const struct {
 	    "@listen_http@\n",
 	    "  listen 127.0.0.1:8080 backlog=4096 default_server;\n"
 	    "  listen [::1]:8080 backlog=4096 default_server;\n" },
+	{ "loopback listeners",
+	    "loopback_ports = 8006 8000\nloopback_addresses = 127.0.0.2 [::1]\n",
+	    "%if loopback_ports\n@listen_loopback@\n%end\n",
+	    "  listen 127.0.0.2:8006 backlog=4096 default_server;\n"
+	    "  listen [::1]:8006 backlog=4096 default_server;\n"
+	    "  listen 127.0.0.2:8000 backlog=4096 default_server;\n"
+	    "  listen [::1]:8000 backlog=4096 default_server;\n" },
+	{ "none unless they are wanted", "", "%if loopback_ports\n@listen_loopback@\n%end\n", "" },
 	{ "one socket per worker", "api_workers = 2\nsocket_dir = /r\n", "@upstream_servers@\nx\n",
 	    "  server unix:/r/api-0.sock max_fails=0;\n  server unix:/r/api-1.sock "
 	    "max_fails=0;\nx\n" },
@@ -136,6 +144,12 @@ static const struct {
 	{ "no origin", "cors_allowed_origins = example.com\n", "@cors_origins@\n", "is no origin" },
 	{ "an origin that ends the string", "cors_allowed_origins = https://a\"b\n",
 	    "@cors_origins@\n", "is no origin" },
+	{ "a loopback listener for others", "loopback_ports = 1\nloopback_addresses = 10.0.0.1\n",
+	    "@listen_loopback@\n", "10.0.0.1 is no loopback address" },
+	{ "a name that begins like one",
+	    "loopback_ports = 1\nloopback_addresses = 127.0.0.1.example\n", "@listen_loopback@\n",
+	    "is no loopback address" },
+	{ "a loopback port", "loopback_ports = 8000 0\n", "@listen_loopback@\n", "0 is no port" },
 	{ "a listener that ends the directive", "nginx_listen = 127.0.0.1;x\n", "@listen_http@\n",
 	    "misread" },
 };

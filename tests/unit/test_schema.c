@@ -143,6 +143,38 @@ static void things(void **state)
 	}
 }
 
+/* What nobody knows is no fault for a list of faults that ignores it; all else is one as ever. */
+static void unknown_members(void **state)
+{
+	static const struct {
+		const char *json, *faults;
+	} cases[] = {
+		{ "{\"name\":\"a\",\"nam\":1,\"completely\":{}}", "" },
+		{ "{\"nam\":1}", "name: is required\n" },
+		{ "{\"name\":\"a\",\"nam\":1,\"count\":0}", "count: must be at least 1\n" },
+		{ "{\"name\":\"a\",\"labels\":{\"x\":1}}", "labels.x: must be a text\n" },
+		{ "{\"name\":\"a\",\"tags\":{\"nam\":1}}", "tags: must be a list or a text\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct mr_arena *a = mr_arena_create(1u << 20);
+		struct mr_faults faults;
+		struct mr_value v;
+
+		mr_faults_init(&faults, a, 0); /* full at once: still nothing is counted */
+		faults.ignores_unknown = true;
+		if (cases[i].faults[0] != '\0')
+			faults.max = 20;
+		assert_int_equal(mr_json_parse(a, mr_str(cases[i].json), NULL, NULL, &v), 0);
+		assert_int_equal(mr_schema_check(schemas, THING, &v, a, &faults),
+		    cases[i].faults[0] != '\0' ? MR_E_INVALID : 0);
+		assert_str(fake_faults(&faults, a), cases[i].faults);
+		assert_int_equal(faults.count == 0, cases[i].faults[0] == '\0');
+		a = mr_arena_free(a);
+	}
+}
+
 static void nesting_ends(void **state)
 {
 	struct mr_arena *a = mr_arena_create(1u << 20);
@@ -248,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(things),
+		cmocka_unit_test(unknown_members),
 		cmocka_unit_test(nesting_ends),
 		cmocka_unit_test(faults_are_counted),
 		cmocka_unit_test(members),

@@ -8,7 +8,9 @@
 # Environment: STATE (absolute folder of this stack), RUN (absolute folder of its sockets and pid
 # files; short, since a socket's path holds 107 bytes), INST (prefix that make install used).
 # Ports are taken from HTTPS_PORT, HTTP_PORT, PG_PORT, REDIS_PORT, HOOK_PORT and HOOKS_PORT, else
-# from what STATE remembers, else free ones are found and remembered.
+# from what STATE remembers, else free ones are found and remembered. The loopback listeners have
+# MANAGEMENT_PORT, AUTOMATION_PORT and SAGA_PORT; with USUAL_PORTS=1 they are 8000, 8006 and 8008
+# where these are free.
 #
 # As root the servers run as SVC_USER (initdb refuses root; nginx keeps a root master). Otherwise
 # everything runs as the caller.
@@ -133,11 +135,13 @@ free_port() { # below the range that outgoing connections take theirs from
   done
   die "no free port between 15000 and 30000"
 }
-choose_port() { # VARIABLE SERVICE-THAT-USES-IT
+choose_port() { # VARIABLE SERVICE-THAT-USES-IT [PREFERRED]
   local given=${!1:-} remembered
   remembered=$(sed -n "s/^$1=//p" "$STATE/ports" 2>/dev/null || true)
   if [ -n "$given" ]; then
     FOUND=$given
+  elif [ -n "${3:-}" ] && [ "$remembered" != "$3" ] && ! is_up "$2" && port_is_free "$3"; then
+    FOUND=$3
   elif [ -n "$remembered" ] && { is_up "$2" || port_is_free "$remembered"; }; then
     FOUND=$remembered
   else
@@ -165,6 +169,10 @@ choose_ports() {
   choose_port REDIS_PORT redis
   choose_port HOOK_PORT receiver
   choose_port HOOKS_PORT receiver
+  local usual=${USUAL_PORTS:-}
+  choose_port MANAGEMENT_PORT nginx ${usual:+8000}
+  choose_port AUTOMATION_PORT nginx ${usual:+8006}
+  choose_port SAGA_PORT nginx ${usual:+8008}
   mv "$STATE/ports.new" "$STATE/ports"
 }
 
@@ -208,6 +216,11 @@ prepare() {
   choose_ports
 }
 
+# Not every host, and hardly a container, has IPv6 on its loopback interface.
+loopback_addresses() {
+  if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then echo "127.0.0.1 [::1]"; else echo 127.0.0.1; fi
+}
+
 # Written anew at every start; what is in extra.conf comes last and so wins.
 config() {
   {
@@ -223,6 +236,8 @@ secrets_key_file = $STATE/secrets/seal.key
 nginx_listen = 127.0.0.1
 nginx_http_port = $HTTP_PORT
 nginx_https_port = $HTTPS_PORT
+loopback_addresses = $(loopback_addresses)
+loopback_ports = $MANAGEMENT_PORT $AUTOMATION_PORT $SAGA_PORT
 nginx_server_name = localhost 127.0.0.1
 nginx_log_dir = $STATE/log
 nginx_temp_dir = $STATE/nginx
@@ -411,6 +426,9 @@ print_env() {
   cat <<ENV
 MILLRACE_URL=https://127.0.0.1:$HTTPS_PORT
 MILLRACE_CA=$STATE/tls/ca.pem
+MILLRACE_MANAGEMENT_URL=http://127.0.0.1:$MANAGEMENT_PORT
+MILLRACE_AUTOMATION_URL=http://127.0.0.1:$AUTOMATION_PORT
+MILLRACE_SAGA_URL=http://127.0.0.1:$SAGA_PORT
 MILLRACE_KEY=$(cat "$STATE/secrets/admin-key" 2>/dev/null || true)
 MILLRACE_ENGINE_PID=$(pid_of engine || true)
 DATABASE_URL=postgresql://postgres:$(secret postgres)@127.0.0.1:$PG_PORT/millrace

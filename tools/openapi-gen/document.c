@@ -212,7 +212,12 @@ static struct json_object *info(void)
 	    "(wf_12, run_12). A trailing slash is optional everywhere. Every GET answers HEAD as "
 	    "well, every path answers OPTIONS with Allow. How often a caller may ask is told by "
 	    "RateLimit-Limit, -Remaining and -Reset in every answer of an operation that is "
-	    "limited (x-rate-limit-class); 429 says in Retry-After when to go on.");
+	    "limited (x-rate-limit-class); 429 says in Retry-After when to go on. Where the server "
+	    "has "
+	    "loopback listeners (plain HTTP on the host itself, for programs that can't be "
+	    "changed), every "
+	    "success on them is 200, also where 201 or 202 is declared here, and members and "
+	    "arguments that nobody knows are ignored.");
 	mr_puts(contact, "name", "Whoever runs this server");
 	mr_put(o, "contact", contact);
 	mr_puts(license, "name", "Apache-2.0");
