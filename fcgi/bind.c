@@ -48,6 +48,7 @@ enum reserved {
 	AFTER_ID,
 	WANT_TOTAL,
 	SEARCH,
+	VIEW,
 	RESERVED
 };
 
@@ -75,6 +76,7 @@ static const char *const reserved_names[RESERVED] = {
 	[AFTER_ID] = "after_id",
 	[WANT_TOTAL] = "want_total",
 	[SEARCH] = "search",
+	[VIEW] = "view",
 };
 
 static int reserved_find(struct mr_str name)
@@ -223,6 +225,8 @@ static struct mr_str reserved_value(struct mr_request *r, enum reserved which)
 		return r->body;
 	case WORKER_NAME:
 		return mr_str(r->worker->name);
+	case VIEW:
+		return r->route->view != NULL ? mr_str(r->route->view) : MR_STR_NONE;
 	default:
 		return which >= PAGE_LIMIT ? page_value(r, which) : principal_value(r, which);
 	}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fcgi/access.h"
@@ -185,11 +186,18 @@ static void fault_roles(struct mr_request *r, unsigned roles)
 static bool owns(struct mr_request *r)
 {
 	const struct mr_route_vars *vars = r->call->vars;
-	struct mr_pair extra[] = { { MR_STR("id"), MR_STR_NONE }, { MR_STR_NONE, MR_STR_NONE } };
+	struct mr_pair extra[] = { { MR_STR_NONE, MR_STR_NONE }, { MR_STR_NONE, MR_STR_NONE } };
 	const PGresult *result;
 
-	if (vars->len == 0 || vars->vars[0].kind != MR_VAR_ID ||
+	if (vars->len == 0)
+		return false;
+	extra[0].name = vars->vars[0].name;
+	extra[0].value = r->path_vars[0]; /* a name, or an id as it was written */
+	if (vars->vars[0].kind == MR_VAR_ID &&
 	    mr_id_parse(r->path_vars[0], vars->vars[0].id_prefix, &extra[0].value) < 0)
+		return false;
+	if (!mr_str_is_utf8(extra[0].value) ||
+	    (extra[0].value.len > 0 && memchr(extra[0].value.p, 0, extra[0].value.len) != NULL))
 		return false;
 	return mr_unit_run(r, r->route->owner, extra, &result) == 0 && PQntuples(result) > 0 &&
 	       mr_pg_bool(result, 0, "is_owner");
@@ -239,8 +247,7 @@ static bool read_address(struct mr_request *r)
 		mr_unit_answer_missing(r); /* an id that nothing can have */
 		return false;
 	}
-	call->is_list =
-	    r->route->envelope == MR_ENVELOPE_LIST || r->route->envelope == MR_ENVELOPE_BARE;
+	call->is_list = mr_envelope_is_list(r->route->envelope);
 	rc = mr_args_query(r, call->is_list ? stmt : NULL, &call->page);
 	if (rc == 0 && r->faults.count == 0 && call->is_list) {
 		unsigned asked = call->page.order;

@@ -81,6 +81,13 @@ static void write_native(
 	mr_buf_addc(b, '}');
 }
 
+static bool is_size(struct mr_str pair)
+{
+	struct mr_str name = mr_str_cut(&pair, '=');
+
+	return mr_str_eqz(name, "limit") || mr_str_eqz(name, "page_size");
+}
+
 static bool is_place(struct mr_str pair)
 {
 	static const char *const places[] = { "cursor", "page", "offset" };
@@ -109,6 +116,14 @@ static struct mr_str next_address(struct mr_request *r, struct mr_str cursor)
 	return s.p != NULL ? mr_arena_printf(r->arena, "%.*s>; rel=\"next\"", MR_STR_ARG(s)) : s;
 }
 
+static void tell_next(struct mr_request *r, struct mr_str cursor)
+{
+	struct mr_str link = cursor.p != NULL ? next_address(r, cursor) : MR_STR_NONE;
+
+	if (link.p != NULL)
+		mr_response_header(r, "Link", link);
+}
+
 static void write_bare(
     struct mr_request *r, struct mr_str items, int64_t total, bool exact, struct mr_str cursor)
 {
@@ -119,12 +134,69 @@ static void write_bare(
 		mr_response_header(r, "X-Total-Count", count);
 	if (!exact)
 		mr_response_header(r, "X-Total-Exact", MR_STR("false"));
-	if (cursor.p != NULL) {
-		struct mr_str link = next_address(r, cursor);
+	tell_next(r, cursor);
+}
 
-		if (link.p != NULL)
-			mr_response_header(r, "Link", link);
+/* S4's for templates: no member tells where the next page is, so a header does. */
+static void write_templates(
+    struct mr_request *r, struct mr_str items, int64_t total, struct mr_str cursor)
+{
+	const struct mr_page *page = &r->call->page;
+	struct mr_buf *b = &r->out_body;
+
+	mr_buf_addz(b, "{\"templates\":");
+	mr_buf_adds(b, items);
+	mr_buf_addz(b, ",\"total\":");
+	mr_buf_add_i64(b, total);
+	mr_buf_addz(b, ",\"page\":");
+	mr_buf_add_i64(b, page->offset / page->limit + 1);
+	mr_buf_addz(b, ",\"page_size\":");
+	mr_buf_add_u64(b, page->limit);
+	mr_buf_addc(b, '}');
+	tell_next(r, cursor);
+}
+
+/* The same address with another offset, as a member's value. */
+static void add_page_address(
+    struct mr_request *r, const char *member, bool is_there, int64_t offset)
+{
+	struct mr_str host = mr_request_param(r, "HTTP_HOST"), rest = r->query, s;
+	struct mr_str scheme = mr_request_param(r, "REQUEST_SCHEME");
+	const struct mr_page *page = &r->call->page;
+
+	mr_buf_addf(&r->out_body, ",\"%s\":", member);
+	if (!is_there) {
+		mr_buf_addz(&r->out_body, "null");
+		return;
 	}
+	s = mr_arena_printf(r->arena, "%.*s?limit=%u&offset=%lld", MR_STR_ARG(r->path), page->limit,
+	    (long long)offset);
+	if (s.p != NULL && host.len > 0 && scheme.len > 0)
+		s = mr_arena_printf(r->arena, "%.*s://%.*s%.*s", MR_STR_ARG(scheme),
+		    MR_STR_ARG(host), MR_STR_ARG(s));
+	while (s.p != NULL && rest.p != NULL && rest.len > 0) {
+		struct mr_str pair = mr_str_cut(&rest, '&');
+
+		if (!is_place(pair) && !is_size(pair))
+			s = mr_arena_printf(r->arena, "%.*s&%.*s", MR_STR_ARG(s), MR_STR_ARG(pair));
+	}
+	mr_buf_add_json(&r->out_body, s.p != NULL ? s : MR_STR(""));
+}
+
+/* S3's. Its next and previous are addresses by offset: they lead back as well as on. */
+static void write_results(
+    struct mr_request *r, struct mr_str items, int64_t total, struct mr_str cursor)
+{
+	const struct mr_page *page = &r->call->page;
+	int64_t back = page->offset > page->limit ? page->offset - page->limit : 0;
+
+	mr_buf_addz(&r->out_body, "{\"count\":");
+	mr_buf_add_i64(&r->out_body, total);
+	add_page_address(r, "next", cursor.p != NULL, page->offset + page->limit);
+	add_page_address(r, "previous", page->offset > 0, back);
+	mr_buf_addz(&r->out_body, ",\"results\":");
+	mr_buf_adds(&r->out_body, items);
+	mr_buf_addc(&r->out_body, '}');
 }
 
 void mr_envelope_write(struct mr_request *r, const struct mr_list_row *row)
@@ -137,10 +209,20 @@ void mr_envelope_write(struct mr_request *r, const struct mr_list_row *row)
 	r->status = r->route->out.status;
 	r->out_content_type = MR_STR("application/json");
 	mr_buf_reset(&r->out_body);
-	if (r->route->envelope == MR_ENVELOPE_BARE)
+	switch (r->route->envelope) {
+	case MR_ENVELOPE_BARE:
 		write_bare(r, items, total, exact, cursor);
-	else
+		break;
+	case MR_ENVELOPE_TEMPLATES:
+		write_templates(r, items, total, cursor);
+		break;
+	case MR_ENVELOPE_RESULTS:
+		write_results(r, items, total, cursor);
+		break;
+	default:
 		write_native(r, items, total, exact, cursor);
+		break;
+	}
 }
 
 void mr_envelope_list(struct mr_request *r, const PGresult *row)

@@ -14,11 +14,18 @@
 #include "sql/sql_ids.h" /* generated: enum mr_sql */
 
 enum mr_envelope {
-	MR_ENVELOPE_ONE,  /* the statement's body as it is */
-	MR_ENVELOPE_LIST, /* items, total, limit, offset, page, page_size, next_cursor */
-	MR_ENVELOPE_BARE, /* an array; the total in X-Total-Count, Link for next (S4) */
-	MR_ENVELOPE_RAW,  /* the handler writes it all */
+	MR_ENVELOPE_ONE,       /* the statement's body as it is */
+	MR_ENVELOPE_LIST,      /* items, total, limit, offset, page, page_size, next_cursor */
+	MR_ENVELOPE_BARE,      /* an array; the total in X-Total-Count, Link for next (S4) */
+	MR_ENVELOPE_TEMPLATES, /* templates, total, page, page_size; Link for next (S4) */
+	MR_ENVELOPE_RESULTS,   /* count, next, previous, results (S3) */
+	MR_ENVELOPE_RAW,       /* the handler writes it all */
 };
+
+static inline bool mr_envelope_is_list(enum mr_envelope e)
+{
+	return e != MR_ENVELOPE_ONE && e != MR_ENVELOPE_RAW;
+}
 
 enum mr_arg_type { MR_ARG_TEXT, MR_ARG_INT, MR_ARG_BOOL, MR_ARG_TIME, MR_ARG_ENUM, MR_ARG_ID };
 
@@ -57,6 +64,7 @@ struct mr_route {
 	/* for what SQL alone can't do. 0 when the answer is decided, else the worker answers 500 */
 	int (*handler)(struct mr_request *r);
 	enum mr_envelope envelope;
+	const char *view; /* what its statements' parameter of this name is, or NULL */
 	unsigned page_default, page_max; /* lists; 0: 20 and 1,000 */
 	const struct mr_arg *args;       /* ended by a row without name */
 	const enum mr_error_id *errors;  /* ended by MR_ERR_NONE; beside those every route has */

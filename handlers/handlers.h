@@ -62,6 +62,10 @@ int mr_handler_metrics(struct mr_request *r);        /* GET /metrics: all tenant
 int mr_handler_tenant_metrics(struct mr_request *r); /* GET /api/v1/metrics */
 int mr_handler_status(struct mr_request *r);         /* GET /api/v1/status */
 
+/* templates.c */
+int mr_handler_template_create(struct mr_request *r);
+int mr_handler_template_update(struct mr_request *r); /* PUT and PATCH */
+
 /* workflows.c */
 int mr_handler_workflow_create(struct mr_request *r);
 int mr_handler_workflow_normalized(struct mr_request *r);

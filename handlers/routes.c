@@ -66,6 +66,31 @@ static const char *const log_levels[] = { "debug", "info", "warning", "error", N
 		.doc = "Only what follows the entry with this id."                                 \
 	}
 
+#define ARG_CATEGORY                                                                               \
+	{                                                                                          \
+		.name = "category", .type = MR_ARG_TEXT, .doc = "Only templates of this category." \
+	}
+#define ARG_PUBLIC_ONLY                                                                            \
+	{                                                                                          \
+		.name = "public_only", .type = MR_ARG_BOOL,                                        \
+		.doc = "false: also those that aren't public and that the caller may see."         \
+	}
+#define ARG_TEMPLATE_TYPE                                                                          \
+	{                                                                                          \
+		.name = "template_type", .type = MR_ARG_TEXT,                                      \
+		.doc = "Only templates of this type."                                              \
+	}
+#define ARG_IS_ACTIVE                                                                              \
+	{                                                                                          \
+		.name = "is_active", .type = MR_ARG_BOOL,                                          \
+		.doc = "Only those that workflows can be made of, or only the others."             \
+	}
+#define ARG_TEMPLATE_TAGS                                                                          \
+	{                                                                                          \
+		.name = "tags", .type = MR_ARG_TEXT, .many = true,                                 \
+		.doc = "Only templates with all of these tags, with commas between."               \
+	}
+
 const struct mr_route mr_routes[] = {
 #include "handlers/routes_agents.def"
 	/* ---- API keys ---- */
@@ -356,6 +381,7 @@ const struct mr_route mr_routes[] = {
 	},
 /* ---- groups, tenants, users: in a file of their own ---- */
 #include "handlers/routes_people.def"
+#include "handlers/routes_templates.def"
 	/* ---- the system, seen by a tenant ---- */
 	[MR_ROUTE_API_HEALTH] = {
 	    .id = MR_ROUTE_API_HEALTH,

@@ -206,11 +206,11 @@ static int compile(struct mr_compile *c)
 	return r;
 }
 
-int mr_graph_compile(struct mr_arena *arena, const struct mr_value *definition,
+static int compile_as(struct mr_arena *arena, const struct mr_value *definition, bool is_template,
     struct mr_faults *faults, struct mr_graph **ret)
 {
 	struct mr_faults unheard;
-	struct mr_compile c = { .arena = arena, .faults = faults };
+	struct mr_compile c = { .arena = arena, .faults = faults, .is_template = is_template };
 	size_t before;
 	int r;
 
@@ -246,4 +246,16 @@ int mr_graph_compile(struct mr_arena *arena, const struct mr_value *definition,
 		*ret = c.graph;
 	}
 	return r;
+}
+
+int mr_graph_compile(struct mr_arena *arena, const struct mr_value *definition,
+    struct mr_faults *faults, struct mr_graph **ret)
+{
+	return compile_as(arena, definition, false, faults, ret);
+}
+
+int mr_graph_compile_template(struct mr_arena *arena, const struct mr_value *definition,
+    struct mr_faults *faults, struct mr_graph **ret)
+{
+	return compile_as(arena, definition, true, faults, ret);
 }

@@ -246,6 +246,10 @@ struct mr_graph {
  */
 int mr_graph_compile(struct mr_arena *arena, const struct mr_value *definition,
     struct mr_faults *faults, struct mr_graph **ret) MR_MUST_CHECK;
+/* The same for a template: an empty text stands for a value to be filled in, where a text with
+ * something in it, an address or an id must be. */
+int mr_graph_compile_template(struct mr_arena *arena, const struct mr_value *definition,
+    struct mr_faults *faults, struct mr_graph **ret) MR_MUST_CHECK;
 /* The normal form: {"steps": [{name, type, config, depends_on, …}], "timeout_seconds", …} with
  * every default filled in. DEFINITION is the one that G was compiled from. The values of *RET
  * may lie in DEFINITION and in G. */

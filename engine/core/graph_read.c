@@ -143,7 +143,8 @@ static void find_container(struct mr_compile *c)
 			    "differs from \"%s\"; give one of them", c->inner_name);
 		}
 	}
-	c->is_template = c->inner != NULL && strcmp(c->inner_name, "template_config") == 0;
+	if (c->inner != NULL && strcmp(c->inner_name, "template_config") == 0)
+		c->is_template = true;
 }
 
 /* Several places may hold the steps as long as they say the same. */

@@ -19,11 +19,12 @@ def owned(admin, things):
     agent = admin.ok("POST", "/api/v1/agents", json={"name": mine, "url": "http://127.0.0.1:9/"})
     issuer = admin.ok("POST", "/api/v1/issuers", json={"issuer": f"https://{mine}.test", "audience": "a", "algorithm": "ES256",
                                                        "jwks_url": "https://tenants.invalid/keys", "is_enabled": False})
-    return {"issuers": issuer["id"], "audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
+    template = admin.ok("POST", "/api/v1/templates", json={"name": mine, "template_config": {"steps": [{"type": "noop"}]}})
+    return {"templates": template["id"], "issuers": issuer["id"], "audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
             "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
 
 
-KINDS = ("audit-logs", "issuers", "agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
+KINDS = ("templates", "audit-logs", "issuers", "agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
 BODIES = {"put": {"description": "x"}, "patch": {"name": "x"}}
 
 
@@ -50,7 +51,7 @@ def filled(path, owned):
 
 
 def test_every_route_says_not_found_to_another_tenant(recorder, other, owned, admin):
-    kinds = ("workflows", "runs", "files", "api-keys", "groups", "users", "secrets", "agents", "issuers")
+    kinds = ("workflows", "runs", "files", "api-keys", "groups", "users", "secrets", "agents", "issuers", "templates")
     before = {k: admin.get(filled(f"/api/v1/{k}/{{id}}", owned)).text for k in kinds}
     for method, path, operation in recorder.document.operations():
         if "{" not in path:
@@ -85,7 +86,7 @@ def test_ids_of_nothing(recorder, admin, platform):
 def test_ids_that_are_none(recorder, admin, platform):
     for word in ("abc", "1.5", "-1", "x_1", "%27%20or%201=1", "1%00", "%F0%9F%98%80"):
         for method, path, operation in recorder.document.operations():
-            if method != "GET" or "{" not in path or "{secret}" in path or "{agent}" in path:  # which takes names too
+            if method != "GET" or "{" not in path or "{secret}" in path or "{agent}" in path or "{template}" in path:  # which takes names too
                 continue
             ids = dict.fromkeys(KINDS, word)
             answer = caller_for(operation, admin, platform).request(method, filled(path, ids))

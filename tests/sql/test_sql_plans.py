@@ -106,7 +106,7 @@ PAGE = {"page_limit": 50, "page_offset": 0, "want_total": True}
 AFTER = {"after_key": "2100-01-01T00:00:00Z", "after_id": 5000}
 CALLER = {"tenant_id": 1, "principal_id": 1, "principal_name": "root", "reason": None}
 VALUES = {
-    "run_list": PAGE, "workflow_executions": {"id": 3, **PAGE}, "workflow_list": PAGE, "file_list": PAGE, "api_key_list": PAGE, "secret_list": PAGE, "agent_list": PAGE, "user_list": PAGE, "audit_log_list": PAGE,
+    "run_list": PAGE, "workflow_executions": {"id": 3, **PAGE}, "workflow_list": PAGE, "file_list": PAGE, "api_key_list": PAGE, "secret_list": PAGE, "agent_list": PAGE, "template_list": PAGE, "user_list": PAGE, "audit_log_list": PAGE,
     "group_list": PAGE, "group_members": {"id": 1, **PAGE}, "tenant_list": PAGE,
     "workflow_versions": {"id": 3, **PAGE}, "run_steps": {"id": 1000, **PAGE},
     "run_logs": {"id": 1000, **PAGE}, "run_events": {"id": 1000, **PAGE}, "workflow_logs": {"id": 3, **PAGE},

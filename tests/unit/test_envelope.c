@@ -191,6 +191,46 @@ static void bare_arrays(void **state)
 	fake_request_done(&f);
 }
 
+static void templates_and_results(void **state)
+{
+	static const struct mr_route templates = { .path = "/api/v1/things",
+		.envelope = MR_ENVELOPE_TEMPLATES,
+		.out = { 200, MR_SCHEMA_NONE, NULL } };
+	static const struct mr_route results = { .path = "/api/v1/things",
+		.envelope = MR_ENVELOPE_RESULTS,
+		.out = { 200, MR_SCHEMA_NONE, NULL } };
+	struct mr_list_row row = {
+		.items = MR_STR("[1]"), .total = 9, .next_id = MR_STR("9"), .next_key = MR_STR("9")
+	};
+	struct fake_request f;
+
+	(void)state;
+	fake_request_init(&f, &templates);
+	f.call.page.limit = 2;
+	f.call.page.offset = 4;
+	mr_envelope_write(&f.r, &row);
+	assert_str(mr_buf_str(&f.r.out_body),
+	    "{\"templates\":[1],\"total\":9,\"page\":3,\"page_size\":2}");
+	assert_str(between(f.r.arena, mr_buf_str(&f.r.out_headers), "Link: <", "?cursor="),
+	    "/api/v1/things");
+	fake_request_done(&f);
+
+	fake_request_init(&f, &results);
+	f.r.query = MR_STR("page=3&page_size=2&search=x");
+	f.call.page.limit = 2;
+	f.call.page.offset = 4;
+	mr_envelope_write(&f.r, &row);
+	assert_str(mr_buf_str(&f.r.out_body),
+	    "{\"count\":9,\"next\":\"/api/v1/things?limit=2&offset=6&search=x\","
+	    "\"previous\":\"/api/v1/things?limit=2&offset=2&search=x\",\"results\":[1]}");
+	row.next_id = MR_STR_NONE;
+	f.call.page.offset = 0;
+	mr_envelope_write(&f.r, &row);
+	assert_str(mr_buf_str(&f.r.out_body),
+	    "{\"count\":9,\"next\":null,\"previous\":null,\"results\":[1]}");
+	fake_request_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +240,7 @@ int main(void)
 		cmocka_unit_test(cursors_of_others_are_refused),
 		cmocka_unit_test(broken_cursors_are_refused),
 		cmocka_unit_test(bare_arrays),
+		cmocka_unit_test(templates_and_results),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,6 +239,8 @@ static const char *const tag_rows[][2] = {
 	{ "sagas", "Runs whose steps are undone when they fail." },
 	{ "secrets", "What definitions use and nobody reads back." },
 	{ "system", "Health, metrics, this document." },
+	{ "templates",
+	    "Definitions to make workflows of: the library that ships, and the tenant's own." },
 	{ "tenants", "The customers, for the platform's administrators." },
 	{ "users", "People and programs of the tenant, and who one is oneself." },
 	{ "workflows", "Definitions, their versions, and starting them." },

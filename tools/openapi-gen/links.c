@@ -152,7 +152,8 @@ struct json_object *mr_document_links(struct json_object *schemas, const struct 
 {
 	struct json_object *all = json_object_new_object();
 
-	if (r->out.schema != MR_SCHEMA_NONE && r->envelope != MR_ENVELOPE_BARE) {
+	if (r->out.schema != MR_SCHEMA_NONE &&
+	    (r->envelope == MR_ENVELOPE_LIST || !mr_envelope_is_list(r->envelope))) {
 		next_page(all, r);
 		from_creation(all, schemas, r);
 		from_one(all, r);

@@ -111,7 +111,7 @@ static void add_nouns(char *out, size_t cap, const struct path *p, bool many)
 
 static const char *verb_of(const struct mr_route *r, enum tail tail)
 {
-	bool is_list = r->envelope == MR_ENVELOPE_LIST || r->envelope == MR_ENVELOPE_BARE;
+	bool is_list = mr_envelope_is_list(r->envelope);
 
 	switch (r->method) {
 	case MR_PUT:

@@ -10,7 +10,7 @@
 
 static bool is_list(const struct mr_route *r)
 {
-	return r->envelope == MR_ENVELOPE_LIST || r->envelope == MR_ENVELOPE_BARE;
+	return mr_envelope_is_list(r->envelope);
 }
 
 static bool takes_body(const struct mr_route *r)
@@ -303,13 +303,20 @@ static struct json_object *list_of(struct json_object *items)
 	return o;
 }
 
-static struct json_object *envelope(struct json_object *items)
+static struct json_object *closed_object(void)
 {
-	struct json_object *o = typed("object"), *cursor = typed("string");
+	struct json_object *o = typed("object");
 
 	mr_put(o, "properties", json_object_new_object());
 	mr_put(o, "required", json_object_new_array());
 	mr_put(o, "additionalProperties", json_object_new_boolean(false));
+	return o;
+}
+
+static struct json_object *envelope(struct json_object *items)
+{
+	struct json_object *o = closed_object(), *cursor = typed("string");
+
 	member(o, "items", list_of(items));
 	member(o, "total", described(integer(0, INT64_MAX), "Exact up to 10,000."));
 	member(o, "limit", integer(1, INT64_MAX));
@@ -320,6 +327,37 @@ static struct json_object *envelope(struct json_object *items)
 	member(o, "next_cursor", described(cursor, "null: this is the last page."));
 	mr_put(json_object_object_get(o, "properties"), "total_exact",
 	    described(typed("boolean"), "false: total is an estimate."));
+	return o;
+}
+
+static struct json_object *templates_envelope(struct json_object *items)
+{
+	struct json_object *o = closed_object();
+
+	member(o, "templates", list_of(items));
+	member(o, "total", integer(0, INT64_MAX));
+	member(o, "page", integer(1, INT64_MAX));
+	member(o, "page_size", integer(1, INT64_MAX));
+	return o;
+}
+
+static struct json_object *page_address(const char *doc)
+{
+	struct json_object *o = typed("string");
+
+	mr_put(o, "nullable", json_object_new_boolean(true));
+	return described(o, doc);
+}
+
+static struct json_object *results_envelope(struct json_object *items)
+{
+	struct json_object *o = closed_object();
+
+	member(o, "count", integer(0, INT64_MAX));
+	member(o, "next", page_address("Address of the next page; null: this is the last one."));
+	member(o, "previous",
+	    page_address("Address of the page before; null: this is the first one."));
+	member(o, "results", list_of(items));
 	return o;
 }
 
@@ -334,6 +372,10 @@ static struct json_object *answer_schema(const struct mr_route *r)
 	o = mr_document_ref(mr_schema_texts[r->out.schema].name);
 	if (r->envelope == MR_ENVELOPE_LIST)
 		return envelope(o);
+	if (r->envelope == MR_ENVELOPE_TEMPLATES)
+		return templates_envelope(o);
+	if (r->envelope == MR_ENVELOPE_RESULTS)
+		return results_envelope(o);
 	return r->envelope == MR_ENVELOPE_BARE ? list_of(o) : o;
 }
 
@@ -402,6 +444,8 @@ static struct json_object *answer_headers(const struct mr_route *r)
 		header(all, "X-Total-Exact", "false: that is an estimate.");
 		header(all, "Link", "rel=\"next\": the next page.");
 	}
+	if (r->envelope == MR_ENVELOPE_TEMPLATES)
+		header(all, "Link", "rel=\"next\": the next page.");
 	if (r->rate != MR_RATE_EXEMPT)
 		add_limit_headers(all);
 	return all;
