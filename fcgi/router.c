@@ -93,7 +93,7 @@ static void describe(struct mr_var *v, struct mr_str name, struct mr_str before)
 {
 	v->name = name;
 	v->kind = MR_VAR_TEXT;
-	if (mr_str_eqz(name, "version")) {
+	if (mr_str_eqz(name, "version") || mr_str_eqz(name, "base") || mr_str_eqz(name, "other")) {
 		v->kind = MR_VAR_NUMBER;
 	} else if (ends_in_id(name)) {
 		v->kind = MR_VAR_ID;

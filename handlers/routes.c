@@ -1270,14 +1270,14 @@ const struct mr_route mr_routes[] = {
 	[MR_ROUTE_WORKFLOW_VERSION_DIFF] = {
 	    .id = MR_ROUTE_WORKFLOW_VERSION_DIFF,
 	    .method = MR_GET,
-	    .path = "/api/v1/workflows/{id}/versions/{a}/diff/{b}",
+	    .path = "/api/v1/workflows/{id}/versions/{base}/diff/{other}",
 	    .scope = MR_SCOPE_READ_ONLY,
 	    .rate = MR_RATE_MONITORING,
 	    .out = { 200, MR_SCHEMA_VERSION_DIFF, NULL },
 	    .sql = MR_SQL_WORKFLOW_VERSION_DIFF,
 	    .errors = MR_ERRS(MR_ERR_WORKFLOW_NOT_FOUND, MR_ERR_VERSION_NOT_FOUND),
 	    .tag = "workflows",
-	    .summary = "What turns version a of a workflow into version b.",
+	    .summary = "What turns one version of a workflow into another.",
 	    .doc = "Steps are compared in normal form, whatever dialect they were written in, and by "
 		   "their names; everything beside them as it was written.",
 	},

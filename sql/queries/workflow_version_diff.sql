@@ -1,6 +1,6 @@
 -- name:    workflow_version_diff
 -- purpose: what turns one version of a workflow into another
--- params:  id int8, a int4, b int4
+-- params:  id int8, base int4, other int4
 -- returns: one (body json, version int8, error text)
 -- flags:   read slow
 with compared as (
@@ -8,8 +8,8 @@ with compared as (
 		case when v.version is null or t.version is null then 'VERSION_NOT_FOUND' end as error,
 		version_content(v) as before, version_content(t) as after
 	from workflows w
-	left join workflow_versions v on v.workflow_id = w.id and v.version = :a
-	left join workflow_versions t on t.workflow_id = w.id and t.version = :b
+	left join workflow_versions v on v.workflow_id = w.id and v.version = :base
+	left join workflow_versions t on t.workflow_id = w.id and t.version = :other
 	where w.id = :id
 ), changes as materialized (
 	select d.change, d.n

@@ -43,7 +43,7 @@ def filled(path, owned):
             parts[i] = "hello"
         elif part == "{name}":
             parts[i] = "hello"
-        elif part in ("{version}", "{a}", "{b}"):
+        elif part in ("{version}", "{base}", "{other}"):
             parts[i] = "1"
         elif part.startswith("{"):
             parts[i] = str(owned[parts[i - 1]])

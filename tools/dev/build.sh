@@ -10,6 +10,21 @@ viewers() { # BUILD-FOLDER
     say "viewers: see $DEV/log/viewers.log"
 }
 
+# The clients of the API, where what makes them is there already; it takes a minute or two.
+clients() { # BUILD-FOLDER
+  local program missing=
+  for program in java mvn node npm; do
+    command -v $program >/dev/null || missing="${missing:+$missing, }$program"
+  done
+  if [ -n "$missing" ]; then
+    say "clients: not made, since these are not installed: $missing (make clients, make install)"
+    return 0
+  fi
+  progress "clients" "$DEV/log/clients.log" make -C "$1" -s clients ||
+    { say "clients: see $DEV/log/clients.log"; return 0; }
+  progress "install clients" "$DEV/log/clients.log" sh -c 'umask 022; make -C "$1" -s install-data' sh "$1"
+}
+
 # NAME PREFIX CONFIGURE-ARGUMENT…: makes $DEV/NAME what the sources say.
 build() {
   local dir=$DEV/$1 prefix=$2 jobs

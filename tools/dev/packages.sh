@@ -10,7 +10,9 @@ PACKAGES_RUN="nginx-light postgresql-15 postgresql-client-15 redis-server openss
 PACKAGES_TEST="python3-pytest python3-jsonschema python3-requests python3-urllib3 valgrind clang llvm
   libclang-rt-14-dev clang-format-14 git xz-utils libfaketime logrotate systemd"
 PACKAGES_VIEWERS="nodejs npm" # 147 MB; a Node.js from elsewhere has its npm and is left alone
-PACKAGES_LONG="chromium" # with --long; npm brings what else the documentation pages are judged by
+# the suite registry; Node.js and npm are PACKAGES_VIEWERS, Go may be one from elsewhere
+PACKAGES_REGISTRY="chromium maven default-jre-headless python3-venv"
+PACKAGES_GO="golang"
 PACKAGES_BENCH="wrk"
 
 # Prints those that are not installed. One query, whatever their number.
@@ -47,6 +49,15 @@ packages_install() {
       rm -f /usr/sbin/policy-rc.d /usr/sbin/policy-rc.d.millrace
     fi
     exit $r' sh "$@"
+}
+
+# What the suite registry runs; a Node.js or Go from elsewhere is left alone.
+packages_registry() {
+  # shellcheck disable=SC2086
+  packages_need $PACKAGES_REGISTRY
+  # shellcheck disable=SC2086
+  { command -v npm >/dev/null || packages_need $PACKAGES_VIEWERS; } &&
+    { command -v go >/dev/null || packages_need $PACKAGES_GO; }
 }
 
 # GROUP-TEXT…: makes sure that all of them are there.

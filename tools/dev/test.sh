@@ -83,6 +83,13 @@ suite_asan() {
   mv "$OUT/asan.sum" "$OUT/asan.count"
 }
 
+# What needs the registries of npm, PyPI, Maven and Go: the clients, and others' judges of the document.
+suite_registry() {
+  make -C "$DEV/build" clients viewers || return
+  (umask 022 && make -C "$DEV/build" -s install-data) || return
+  run_pytest registry tests/registry
+}
+
 # Every target looks for FUZZ_SECONDS (--long fuzz), after it has replayed its corpus; one on each core.
 suite_fuzz() {
   build fuzz "$BASE/fuzz" --enable-fuzzers CC=clang CFLAGS="-O1 -g" || return
@@ -158,13 +165,13 @@ test_all() {
     case $1 in
     --long) LONG=--long ;;
     --coverage) coverage=1 ;;
-    unit | lint | sql | contract | integration | fault | asan | dist | fuzz) suites+=("$1") ;;
+    unit | lint | sql | contract | integration | fault | asan | dist | registry | fuzz) suites+=("$1") ;;
     *) die "no such suite: $1" ;;
     esac
     shift
   done
-  # shellcheck disable=SC2086
-  [ -z "$LONG" ] || packages_need $PACKAGES_LONG
+  [ -z "$LONG" ] || [ ${#suites[@]} -gt 0 ] || SUITES_ALONE="$SUITES_ALONE registry"
+  case " ${suites[*]} $SUITES_ALONE " in *" registry "*) packages_registry ;; esac
   rm -rf "$OUT"
   mkdir -p "$OUT"
   if [ -n "$coverage" ]; then

@@ -17,11 +17,24 @@ void mr_puts(struct json_object *o, const char *key, const char *text)
 	mr_put(o, key, json_object_new_string(text));
 }
 
+/* Types of generated clients, where the file's name is a type of their languages already. */
+static const char *const renamed[][2] = {
+	{ "error", "run_error" },
+	{ "execute", "workflow_execute" }, /* Go: what a request is sent by */
+	{ "file", "stored_file" },
+};
+
 /* "workflow_create" → "WorkflowCreate" */
 static void type_name(const char *file, char out[NAME_MAX_LEN])
 {
 	bool upper = true;
 	size_t n = 0;
+
+	for (size_t i = 0; i < MR_ARRAY_LEN(renamed); i++) {
+		if (strncmp(file, renamed[i][0], strcspn(file, ".")) == 0 &&
+		    renamed[i][0][strcspn(file, ".")] == '\0')
+			file = renamed[i][1];
+	}
 
 	for (; *file != '\0' && *file != '.' && n + 1 < NAME_MAX_LEN; file++) {
 		if (*file == '_') {
@@ -122,6 +135,33 @@ static void adapt_nullable(struct json_object *o)
 	}
 }
 
+/* A pattern in ASCII: what can't be seen, or isn't taken by compilers, as ECMA-262 escapes it. */
+static void adapt_pattern(struct json_object *o)
+{
+	struct json_object *v;
+	char out[1024];
+	size_t n = 0;
+
+	if (!json_object_object_get_ex(o, "pattern", &v) ||
+	    !json_object_is_type(v, json_type_string)) /* else it is a member of that name */
+		return;
+	for (const unsigned char *p = (const unsigned char *)json_object_get_string(v);
+	     *p != '\0' && n + 8 < sizeof(out);) {
+		if (*p < 0x80) {
+			out[n++] = (char)*p++;
+		} else { /* two bytes or three: we have no others in patterns */
+			unsigned c =
+			    *p < 0xe0 ? (*p & 0x1fu) << 6 | (p[1] & 0x3fu)
+			              : (*p & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+
+			n += (size_t)snprintf(out + n, 7, "\\u%04x", c);
+			p += *p < 0xe0 ? 2 : 3;
+		}
+	}
+	out[n] = '\0';
+	mr_puts(o, "pattern", out);
+}
+
 /* Our files name each other by file; here they stand in one document. Our own sentences for bad
  * input are no part of it. Walks with a list of what is still to be seen. */
 static int adapt(struct json_object *root)
@@ -150,6 +190,7 @@ static int adapt(struct json_object *root)
 		}
 		json_object_object_del(o, "x-message");
 		adapt_nullable(o);
+		adapt_pattern(o);
 		json_object_object_foreach(o, key, value)
 		{
 			(void)key;

@@ -361,7 +361,28 @@ static struct json_object *results_envelope(struct json_object *items)
 	return o;
 }
 
-static struct json_object *answer_schema(const struct mr_route *r)
+/* The page of a list, a schema of its own: "AgentList" of "Agent". */
+static struct json_object *page_schema(struct json_object *schemas, struct json_object *items,
+    const char *suffix, struct json_object *(*page_of)(struct json_object *))
+{
+	const char *ref = json_object_get_string(json_object_object_get(items, "$ref"));
+	struct json_object *o = json_object_new_object(), *page;
+	char name[160];
+
+	(void)snprintf(name, sizeof(name), "%s%s", ref, suffix); /* ours: it fits */
+	mr_puts(o, "$ref", name);
+	(void)snprintf(name, sizeof(name), "%s%s", strrchr(ref, '/') + 1, suffix);
+	if (json_object_object_get_ex(schemas, name, NULL)) {
+		json_object_put(items);
+		return o;
+	}
+	page = page_of(items);
+	mr_puts(page, "description", "One page of a list.");
+	mr_put(schemas, name, page);
+	return o;
+}
+
+static struct json_object *answer_schema(const struct mr_route *r, struct json_object *schemas)
 {
 	struct json_object *o;
 
@@ -371,11 +392,11 @@ static struct json_object *answer_schema(const struct mr_route *r)
 		           : binary();
 	o = mr_document_ref(mr_schema_texts[r->out.schema].name);
 	if (r->envelope == MR_ENVELOPE_LIST)
-		return envelope(o);
+		return page_schema(schemas, o, "List", envelope);
 	if (r->envelope == MR_ENVELOPE_TEMPLATES)
-		return templates_envelope(o);
+		return page_schema(schemas, o, "Page", templates_envelope);
 	if (r->envelope == MR_ENVELOPE_RESULTS)
-		return results_envelope(o);
+		return page_schema(schemas, o, "Results", results_envelope);
 	return r->envelope == MR_ENVELOPE_BARE ? list_of(o) : o;
 }
 
@@ -636,7 +657,7 @@ static struct json_object *responses(const struct mr_route *r, struct json_objec
 	mr_puts(o, "description", r->summary);
 	mr_put(o, "headers", answer_headers(r));
 	media_shown(content, r->out.type != NULL ? r->out.type : "application/json",
-	    answer_schema(r), schemas, false);
+	    answer_schema(r, schemas), schemas, false);
 	mr_put(o, "content", content);
 	links = mr_document_links(schemas, r);
 	if (links != NULL)

@@ -1,61 +1,29 @@
-"""The documentation pages in Chromium, and the document before others' judges. Long: both need npm.
-
-Spectral, Redocly and playwright-core come from npm, openapi-spec-validator from PyPI, all pinned in
-support/docs_tools; they are kept in .dev/docs-tools.
-"""
+"""The documentation pages in Chromium, and the document before others' judges."""
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from support.stack import ROOT, places
+from support.stack import ROOT
 
-pytestmark = pytest.mark.long
+from .conftest import run
+
 PINNED = ROOT / "tests/support/docs_tools"
 DOCUMENT = ROOT / "docs/reference/openapi.json"
 CHROMIUM = shutil.which("chromium")
 
 
-def run(*command, **options):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=1800, **options)
-
-
-@pytest.fixture(scope="module")
-def tools(tmp_path_factory):
-    """The folder with node_modules and a venv; made once, and anew when the pins change."""
-    node = run("node", "--version").stdout if shutil.which("node") and shutil.which("npm") else "v0"
-    if int(node[1:].split(".")[0]) < 20:
-        pytest.skip("Node.js 20 and npm are not installed")
-    at = ROOT / ".dev/docs-tools"
-    pins = (PINNED / "package.json").read_text() + (PINNED / "requirements.txt").read_text()
-    if (at / "made-from").exists() and (at / "made-from").read_text() == pins:
-        return at
-    shutil.rmtree(at, ignore_errors=True)
-    at.mkdir(parents=True)
-    shutil.copy(PINNED / "package.json", at)
-    r = run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", cwd=at)
-    assert r.returncode == 0, r.stderr
-    for command in ([sys.executable, "-m", "venv", at / "venv"],
-                    [at / "venv/bin/pip", "install", "-q", "-r", PINNED / "requirements.txt"]):
-        r = run(*command)
-        assert r.returncode == 0, r.stderr
-    (at / "made-from").write_text(pins)
-    return at
-
-
 def test_spectral_finds_nothing(tools):
-    r = run(tools / "node_modules/.bin/spectral", "lint", "--ruleset", PINNED / "spectral.yaml", "--fail-severity",
+    r = run(tools.npm("spectral"), "lint", "--ruleset", PINNED / "spectral.yaml", "--fail-severity",
             "hint", "--format", "json", "--quiet", DOCUMENT)
     findings = [(f["code"], f["path"], f["message"]) for f in json.loads(r.stdout or "[]")]
     assert r.returncode == 0 and not findings, (findings[:20], r.stderr)
 
 
 def test_redocly_finds_nothing(tools):
-    r = run(tools / "node_modules/.bin/redocly", "lint", "--config", PINNED / "redocly.yaml", "--format", "json",
+    r = run(tools.npm("redocly"), "lint", "--config", PINNED / "redocly.yaml", "--format", "json",
             DOCUMENT, env={**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"})
     problems = json.loads(r.stdout)["problems"]
     assert not [(p["ruleId"], p["message"], p["location"][0].get("pointer")) for p in problems]
@@ -77,20 +45,17 @@ def test_paths_are_ambiguous_only_for_who_does_not_read_ids():
 
 
 def test_openapi_spec_validator_takes_it(tools):
-    r = run(tools / "venv/bin/openapi-spec-validator", DOCUMENT)
+    r = run(tools.pypi("openapi-spec-validator"), DOCUMENT)
     assert r.returncode == 0, r.stdout + r.stderr
 
 
 def test_the_pages_in_chromium(tools, stack, api):
     """Both viewers show the operations, Try it out works with a key, and the console stays empty."""
-    if not CHROMIUM:
-        pytest.skip("chromium is not installed")
-    if not (stack.state / "www/docs/swagger.html").exists():
-        pytest.skip("make viewers had no npm or no network")
+    assert CHROMIUM, "chromium is not installed"
     api.workflow([{"name": "hello", "type": "log", "config": {"message": "hello"}}], name="seen in Swagger UI")
     operations = sum(len(item) for item in json.loads(DOCUMENT.read_text())["paths"].values())
     r = run("node", PINNED / "pages.js", env={
-        **os.environ, "NODE_PATH": str(tools / "node_modules"), "CHROMIUM": CHROMIUM, "BASE": stack.url,
+        **os.environ, "NODE_PATH": str(tools.at / "node_modules"), "CHROMIUM": CHROMIUM, "BASE": stack.url,
         "KEY": stack.key})
     assert r.returncode == 0, r.stdout + r.stderr
     told = json.loads(r.stdout)

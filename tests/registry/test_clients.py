@@ -1,0 +1,104 @@
+"""The generated clients: got from /clients/ and used as docs/clients.md says, each doing the main job over TLS."""
+import hashlib
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+from support.stack import ROOT
+
+from .conftest import run
+
+GUIDE = (ROOT / "docs/clients.md").read_text()
+SAID = {"status": "completed", "error": "WORKFLOW_NAME_TAKEN", "file": ["table.csv", 14, True]}
+
+
+def commands(section):
+    """The commands of one section of docs/clients.md, in order."""
+    part = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", GUIDE, re.M | re.S).group(1)
+    found = [line.strip() for line in part.splitlines() if line.startswith("    ")]
+    assert found, section
+    return found
+
+
+def follow(stack, section, folder):
+    """Runs them there, each as a person would; returns what the last one printed."""
+    environment = {**os.environ, "MILLRACE_URL": stack.url, "MILLRACE_CA": stack.ca, "MILLRACE_KEY": stack.key}
+    for command in commands(section):
+        r = run("bash", "-c", command, cwd=folder, env=environment)
+        assert r.returncode == 0, (command, r.stdout[-3000:], r.stderr[-3000:])
+    return r.stdout
+
+
+@pytest.fixture(scope="module")
+def some_workflows(stack):
+    """So many that a list of two has several pages."""
+    return [stack.api.workflow([{"type": "noop"}], name=f"for clients {n}")["name"] for n in range(5)]
+
+
+def did_the_main_job(printed, name, there):
+    told = json.loads(printed)
+    assert {k: told[k] for k in SAID} == SAID
+    assert told["workflow"] == name
+    ((step, status, output),) = told["steps"]
+    assert (step, status, output["message"]) == ("greet", "completed", "Hello, Ada")
+    assert {name, *there} <= set(told["names"]) and len(told["names"]) == len(set(told["names"]))
+
+
+def example(language, tmp_path):
+    folder = tmp_path / language
+    shutil.copytree(ROOT / "clients" / language, folder)
+    return folder
+
+
+def test_listing(stack):
+    """/clients/ is open to all, names every package with its size and digest, and lets nothing else run there."""
+    anyone = stack.anonymous()
+    page = anyone.get("/clients/")
+    assert page.status_code == 200 and page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"] and "script" not in page.text
+    listing = anyone.get("/clients/index.json").json()
+    sums = dict(reversed(line.split("  ")) for line in anyone.get("/clients/SHA256SUMS").text.splitlines())
+    assert len(listing["files"]) == len(sums) >= 3
+    for f in listing["files"]:
+        answer = anyone.get(f"/clients/{f['name']}")
+        digest = hashlib.sha256(answer.content).hexdigest()
+        assert answer.status_code == 200
+        assert (f["size"], f["sha256"], sums[f["name"]]) == (len(answer.content), digest, digest)
+        assert all(str(f[k]) in page.text for k in ("name", "version", "size", "sha256")), f
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Disposition"] == f"attachment; filename={f['name']}"
+
+
+def test_python(stack, tools, tmp_path, some_workflows, pins):
+    folder = example("python", tmp_path)
+    did_the_main_job(follow(stack, "Python", folder), "python client", some_workflows)
+    python = folder / ".venv/bin/python"
+    stubs = f"types-python-dateutil=={pins['types-python-dateutil']}"
+    r = run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", stubs)
+    assert r.returncode == 0, r.stderr
+    for what in (["--strict", "main_job.py"], ["--check-untyped-defs", "-p", "millrace_client"]):
+        r = run(tools.pypi("mypy"), "--python-executable", python, *what, cwd=folder)
+        assert r.returncode == 0, r.stdout + r.stderr
+
+
+def test_typescript(stack, tmp_path, some_workflows, pins):
+    said = GUIDE.split("## TypeScript")[1]
+    assert all(f"{p}@{pins[p]}" in said for p in ("typescript", "@types/node"))
+    did_the_main_job(follow(stack, "TypeScript", example("typescript", tmp_path)), "typescript client", some_workflows)
+
+
+def test_go(stack, tmp_path, some_workflows):
+    folder = example("go", tmp_path)
+    did_the_main_job(follow(stack, "Go", folder), "go client", some_workflows)
+    (client,) = folder.glob("millrace-client-go-*/")
+    r = run("go", "vet", "./...", cwd=client)
+    assert r.returncode == 0, r.stderr
+
+
+def test_the_same_version_everywhere(stack):
+    """The guide's commands name the packages that there are."""
+    names = {f["name"] for f in stack.anonymous().get("/clients/index.json").json()["files"]}
+    assert set(re.findall(r"URL/clients/([a-z][\w.-]+)\"", GUIDE)) == {n for n in names if "client" in n}

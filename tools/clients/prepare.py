@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""The API's document as the client generators should read it: prepare.py OPENAPI.json > prepared.json
+
+Two things that are right in the document make bad clients:
+
+- Answers say which members there are ("additionalProperties": false). A client that takes this for a promise fails
+  at the first member that a newer server adds. So whatever an answer holds is open here.
+- Some members may be written in several ways (steps: a list, or an object by name). A client offers the first of
+  them; in answers such a member is whatever it is.
+"""
+import json
+import sys
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def references(node):
+    """The names of the schemas that a part of the document refers to."""
+    if isinstance(node, list):
+        for n in node:
+            yield from references(n)
+    elif isinstance(node, dict):
+        ref = node.get("$ref")
+        if isinstance(ref, str) and ref.startswith("#/components/schemas/"):
+            yield ref.rsplit("/", 1)[1]
+        for n in node.values():
+            yield from references(n)
+
+
+def reached(doc, parts):
+    """The names of all schemas that these parts lead to."""
+    todo, found = list(references(parts)), set()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo.extend(references(doc["components"]["schemas"][name]))
+    return found
+
+
+def open_up(node):
+    """What an answer holds: any further member, and any of several forms."""
+    if isinstance(node, list):
+        return [open_up(n) for n in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("oneOf"), list) or isinstance(node.get("anyOf"), list):
+        return {k: node[k] for k in ("description", "example") if k in node}
+    closed = node.get("additionalProperties") is False
+    return {k: open_up(v) for k, v in node.items() if not (closed and k == "additionalProperties")}
+
+
+def first_form(node):
+    """What a request holds: the first of several forms."""
+    if isinstance(node, list):
+        return [first_form(n) for n in node]
+    if not isinstance(node, dict):
+        return node
+    for several in ("oneOf", "anyOf"):
+        if isinstance(node.get(several), list) and several in node and "properties" not in node:
+            rest = {k: v for k, v in node.items() if k != several}
+            first = first_form(node[several][0])
+            return {**first, **rest} if "$ref" not in first else first
+    return {k: first_form(v) for k, v in node.items() if k not in ("oneOf", "anyOf", "not") or not isinstance(v, (list, dict))}
+
+
+def prepare(doc):
+    answers = [operation["responses"] for item in doc["paths"].values() for m, operation in item.items() if m in METHODS]
+    answered = reached(doc, [answers, doc["components"]["responses"]])
+    schemas = doc["components"]["schemas"]
+    for name, schema in schemas.items():
+        schemas[name] = open_up(schema) if name in answered else first_form(schema)
+    for item in doc["paths"].values():
+        for operation in item.values():
+            for part in ("parameters", "requestBody"):
+                if part in operation:
+                    operation[part] = first_form(operation[part])
+    doc["servers"] = [{"url": "https://localhost"}]  # each program says which server it means
+    return doc
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as f:
+        json.dump(prepare(json.load(f)), sys.stdout, ensure_ascii=True)
