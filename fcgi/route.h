@@ -60,7 +60,11 @@ struct mr_route {
 		    schema;       /* of a list: its entries'; the envelope is put around them */
 		const char *type; /* NULL: application/json */
 	} out;
+	unsigned
+	    out_again; /* the status when what is to be made was there already; 0: there is none */
 	enum mr_sql sql; /* what carries the request out, or what .handler runs to do so */
+	enum mr_sql
+	    first; /* what .handler asks before: it is this that takes the path's variables */
 	/* for what SQL alone can't do. 0 when the answer is decided, else the worker answers 500 */
 	int (*handler)(struct mr_request *r);
 	enum mr_envelope envelope;

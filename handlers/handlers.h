@@ -66,6 +66,11 @@ int mr_handler_status(struct mr_request *r);         /* GET /api/v1/status */
 int mr_handler_template_create(struct mr_request *r);
 int mr_handler_template_update(struct mr_request *r); /* PUT and PATCH */
 
+/* template_use.c */
+int mr_handler_template_use(struct mr_request *r);           /* POST /templates/create-workflow */
+int mr_handler_workflow_from_template(struct mr_request *r); /* POST /workflows/from-template */
+int mr_handler_workflow_template(struct mr_request *r);      /* with its parameters */
+
 /* workflows.c */
 int mr_handler_workflow_create(struct mr_request *r);
 int mr_handler_workflow_normalized(struct mr_request *r);

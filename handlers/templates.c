@@ -97,7 +97,7 @@ static bool has(struct mr_request *r, const char *name)
 static void check_nulls(struct mr_request *r)
 {
 	static const char *const needed[] = { "name", "slug", "version", "template_config",
-		"is_public", "is_active" };
+		"process_steps", "is_public", "is_active" };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(needed); i++) {
 		const struct mr_value *v = mr_value_get(&r->body_json, needed[i]);
@@ -107,16 +107,67 @@ static void check_nulls(struct mr_request *r)
 	}
 }
 
+/* S3's list of steps, and the definition around it: the members that CONFIG has beside its own
+ * steps. Absent without memory. */
+static struct mr_str config_around(struct mr_request *r, struct mr_str config, struct mr_str steps)
+{
+	struct mr_str all = mr_arena_printf(r->arena, "{\"steps\":%.*s", MR_STR_ARG(steps));
+	struct mr_value v = MR_NULL_VALUE;
+	const struct mr_str *raw;
+
+	if (config.p == NULL || mr_json_parse(r->arena, config, NULL, NULL, &v) < 0 ||
+	    v.kind != MR_VALUE_MAP)
+		return all.p != NULL ? mr_arena_printf(r->arena, "%.*s}", MR_STR_ARG(all)) : all;
+	raw = mr_slice_members(r->arena, config, v.map);
+	for (size_t i = 0; raw != NULL && all.p != NULL && i < v.map->len; i++) {
+		struct mr_str name = v.map->members[i].key.s;
+		struct mr_value key = mr_value_str(name);
+
+		if (!mr_str_eqz(name, "steps") && !mr_str_eqz(name, "process_steps"))
+			all = mr_arena_printf(r->arena, "%.*s,%.*s:%.*s", MR_STR_ARG(all),
+			    MR_STR_ARG(mr_json_text(r->arena, &key)), MR_STR_ARG(raw[i]));
+	}
+	return raw != NULL && all.p != NULL ? mr_arena_printf(r->arena, "%.*s}", MR_STR_ARG(all))
+	                                    : MR_STR_NONE;
+}
+
+/* The definition that the body brings, as template_config or as process_steps; absent: none. OLD is
+ * what is stored. */
+static struct mr_str given_config(struct mr_request *r, struct mr_str old)
+{
+	struct mr_str config = raw_member(r, "template_config"),
+	              steps = raw_member(r, "process_steps");
+
+	if (config.p != NULL && steps.p != NULL)
+		mr_fault_add(&r->faults, MR_STR("process_steps"), "conflict",
+		    "says the same as template_config; send only one of them");
+	return steps.p != NULL && config.p == NULL ? config_around(r, old, steps) : config;
+}
+
 int mr_handler_template_create(struct mr_request *r)
 {
-	const struct parts p = {
-		.config = raw_member(r, "template_config"),
+	struct parts p = {
+		.config = given_config(r, MR_STR_NONE),
 		.variables = raw_member(r, "variables"),
 		.settings = raw_member(r, "settings"),
 	};
+	const struct mr_pair extra[] = {
+		{ MR_STR("template_config"), p.config },
+		{ MR_STR_NONE, MR_STR_NONE },
+	};
 
+	if (p.config.p == NULL)
+		mr_fault_add(&r->faults, MR_STR("process_steps"), "required",
+		    "is required: the steps, or a template_config");
+	if (r->faults.count > 0) {
+		refuse(r);
+		return 0;
+	}
+	p.as_steps = has(r, "process_steps");
+	if (p.as_steps)
+		p.config = raw_member(r, "process_steps");
 	if (check(r, &p) == 0)
-		mr_dispatch_sql(r, MR_SQL_TEMPLATE_CREATE, NULL);
+		mr_dispatch_sql(r, r->route->sql, extra);
 	return 0;
 }
 
@@ -131,10 +182,11 @@ static struct mr_str part_of(struct mr_request *r, const PGresult *row, const ch
 /* One try; true when the template was changed by somebody else between reading and writing. */
 static bool update(struct mr_request *r)
 {
-	struct mr_str base = MR_STR_NONE;
+	struct mr_str base = MR_STR_NONE, config = MR_STR_NONE;
 	const PGresult *row;
 
-	if (has(r, "template_config") || has(r, "variables") || has(r, "settings")) {
+	if (has(r, "template_config") || has(r, "process_steps") || has(r, "variables") ||
+	    has(r, "settings")) {
 		struct parts p;
 
 		if (mr_dispatch_query(r, MR_SQL_TEMPLATE_FIND, NULL, &row) < 0)
@@ -143,18 +195,22 @@ static bool update(struct mr_request *r)
 			mr_dispatch_answer(r, row); /* no such template */
 			return false;
 		}
+		config = given_config(r, mr_pg_text(row, 0, "template_config"));
 		p = (struct parts){
-			.config = part_of(r, row, "template_config"),
+			.config = config.p != NULL ? config : mr_pg_text(row, 0, "template_config"),
 			.variables = part_of(r, row, "variables"),
 			.settings = part_of(r, row, "settings"),
 		};
-		if (check(r, &p) < 0)
+		if (r->faults.count > 0)
+			refuse(r);
+		if (r->faults.count > 0 || check(r, &p) < 0)
 			return false;
 		base = mr_pg_text(row, 0, "revision");
 	}
 	const struct mr_pair extra[] = {
 		{ MR_STR("given"), mr_input_members(r) },
 		{ MR_STR("base_revision"), base },
+		{ MR_STR("template_config"), config },
 		{ MR_STR_NONE, MR_STR_NONE },
 	};
 

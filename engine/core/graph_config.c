@@ -196,6 +196,14 @@ bool mr_graph_config_knows(int type, struct mr_str key)
 	return type >= 0 && mr_graph_config_row(types[type].rows, types[type].len, key) != NULL;
 }
 
+bool mr_graph_config_wants_text(int type, struct mr_str key)
+{
+	const struct mr_config_row *row =
+	    type >= 0 ? mr_graph_config_row(types[type].rows, types[type].len, key) : NULL;
+
+	return row != NULL && (row->kind == K_URL || row->kind == K_FULL_TEXT || row->kind == K_ID);
+}
+
 /* ---- compiling ---- */
 
 static int compile_transforms(

@@ -41,6 +41,8 @@ struct mr_config_row {
 /* Every member of V must have a row and fit it; what is required must be there. */
 void mr_graph_check_rows(struct mr_compile *c, const struct mr_config_row *rows, size_t len,
     const struct mr_value *v, struct mr_str path);
+/* Whether a step of this type wants a text with something in it, an address or an id there. */
+bool mr_graph_config_wants_text(int type, struct mr_str key);
 const struct mr_config_row *mr_graph_config_row(
     const struct mr_config_row *rows, size_t len, struct mr_str key);
 

@@ -1,6 +1,6 @@
 -- name:    workflow_create
 -- purpose: a new workflow; with start also a run of it, or of the one that has the name already
--- params:  tenant_id int8, principal_id int8?, principal_name text?, correlation_id text?, traceparent text?, waiter text?, name text, description text?, tags text?, definition json, workflow_config json?, steps json, digest text, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, start bool?, input json?, saga_type text?, label text?, saga_correlation text?
+-- params:  tenant_id int8, principal_id int8?, principal_name text?, correlation_id text?, traceparent text?, waiter text?, name text, description text?, tags text?, definition json, workflow_config json?, steps json, digest text, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, start bool?, input json?, saga_type text?, label text?, saga_correlation text?, template_id int8?, template_version text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 -- workflow_config: what the client wrote, when the definition is more than that. saga_type: the run
@@ -14,11 +14,11 @@ with existing as materialized (
 	for update
 ), made as (
 	insert into workflows (tenant_id, name, description, status, digest, tags, trigger_config, trigger_on_file_upload,
-		trigger_file_extensions, timeout_seconds, max_retries, retention_days, input_schema, created_by_id, created_by, rendered_definition)
+		trigger_file_extensions, timeout_seconds, max_retries, retention_days, input_schema, created_by_id, created_by, template_id, template_version, rendered_definition)
 	select :tenant_id, :name, :description, case when coalesce(:is_enabled, true) then 'active' else 'inactive' end,
 		:digest, coalesce(words(:tags), '{}'), :trigger_config, coalesce(:trigger_on_file_upload, false),
 		array_to_string(words(:trigger_file_extensions), ','), :timeout_seconds, :max_retries, :retention_days, :input_schema,
-		:principal_id, :principal_name, definition_members(:steps, coalesce(:workflow_config, :definition))
+		:principal_id, :principal_name, :template_id, :template_version, definition_members(:steps, coalesce(:workflow_config, :definition))
 	where not exists (select 1 from existing)
 		and (coalesce(:is_enabled, true) or not coalesce(:start, false))
 	returning *

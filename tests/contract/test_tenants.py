@@ -20,11 +20,11 @@ def owned(admin, things):
     issuer = admin.ok("POST", "/api/v1/issuers", json={"issuer": f"https://{mine}.test", "audience": "a", "algorithm": "ES256",
                                                        "jwks_url": "https://tenants.invalid/keys", "is_enabled": False})
     template = admin.ok("POST", "/api/v1/templates", json={"name": mine, "template_config": {"steps": [{"type": "noop"}]}})
-    return {"templates": template["id"], "issuers": issuer["id"], "audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
+    return {"templates": template["id"], "workflow-templates": template["slug"], "from-template": template["id"], "process-templates": template["id"], "issuers": issuer["id"], "audit-logs": admin.ok("GET", "/api/v1/audit-logs?limit=1")["items"][0]["id"], "agents": agent["id"], "secrets": secret["name"], "groups": group["id"], "users": user["id"], "members": user["id"], "tenants": tenant, "workflows": things.quick, "runs": run, "events": event["id"], "sagas": saga["id"], "executions": run, "files": upload.json()["id"],
             "api-keys": key["id"], "steps": admin.steps(run)[0]["id"]}
 
 
-KINDS = ("templates", "audit-logs", "issuers", "agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
+KINDS = ("templates", "workflow-templates", "from-template", "process-templates", "audit-logs", "issuers", "agents", "secrets", "groups", "users", "members", "tenants", "workflows", "runs", "executions", "files", "api-keys", "steps", "events", "sagas")
 BODIES = {"put": {"description": "x"}, "patch": {"name": "x"}}
 
 

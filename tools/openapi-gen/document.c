@@ -276,6 +276,8 @@ static const char *const tag_rows[][2] = {
 	{ "expressions", "Expressions of definitions, to be tried out." },
 	{ "files", "Files that workflows work on." },
 	{ "groups", "Who belongs together, and the roles that gives." },
+	{ "process-templates",
+	    "Templates as processes, and the blueprints that they are shared by." },
 	{ "runs", "Executions of workflows, and their history." },
 	{ "sagas", "Runs whose steps are undone when they fail." },
 	{ "secrets", "What definitions use and nobody reads back." },
@@ -284,6 +286,7 @@ static const char *const tag_rows[][2] = {
 	    "Definitions to make workflows of: the library that ships, and the tenant's own." },
 	{ "tenants", "The customers, for the platform's administrators." },
 	{ "users", "People and programs of the tenant, and who one is oneself." },
+	{ "workflow-templates", "Templates with the schema of their parameters." },
 	{ "workflows", "Definitions, their versions, and starting them." },
 };
 

@@ -59,7 +59,12 @@ static void put_printable(FILE *out, const char *s)
 
 static void put_routes(FILE *out)
 {
-	static const char *const envelopes[] = { "one", "list", "bare", "raw" };
+	static const char *const envelopes[] = { [MR_ENVELOPE_ONE] = "one",
+		[MR_ENVELOPE_LIST] = "list",
+		[MR_ENVELOPE_BARE] = "bare",
+		[MR_ENVELOPE_TEMPLATES] = "templates",
+		[MR_ENVELOPE_RESULTS] = "results",
+		[MR_ENVELOPE_RAW] = "raw" };
 
 	fputs("#method\tpath\tscope\tenvelope\tstatus\tin\tout\terrors\n", out);
 	for (unsigned i = 0; i < mr_routes_len; i++) {

@@ -664,6 +664,8 @@ static struct json_object *responses(const struct mr_route *r, struct json_objec
 		mr_put(o, "links", links);
 	(void)snprintf(status, sizeof(status), "%u", r->out.status); /* three digits */
 	mr_put(all, status, o);
+	if (r->out_again != 0)
+		mr_put(all, "200", json_object_get(o));
 	if (r->method == MR_GET &&
 	    (r->envelope == MR_ENVELOPE_ONE || r->envelope == MR_ENVELOPE_RAW)) {
 		o = json_object_new_object();

@@ -1,0 +1,136 @@
+"""Templates as S3 has them: processes, and blueprints that are exported and imported."""
+import uuid
+
+from .test_templates import LOG, TEMPLATES, code, make, unique
+
+PROCESSES = "/api/v1/workflow/process-templates"
+IMPORT = f"{PROCESSES}/import_blueprint/"
+SEED = {
+    "name": "Standard Approval Process", "description": "Multi-level approval workflow template", "version": "1.2.0",
+    "template_type": "approval",
+    "process_steps": [{"step": 1, "name": "Validate Request", "action": "validation", "config": {}},
+                      {"step": 2, "name": "Manager Approval", "action": "approval", "approver": "manager"}],
+    "variables": [{"name": "amount", "type": "number", "description": "Transaction amount"},
+                  {"name": "discount_percentage", "type": "number", "description": "Discount percentage requested"}],
+    "settings": {"timeout": 300, "max_retries": 3},
+    "graph_spec": {
+        "nodes": [{"id": "start", "type": "trigger", "x": 100, "y": 100}, {"id": "step1", "type": "action", "x": 200, "y": 100},
+                  {"id": "step2", "type": "decision", "x": 300, "y": 100}, {"id": "end", "type": "terminator", "x": 400, "y": 100}],
+        "edges": [{"from": "start", "to": "step1"}, {"from": "step1", "to": "step2"},
+                  {"from": "step2", "to": "end", "condition": "approved"}]}}
+
+
+def seed():
+    return {**SEED, "name": unique("Standard Approval Process")}
+
+
+def test_the_seeds_blueprint_goes_in_and_comes_out(admin, other):
+    body = seed()
+    answer = admin.post(IMPORT, body)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert list(made) == ["id", "name", "version", "template_type", "is_active", "created_at"]
+    assert (made["name"], made["version"], made["template_type"], made["is_active"]) == (body["name"], "1.2.0", "approval", True)
+    assert answer.headers["Location"] == f"{PROCESSES}/{made['id']}"
+    exported = admin.get(f"{PROCESSES}/{made['id']}/export/")
+    assert exported.status_code == 200 and exported.json() == body and list(exported.json()) == list(SEED)
+    again = admin.post(IMPORT, body)
+    assert again.status_code == 200 and again.json() == made
+    there = other.post(IMPORT, exported.json())
+    assert there.status_code == 201
+    assert other.get(f"{PROCESSES}/{there.json()['id']}/export").content == exported.content
+    assert code(admin.post(IMPORT, {**body, "description": "another"})) == (409, "TEMPLATE_VERSION_TAKEN")
+    assert admin.post(IMPORT, {**body, "version": "1.3.0", "description": "another"}).status_code == 201
+    newest = admin.ok("GET", f"{PROCESSES}/{body['name'].lower().replace(' ', '-')}/")
+    assert newest["version"] == "1.3.0" and newest["process_steps"] == body["process_steps"]
+    refused = admin.post(f"/api/v1/workflows/from-template/{made['id']}", {"name": unique()})
+    assert code(refused) == (400, "VALIDATION_FAILED") and len(refused.json()["details"]) >= 2
+
+
+def test_a_template_of_the_other_view_can_be_shared_whole(admin, other):
+    config = {"steps": [{"name": "say", "type": "log", "config": {"message": "{{vars.n}}", "level": "info"}}], "vars": {"n": 1E2}}
+    made = make(admin, template_config=config, category="c", tags="x,y", default_cron_schedule="0 9 * * 1",
+                slug=f"own-{uuid.uuid4().hex[:6]}", default_trigger_config={"type": "manual"})
+    exported = admin.get(f"{PROCESSES}/{made['id']}/export")
+    there = other.post(IMPORT, exported.json())
+    assert there.status_code == 201, there.text
+    got = other.ok("GET", f"{TEMPLATES}/{there.json()['id']}")
+    for member in ("template_config", "category", "tags", "default_cron_schedule", "slug", "default_trigger_config"):
+        assert got[member] == made[member], member
+    assert other.get(f"{PROCESSES}/{there.json()['id']}/export").json() == exported.json()
+
+
+def test_an_import_is_checked_whole(admin):
+    body = {**seed(), "version": "1", "process_steps": [
+        {"name": "a", "type": "log", "config": {"mesage": "x"}}, {"name": "a", "type": "nothing"}]}
+    answer = admin.post(IMPORT, body)
+    assert code(answer) == (400, "VALIDATION_FAILED")
+    assert {"process_steps[0].config.mesage", "process_steps[0].config.message", "process_steps[1].type",
+            "process_steps[1].name"} <= set(answer.json()["details"])
+    for more, where in (({"process_steps": None}, "process_steps"), ({"template_config": LOG}, "process_steps"),
+                        ({"graph_spec": []}, "graph_spec"), ({"stetings": {}}, "stetings")):
+        answer = admin.post(IMPORT, {**seed(), **more})
+        assert code(answer) == (400, "VALIDATION_FAILED") and where in answer.json()["details"], answer.text
+
+
+def test_made_changed_listed_deleted(admin):
+    body = seed()
+    answer = admin.post(f"{PROCESSES}/", body)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert {k: made[k] for k in SEED} == body and made["is_active"] and made["usage_count"] == 0
+    assert code(admin.post(f"{PROCESSES}/", body)) == (409, "TEMPLATE_VERSION_TAKEN")
+    path = f"{PROCESSES}/{made['id']}/"
+    got = admin.get(path)
+    assert got.json() == made and admin.get(path, headers={"If-None-Match": got.headers["ETag"]}).status_code == 304
+    back = admin.put(path, made)
+    assert back.status_code == 200 and {**back.json(), "updated_at": 0} == {**made, "updated_at": 0}
+    steps = [{"step": 1, "name": "say", "action": "log", "config": {"message": "x"}}]
+    changed = admin.patch(path, {"process_steps": steps, "graph_spec": None, "settings": None, "is_active": False})
+    assert changed.status_code == 200 and changed.json()["process_steps"] == steps and changed.json()["settings"] == {}
+    assert changed.json()["graph_spec"] == {"nodes": [], "edges": []}
+    assert admin.ok("GET", f"{TEMPLATES}/{made['id']}")["template_config"] == {"steps": steps}
+    second = admin.ok("POST", f"{PROCESSES}/", json={**body, "version": "2.0.0", "is_public": True})
+    for method in (admin.put, admin.patch):
+        assert code(method(path, {"version": "2.0.0"})) == (409, "TEMPLATE_VERSION_TAKEN")
+        assert code(method(path, {"name": "x"}, headers={"If-Match": got.headers["ETag"]})) == (412, "PRECONDITION_FAILED")
+
+    def ids(query):
+        return [t["id"] for t in admin.ok("GET", f"{PROCESSES}/?{query}")["results"]]
+
+    search = body["name"]
+    assert ids(f"search={search}") == [made["id"], second["id"]] and ids(f"search={search}&is_active=true") == [second["id"]]
+    assert ids(f"search={search}&template_type=approval&public_only=true") == [second["id"]] and ids(f"search={search}&category=x") == []
+    assert ids(f"search={search}&tags=x") == [] and ids(f"search={search}&ordering=-created_at") == [second["id"], made["id"]]
+    page = admin.ok("GET", f"{PROCESSES}/?search={search}&page_size=1")
+    assert list(page) == ["count", "next", "previous", "results"] and page["count"] == 2 and page["previous"] is None
+    assert page["next"].startswith(admin.url)
+    following = admin.ok("GET", page["next"][len(admin.url):])
+    assert [t["id"] for t in following["results"]] == [second["id"]] and following["next"] is None
+    assert admin.ok("GET", following["previous"][len(admin.url):]) == page
+    assert code(admin.get(f"{PROCESSES}?cursor=x")) == (400, "CURSOR_INVALID")
+    assert code(admin.delete(path, headers={"If-Match": got.headers["ETag"]})) == (412, "PRECONDITION_FAILED")
+    gone = admin.delete(path)
+    assert gone.status_code == 200 and gone.json()["id"] == made["id"]
+    for answer in (admin.get(path), admin.get(path + "export/"), admin.put(path, {"name": "x"}), admin.patch(path, {"name": "x"}),
+                   admin.delete(path)):
+        assert code(answer) == (404, "TEMPLATE_NOT_FOUND")
+
+
+def test_the_library_is_nobodys_to_change(stack, admin):
+    slug = f"built-in-{uuid.uuid4().hex[:6]}"
+    stack.psql("insert into millrace.templates (name, slug, version, template_config, is_public) "
+               f"values ('{slug}', '{slug}', '1.0.0', '{{\"steps\": []}}', true)")
+    path = f"{PROCESSES}/{slug}"
+    for answer in (admin.put(path, {"name": "x"}), admin.patch(path, {"name": "x"}), admin.delete(path)):
+        assert code(answer) == (403, "TEMPLATE_READ_ONLY")
+    stack.psql(f"update millrace.templates set deleted_at = now() where slug = '{slug}'")
+
+
+def test_the_same_key_twice(admin):
+    for path in (f"{PROCESSES}/", IMPORT):
+        key, body = {"Idempotency-Key": uuid.uuid4().hex}, seed()
+        first = admin.post(path, body, headers=key)
+        again = admin.post(path, body, headers=key)
+        assert first.status_code == again.status_code == 201 and first.json() == again.json()
+        assert code(admin.post(path, {**body, "description": "x"}, headers=key)) == (409, "IDEMPOTENCY_KEY_REUSED")
