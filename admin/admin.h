@@ -45,6 +45,8 @@ struct mr_str mr_admin_tenant_id(struct mr_admin *a, const char *name) MR_MUST_C
 int mr_admin_certificate_add(struct mr_admin *a);
 int mr_admin_issuer_create(struct mr_admin *a);
 int mr_admin_key_create(struct mr_admin *a);
+int mr_admin_library(struct mr_admin *a);
+int mr_admin_library_after_migrate(struct mr_admin *a); /* of this release; says nothing */
 int mr_admin_migrate(struct mr_admin *a);
 int mr_admin_migrate_revert(struct mr_admin *a);
 int mr_admin_migrate_status(struct mr_admin *a);

@@ -41,6 +41,10 @@ static const struct command commands[] = {
 	    "none|CLASS=N/T,…]",
 	    "makes an API key and prints it, this once; --rate-limits: of its own, as the settings "
 	    "have them (monitoring=1000/min,standard=none); none: no limit at all" },
+	{ "library", mr_admin_library, true, "dir=", "[--dir FOLDER]",
+	    "brings the templates that ship, or those of FOLDER, into the database; what is there "
+	    "in "
+	    "the same version is changed where the file differs; migrate does it, too" },
 	{ "migrate", mr_admin_migrate, true,
 	    "dir= no-verify dry-run to= allow-locks big-rows= wait= json",
 	    "[--dry-run] [--to CHANGE] [--allow-locks] [--big-rows N] [--wait SECONDS] [--json] "

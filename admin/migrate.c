@@ -223,6 +223,9 @@ int mr_admin_migrate(struct mr_admin *a)
 	act = act && r == 0 && m.plan.deployed == m.plan.len;
 	if (act)
 		r = mr_admin_partitions(a);
+	/* changes from elsewhere (--dir) may have no templates */
+	if (act && r == 0 && mr_admin_opt(a, "dir") == NULL)
+		r = mr_admin_library_after_migrate(a);
 	return migration_close(&m, r);
 }
 

@@ -306,7 +306,7 @@ superuser() {
 }
 migrate() {
   local have
-  have=$(find "$INST/share/millrace/sql" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  have=$(find "$INST/share/millrace/sql" "$INST/share/millrace/library" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
   [ "$have" != "$(cat "$STATE/migrated" 2>/dev/null)" ] || return 0
   if [ -z "$(PGDATABASE=postgres superuser -Atc "select 1 from pg_database where datname = 'millrace'")" ]; then
     PGDATABASE=postgres superuser -c "create database millrace encoding 'UTF8' template template0"
