@@ -24,6 +24,7 @@
 #define DEAD_MAX     64
 #define LIST_MAX     ((size_t)64 * 1024 * 1024)
 #define MEND_MAX     1000
+#define ROLLUPS_MAX  20000
 
 /* What is looked for in the rows when the unit that should have done it was lost. */
 static const struct {
@@ -38,9 +39,9 @@ static const struct {
 
 struct mr_housekeeping {
 	struct mr_engine *engine;
-	struct mr_query takeover, reconcile, upkeep, orphans, sweep, mend;
+	struct mr_query takeover, reconcile, upkeep, orphans, sweep, mend, rollups;
 	/* loop time */
-	uint64_t takeover_at, reconcile_at, upkeep_at, orphans_at, sweep_at;
+	uint64_t takeover_at, reconcile_at, upkeep_at, orphans_at, sweep_at, rollups_at;
 	uint64_t mend_at[MR_ARRAY_LEN(mends)];
 	int64_t dead[DEAD_MAX]; /* engines of this machine whose process is gone */
 	size_t dead_len;
@@ -151,6 +152,32 @@ static void kept_up(struct mr_query *q)
 {
 	if (!mr_query_ok(q))
 		failed(q, "upkeep");
+}
+
+/* ---- sums of requests and of runs that ended ---- */
+
+static void rolled_up(struct mr_query *q)
+{
+	const PGresult *r = mr_query_result(q, 0);
+
+	if (!mr_query_ok(q))
+		failed(q, "rollups");
+	else if (mr_pg_i64(r, 0, "ends", 0) >= ROLLUPS_MAX ||
+	         mr_pg_i64(r, 0, "hours", 0) >= ROLLUPS_MAX)
+		q->engine->housekeeping->rollups_at = 0; /* there is more */
+}
+
+static void roll_up(struct mr_housekeeping *k)
+{
+	const struct mr_settings *s = k->engine->settings;
+
+	k->rollups_at = later(k, (uint64_t)s->analytics_write_ms);
+	mr_query_begin(&k->rollups);
+	mr_query_call(&k->rollups, MR_SQL_ENGINE_ROLLUPS);
+	mr_query_i64(&k->rollups, "hours_days", s->analytics_hours_days);
+	mr_query_i64(&k->rollups, "days", s->analytics_days);
+	mr_query_i64(&k->rollups, "batch", ROLLUPS_MAX);
+	(void)mr_query_submit(&k->rollups); /* without memory: next time */
 }
 
 static void ask(struct mr_query *q, enum mr_sql stmt)
@@ -281,6 +308,8 @@ void mr_housekeeping_tick(struct mr_housekeeping *k)
 		k->sweep_at = later(k, SWEEP_MS);
 		ask(&k->sweep, MR_SQL_ENGINE_SWEEP);
 	}
+	if (now >= k->rollups_at && !k->rollups.busy)
+		roll_up(k);
 	mend(k, now);
 	mr_expiry_tick(k->expiry);
 	mr_store_sweep_tick(k->store_sweep);
@@ -303,8 +332,9 @@ struct mr_housekeeping *mr_housekeeping_create(struct mr_engine *e)
 	    mr_query_init(&k->reconcile, e, reconciled) == 0 &&
 	    mr_query_init(&k->upkeep, e, kept_up) == 0 &&
 	    mr_query_init(&k->orphans, e, orphans_freed) == 0 &&
-	    mr_query_init(&k->sweep, e, swept) == 0 && mr_query_init(&k->mend, e, mended) == 0 &&
-	    k->expiry != NULL && k->store_sweep != NULL)
+	    mr_query_init(&k->sweep, e, swept) == 0 &&
+	    mr_query_init(&k->rollups, e, rolled_up) == 0 &&
+	    mr_query_init(&k->mend, e, mended) == 0 && k->expiry != NULL && k->store_sweep != NULL)
 		return k;
 	return mr_housekeeping_free(k);
 }
@@ -319,6 +349,7 @@ struct mr_housekeeping *mr_housekeeping_free(struct mr_housekeeping *k)
 	mr_query_done(&k->orphans);
 	mr_query_done(&k->sweep);
 	mr_query_done(&k->mend);
+	mr_query_done(&k->rollups);
 	k->expiry = mr_expiry_free(k->expiry);
 	k->store_sweep = mr_store_sweep_free(k->store_sweep);
 	mr_buf_done(&k->list);

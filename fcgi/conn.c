@@ -7,6 +7,7 @@
 #include "fcgi/dispatch.h"
 #include "fcgi/metrics.h"
 #include "fcgi/route.h"
+#include "fcgi/usage.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -223,6 +224,7 @@ static void observe(const struct mr_job *x)
 	unsigned route = r->route != NULL ? r->route->id : MR_METRIC_NO_ROUTE;
 
 	mr_api_metrics_http(r->worker->metrics, route, r->status, took_us);
+	mr_usage_count(r->worker->usage, r, took_us);
 }
 
 /* Decided: sent, or dropped when the peer is gone. */

@@ -29,6 +29,7 @@ static const struct {
 	{ 250000, "0.25" }, { 500000, "0.5" }, { 1000000, "1" }, { 2500000, "2.5" },
 	{ 5000000, "5" }, { 10000000, "10" }, { INT64_MAX, "+Inf" } };
 #define BUCKETS MR_ARRAY_LEN(buckets)
+_Static_assert(BUCKETS == MR_LATENCY_BUCKETS, "the header says how many");
 
 /* One process's numbers of one route. */
 struct route_numbers {
@@ -142,20 +143,27 @@ void mr_api_metrics_set(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t
 		store(&m->own->plain[id], value);
 }
 
+unsigned mr_latency_bucket(int64_t took_us)
+{
+	unsigned b = 0;
+
+	while (took_us > buckets[b].us)
+		b++;
+	return b;
+}
+
 void mr_api_metrics_http(struct mr_api_metrics *m, unsigned route, unsigned status, int64_t took_us)
 {
 	struct route_numbers *n;
-	size_t s = 0, b = 0;
+	size_t s = 0;
 
 	if (m == NULL)
 		return;
 	n = &m->own->routes[route < m->routes_len ? route : m->routes_len];
 	while (s < STATUSES - 1 && statuses[s] != status)
 		s++;
-	while (took_us > buckets[b].us)
-		b++;
 	add(&n->by_status[s], 1);
-	add(&n->by_bucket[b], 1);
+	add(&n->by_bucket[mr_latency_bucket(took_us)], 1);
 	add(&n->sum_us, took_us > 0 ? (uint64_t)took_us : 0);
 }
 

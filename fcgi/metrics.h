@@ -27,6 +27,10 @@ struct mr_metric_route {
 
 struct mr_api_metrics;
 
+#define MR_LATENCY_BUCKETS 15
+/* Which bucket of a request's duration counts it; the last one has no bound. */
+unsigned mr_latency_bucket(int64_t took_us);
+
 /* For SLOTS processes and these routes, by their places; ROUTES must live as long. Slot 0 is this
  * process's own. NULL without memory. */
 struct mr_api_metrics *mr_api_metrics_create(

@@ -113,6 +113,7 @@ void mr_response_problem(struct mr_request *r, enum mr_error_id id, const char *
 		detail = mr_str(mr_error_rows[id].sentence);
 	mr_correlation_begin(r);
 	r->status = mr_error_rows[id].status;
+	r->problem = id;
 	r->out_content_type = MR_STR("application/problem+json");
 	mr_buf_reset(&r->out_headers);
 	mr_buf_reset(&r->out_body);

@@ -69,6 +69,7 @@ struct mr_request {
 
 	/* the answer */
 	unsigned status;           /* 0: not decided yet */
+	enum mr_error_id problem;  /* which one the answer is, if it is one; else it may be old */
 	struct mr_buf out_headers; /* "Name: value\r\n"… without Status */
 	struct mr_buf out_body;
 	struct mr_str out_content_type; /* default application/json */

@@ -13,6 +13,7 @@
 #include "fcgi/fit.h"
 #include "fcgi/metrics.h"
 #include "fcgi/server.h"
+#include "fcgi/usage.h"
 #include "fcgi/wait.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -81,11 +82,19 @@ static void on_wait_closed(void *ctx)
 	mr_http_client_close(p->w.http, on_http_closed, p);
 }
 
+static void on_usage_closed(void *ctx)
+{
+	struct process *p = ctx;
+
+	p->w.usage = NULL;
+	mr_wait_close(p->w.wait, on_wait_closed, p);
+}
+
 static void on_drained(void *ctx)
 {
 	struct process *p = ctx;
 
-	mr_wait_close(p->w.wait, on_wait_closed, p);
+	mr_usage_close(p->w.usage, on_usage_closed, p);
 }
 
 static void on_limit(uv_timer_t *t)
@@ -246,7 +255,8 @@ static int set_up(struct process *p, const struct mr_worker_config *c)
 	    w->pg != NULL ? mr_bus_create(w->loop, given(c->settings->redis_url), w->pg) : NULL;
 	w->auth = w->bus != NULL ? mr_auth_create(w->loop, c->settings, w->pg, w->bus) : NULL;
 	w->wait = w->bus != NULL ? mr_wait_create(w->loop, w->bus, w->name) : NULL;
-	if (w->coros == NULL || w->auth == NULL || w->wait == NULL)
+	w->usage = w->pg != NULL ? mr_usage_create(w) : NULL;
+	if (w->coros == NULL || w->auth == NULL || w->wait == NULL || w->usage == NULL)
 		return MR_E_NOMEM;
 	if (c->settings->rate_limits) {
 		w->limiter = mr_limiter_create(w->loop, c->settings, w->bus, c->workers);

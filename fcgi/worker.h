@@ -21,6 +21,7 @@ struct mr_http_client; /* net/http_client.h */
 struct mr_api_metrics; /* fcgi/metrics.h: counters in memory that all workers share */
 struct mr_seal_keys;   /* lib/seal.h: what secrets are sealed with */
 struct mr_server;      /* fcgi/server.h: the listening socket and its connections */
+struct mr_usage;       /* fcgi/usage.h: counts for /api/v1/analytics */
 struct mr_wait;        /* fcgi/wait.h: requests that wait for a run to end */
 
 struct mr_worker {
@@ -33,6 +34,7 @@ struct mr_worker {
 	struct mr_coro_pool *coros;
 	struct mr_api_metrics *metrics;
 	struct mr_wait *wait;
+	struct mr_usage *usage;
 	struct mr_seal_keys *seal;   /* refresh them before use; there may be no key */
 	struct mr_http_client *http; /* calls to other services, as steps make them */
 	struct mr_auth_tokens *tokens;

@@ -34,6 +34,9 @@ static const char *const agent_statuses[] = { "active", "inactive", "maintenance
 static const char *const auth_types[] = { "none", "api_key", "bearer", "basic", "oauth2", "mtls",
 	NULL };
 static const char *const issuer_statuses[] = { "active", "disabled", "deleted", NULL };
+static const char *const summed[] = { "request", "run", NULL };
+static const char *const sums_by[] = { "hour", "day", "route", "key", "workflow", "status",
+	"error_code", NULL };
 static const char *const log_levels[] = { "debug", "info", "warning", "error", NULL };
 
 #define ARG_RUN_STATUS                                                                             \
@@ -90,9 +93,69 @@ static const char *const log_levels[] = { "debug", "info", "warning", "error", N
 		.name = "tags", .type = MR_ARG_TEXT, .many = true,                                 \
 		.doc = "Only templates with all of these tags, with commas between."               \
 	}
+#define ARG_OF                                                                                     \
+	{                                                                                          \
+		.name = "of", .type = MR_ARG_ENUM, .values = summed,                               \
+		.doc = "What is summed up: requests, or runs that ended. Without it requests."     \
+	}
+#define ARG_GROUP_BY                                                                               \
+	{                                                                                          \
+		.name = "group_by", .type = MR_ARG_ENUM, .values = sums_by, .many = true,          \
+		.doc =                                                                             \
+		    "One entry for each of these, or of their combinations. Days and hours are "   \
+		    "those of UTC; hours become days after a while (analytics_hours_days)."        \
+	}
+#define ARG_SUMS_FROM                                                                              \
+	{                                                                                          \
+		.name = "from", .type = MR_ARG_TIME,                                               \
+		.doc = "From the hour on in which this lies, or from its day where hours aren't "  \
+		       "kept any more. Without it the last 24 hours."                              \
+	}
+#define ARG_SUMS_TO                                                                                \
+	{                                                                                          \
+		.name = "to", .type = MR_ARG_TIME,                                                 \
+		.doc = "Only hours, or days, that began before this time."                         \
+	}
+#define ARG_ROUTE                                                                                  \
+	{                                                                                          \
+		.name = "route", .type = MR_ARG_TEXT,                                              \
+		.doc = "Only this path, as the document writes it: /api/v1/runs/{id}."             \
+	}
+#define ARG_METHOD                                                                                 \
+	{                                                                                          \
+		.name = "method", .type = MR_ARG_TEXT, .doc = "Only this method."                  \
+	}
+#define ARG_KEY_ID                                                                                 \
+	{                                                                                          \
+		.name = "key_id", .type = MR_ARG_ID, .id_prefix = "key",                           \
+		.doc = "Only requests with this API key."                                          \
+	}
+#define ARG_PRINCIPAL_ID                                                                           \
+	{                                                                                          \
+		.name = "principal_id", .type = MR_ARG_ID, .id_prefix = "user",                    \
+		.doc = "Only requests of this user or program."                                    \
+	}
+#define ARG_WORKFLOW_ID                                                                            \
+	{                                                                                          \
+		.name = "workflow_id", .type = MR_ARG_ID, .id_prefix = "wf",                       \
+		.doc = "Only runs of this workflow, or requests whose path names it."              \
+	}
+#define ARG_OUTCOME                                                                                \
+	{                                                                                          \
+		.name = "status", .type = MR_ARG_TEXT, .many = true,                               \
+		.doc =                                                                             \
+		    "Only answers with this status, or of this class (4xx); only runs that ended " \
+		    "so."                                                                          \
+	}
+#define ARG_ERROR_CODE                                                                             \
+	{                                                                                          \
+		.name = "error_code", .type = MR_ARG_TEXT,                                         \
+		.doc = "Only answers with this error_code, or runs that failed with this type."    \
+	}
 
 const struct mr_route mr_routes[] = {
 #include "handlers/routes_agents.def"
+#include "handlers/routes_analytics.def"
 	/* ---- API keys ---- */
 	[MR_ROUTE_API_KEY_LIST] = {
 	    .id = MR_ROUTE_API_KEY_LIST,

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config, items):
 def stack(request):
     """The running stack; see support/stack.py for what it offers."""
     first = request.node.items[0].path.parent.name if request.node.items else "test"
-    s = Stack(first, settings={"audit_refused_per_minute": "10000"})
+    s = Stack(first, settings={"audit_refused_per_minute": "10000", "analytics_write_ms": "500"})
     try:
         s.start()
         yield s

@@ -49,7 +49,8 @@ with me as materialized (
 		and r.seq = g.base_seq
 		and coalesce(r.owner_id, :engine_id) = :engine_id
 		and exists (select 1 from me)
-	returning r.id, r.tenant_id, r.status, g.seq
+	returning r.id, r.tenant_id, r.status, g.seq, r.workflow_id,
+		greatest(0, extract(epoch from r.completed_at - coalesce(r.started_at, r.created_at)) * 1000000)::int8 as took_us, g.error ->> 'type' as error_type
 ), facts as (
 	insert into journal (id, tenant_id, run_id, seq, kind, step, step_execution_id, parent_id, iteration, attempt, at, duration_us, data)
 	select j.id, h.tenant_id, j.run_id, j.seq, j.kind, j.step, j.step_execution_id, j.parent_id, j.iteration, j.attempt,
@@ -122,6 +123,12 @@ with me as materialized (
 	from held h
 	where h.status in ('completed', 'failed', 'cancelled', 'timed_out', 'compensated')
 	group by h.tenant_id
+), summed as (
+	insert into run_ends (at, tenant_id, workflow_id, outcome, error_code, bucket, n, sum_us, max_us)
+	select now(), h.tenant_id, h.workflow_id, h.status, coalesce(left(h.error_type, 64), ''), run_bucket(h.took_us), count(*), sum(h.took_us), max(h.took_us)
+	from held h
+	where h.status in ('completed', 'failed', 'cancelled', 'timed_out', 'compensated')
+	group by h.tenant_id, h.workflow_id, h.status, 5, 6
 )
 select id as run_id
 from held

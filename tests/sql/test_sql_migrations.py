@@ -41,6 +41,9 @@ def fill(conn):
         insert into run_payloads (run_id, tenant_id, bytes) values (1, 1, 1);
         insert into tenant_payloads (tenant_id, bytes) values (1, 1);
         insert into run_tallies (at, tenant_id) values (now(), 1);
+        insert into run_ends values (now(), 1, 1, 'completed', '', 0, 1, 5, 5);
+        insert into rollup_writers values ('h.1', 1, now());
+        insert into rollups values (1, 'request', 'hour', date_trunc('hour', now()), '/r', 'GET', 1, 1, 1, '200', '', 1, 5, 5, array_fill(0, array[15]));
         insert into files (tenant_id, name, content_type, size, sha256, storage_key)
             values (1, 'f', 'text/plain', 1, repeat('a', 64), 'k');
         insert into secrets (tenant_id, name, sealed) values (1, 's', decode(repeat('00', 40), 'hex'));
@@ -67,7 +70,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 32
+        assert len(tables(conn)) == 35
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

@@ -268,6 +268,8 @@ static struct json_object *info(void)
 }
 
 static const char *const tag_rows[][2] = {
+	{ "analytics",
+	    "Who uses what, what goes wrong and how long it takes, in sums by hour and day." },
 	{ "api-keys", "Keys for programs." },
 	{ "agents", "Services that carry out steps." },
 	{ "audit-logs", "Who did what, and who was refused." },
