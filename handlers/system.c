@@ -146,9 +146,10 @@ static void add_components(struct mr_buf *b, const struct state *s)
 	mr_buf_addf(b,
 	    "\"components\":{\"database\":\"%s\",\"redis\":\"%s\",\"rate_limits\":\"%s\","
 	    "\"scheduler\":\"%s\","
-	    "\"saga_orchestrator\":\"not_configured\"}",
+	    "\"saga_orchestrator\":\"%s\"}",
 	    s->database ? "healthy" : "unhealthy", s->redis_configured ? redis : "not_configured",
-	    s->redis_configured ? limits : "per_worker", engines_word(s));
+	    s->redis_configured ? limits : "per_worker", engines_word(s),
+	    engines_word(s)); /* sagas are runs: the engines carry them out */
 }
 
 static void add_beginning(struct mr_buf *b, const struct mr_request *r, const struct state *s)
