@@ -7,7 +7,7 @@ PACKAGES_BUILD="build-essential autoconf automake libtool pkg-config ca-certific
 PACKAGES_RUN="nginx-light postgresql-15 postgresql-client-15 redis-server openssl procps iproute2
   util-linux passwd tesseract-ocr tesseract-ocr-eng poppler-utils bubblewrap sqitch libdbd-pg-perl
   tzdata python3"
-PACKAGES_TEST="prometheus prometheus-alertmanager python3-pytest python3-jsonschema python3-requests python3-urllib3 valgrind clang llvm
+PACKAGES_TEST="python3-pytest python3-jsonschema python3-requests python3-urllib3 valgrind clang llvm
   libclang-rt-14-dev clang-format-14 git xz-utils libfaketime logrotate systemd"
 PACKAGES_VIEWERS="nodejs npm" # 147 MB; a Node.js from elsewhere has its npm and is left alone
 # the suite registry; Node.js and npm are PACKAGES_VIEWERS, Go may be one from elsewhere
