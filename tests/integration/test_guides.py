@@ -1,0 +1,48 @@
+"""The guides of docs/: what each tells the reader to type, in one shell, on a fresh server."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from support.stack import ROOT, Stack
+
+FRONT_DOOR = ("./dev up\n", "set -a; . .dev/env; set +a\n")  # what the stack of the test stands for
+WORDS = re.compile(r"^(?:millrace|member)\(\) .*\n", re.M)
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    s = Stack("guides")
+    try:
+        s.start()
+        yield s
+    finally:
+        s.close()
+
+
+def commands(page):
+    """The indented lines of a page, without their indentation."""
+    lines = re.findall(r"^    (.*\n)", (ROOT / "docs" / page).read_text(), re.M)
+    return "".join(line for line in lines if line not in FRONT_DOOR)
+
+
+def follow(stack, script):
+    environment = {**os.environ, "MILLRACE_URL": stack.url, "MILLRACE_CA": stack.ca, "MILLRACE_KEY": stack.key}
+    r = subprocess.run(["bash", "-e", "-u", "-o", "pipefail", "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert r.returncode == 0, (r.stdout[-3000:], r.stderr[-3000:])
+    return r.stdout
+
+
+def test_getting_started(fresh):
+    said = follow(fresh, commands("getting-started.md"))
+    assert '"valid": true' in said or '"valid":true' in said
+    assert re.search(r"\ncompleted\nHello, Ada and goodbye\n2\n", said), said
+    assert said.endswith("\nevent\n")
+
+
+def test_authentication(fresh):
+    words = "".join(WORDS.findall(commands("getting-started.md")))
+    assert words.count("\n") == 2
+    said = follow(fresh, words + commands("authentication.md"))
+    assert re.search(r"FORBIDDEN\nmrk_\w+\nrevoked\n0\n$", said), said
