@@ -14,7 +14,8 @@
 struct mr_call {
 	const struct mr_route_vars *vars;
 	bool is_list;
-	struct mr_page page; /* lists only */
+	struct mr_page page;   /* lists only */
+	size_t address_faults; /* of path and query; the body's come after them */
 	/* If-Match: the version it names; < 0: none was sent, or "*" */
 	int64_t if_match;
 	bool if_match_other; /* an entity tag that no version of ours can have */

@@ -367,7 +367,7 @@ static bool read_body(struct mr_request *r)
 	return rc == 0 || rc == MR_E_INVALID || refuse(r, MR_ERR_OVERLOADED);
 }
 
-static bool read_conditions(struct mr_request *r)
+static void read_conditions(struct mr_request *r)
 {
 	struct mr_str if_match = mr_request_header(r, "If-Match");
 	int rc;
@@ -379,7 +379,17 @@ static bool read_conditions(struct mr_request *r)
 		    "must be * or entity tags of one version, such as \"3.0123456789abcdef\"");
 	else if (rc < 0)
 		r->call->if_match = INT64_MAX; /* no version of ours: it can't match */
-	return r->faults.count == 0 || refuse(r, MR_ERR_VALIDATION_FAILED);
+}
+
+/* Whether the request goes on to its handler: it has no fault, or none but those of a body in which
+ * the handler finds the rest of them. */
+static bool may_go_on(struct mr_request *r)
+{
+	bool is_judged = r->route->finds_faults && r->call->address_faults == 0 &&
+	                 r->body_json.kind == MR_VALUE_MAP;
+
+	r->faults.settled = r->faults.last;
+	return r->faults.count == 0 || is_judged || refuse(r, MR_ERR_VALIDATION_FAILED);
 }
 
 static bool run(struct mr_request *r)
@@ -440,8 +450,13 @@ static bool carry_out(struct mr_request *r)
 		return false;
 	is_known = identify(r);
 	mr_request_count(r);
-	return is_known && authorise(r) && read_address(r) && read_body(r) && may_run(r) &&
-	       read_conditions(r) && run(r);
+	if (!is_known || !authorise(r) || !read_address(r))
+		return false;
+	r->call->address_faults = r->faults.count;
+	if (!read_body(r) || !may_run(r))
+		return false;
+	read_conditions(r);
+	return may_go_on(r) && run(r);
 }
 
 void mr_dispatch(struct mr_request *r)
@@ -483,7 +498,9 @@ void mr_dispatch_sql(struct mr_request *r, unsigned stmt, const struct mr_pair *
 {
 	const PGresult *result;
 
-	if (mr_unit_run(r, stmt, extra, &result) == 0)
+	if (r->faults.count > 0 && r->status == 0)
+		(void)refuse(r, MR_ERR_VALIDATION_FAILED);
+	else if (mr_unit_run(r, stmt, extra, &result) == 0)
 		mr_dispatch_answer(r, result);
 }
 

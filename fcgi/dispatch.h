@@ -16,7 +16,7 @@ void mr_dispatch(struct mr_request *r);
 
 /* For handlers: runs the route's statement STMT with parameters bound by name (EXTRA first,
  * ended by an absent name), in the caller's tenant, with idempotency and audit where it writes,
- * and decides the answer by its columns. */
+ * and decides the answer by its columns. A request with faults is refused instead. */
 void mr_dispatch_sql(struct mr_request *r, unsigned stmt, const struct mr_pair *extra);
 /* Only runs it: the result is r's until the arena is reset. On failure the answer is decided
  * already and negative is returned. */

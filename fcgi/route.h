@@ -67,6 +67,9 @@ struct mr_route {
 	    first; /* what .handler asks before: it is this that takes the path's variables */
 	/* for what SQL alone can't do. 0 when the answer is decided, else the worker answers 500 */
 	int (*handler)(struct mr_request *r);
+	/* .handler is called with a body that its schema refuses, too, to find beside those faults
+	 * its own, so that all are told at once; no statement that .handler ends in runs then */
+	bool finds_faults;
 	enum mr_envelope envelope;
 	const char *view; /* what its statements' parameter of this name is, or NULL */
 	unsigned page_default, page_max; /* lists; 0: 20 and 1,000 */

@@ -206,6 +206,9 @@ void mr_unit_answer_missing(struct mr_request *r)
 {
 	const enum mr_error_id *e = r->route->errors;
 
+	mr_faults_init(
+	    &r->faults, r->arena, r->faults.max); /* they are those of a body for nothing */
+
 	while (e != NULL && *e != MR_ERR_NONE && mr_error_rows[*e].status != 404)
 		e++;
 	mr_response_problem(

@@ -33,7 +33,7 @@ static bool is_valid(struct mr_request *r)
 /* ---- what is written ---- */
 
 /* A certificate means nothing where there is no TLS. */
-static void check_url(struct mr_request *r, enum mr_auth_type type, struct mr_str url)
+static void check_url(struct mr_request *r, int type, struct mr_str url)
 {
 	if (type == MR_AUTH_MTLS && url.p != NULL && !mr_str_starts(url, MR_STR("https://")))
 		mr_fault_add(
@@ -76,10 +76,11 @@ static int create(struct mr_request *r)
 {
 	struct mr_str name = mr_value_get_str(&r->body_json, "auth_type");
 	const struct mr_value *config = mr_value_get(&r->body_json, "auth_config");
-	enum mr_auth_type type = name.p != NULL ? mr_auth_type_by_name(name) : MR_AUTH_NONE;
+	int type = name.p != NULL ? mr_auth_type_by_name(name) : MR_AUTH_NONE;
 	struct mr_str id = MR_STR_NONE, sealed = MR_STR_NONE, sum;
 
-	mr_auth_config_check(type, config, MR_STR("auth_config"), r->arena, &r->faults);
+	if (type >= 0) /* else the schema says so */
+		mr_auth_config_check(type, config, MR_STR("auth_config"), r->arena, &r->faults);
 	check_url(r, type, mr_value_get_str(&r->body_json, "url"));
 	if (!is_valid(r))
 		return 0;
@@ -138,7 +139,8 @@ static int update_auth(struct mr_request *r, struct mr_str *ret_sealed)
 	url = mr_value_get_str(&r->body_json, "url");
 	check_url(r, type, url.p != NULL ? url : mr_pg_text(row, 0, "url"));
 	/* of the same type, what is there stays unless another is given */
-	if (config != NULL || (given_type.p != NULL && !mr_str_eq(given_type, old_type)))
+	if (type >= 0 &&
+	    (config != NULL || (given_type.p != NULL && !mr_str_eq(given_type, old_type))))
 		mr_auth_config_check(type, config, MR_STR("auth_config"), r->arena, &r->faults);
 	if (!is_valid(r))
 		return MR_E_INVALID;
@@ -157,7 +159,7 @@ static int update(struct mr_request *r)
 	if (members.p == NULL)
 		return MR_E_NOMEM;
 	check_nulls(r);
-	if (!is_valid(r) || (auth && update_auth(r, &sealed) < 0))
+	if (auth && update_auth(r, &sealed) < 0)
 		return 0;
 	const struct mr_pair extra[] = {
 		{ MR_STR("given"), members },

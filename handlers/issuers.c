@@ -48,7 +48,9 @@ static int check_source(struct mr_request *r, bool needed, const char **ret_type
 	int rc = 0;
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(sources); i++) {
-		if (text_of(r, sources[i]).p == NULL)
+		const struct mr_value *v = mr_value_get(&r->body_json, sources[i]);
+
+		if (v == NULL || v->kind == MR_VALUE_NULL)
 			continue;
 		if (source != NULL) {
 			mr_fault_add(&r->faults, mr_str(sources[i]), "conflict",
@@ -57,9 +59,9 @@ static int check_source(struct mr_request *r, bool needed, const char **ret_type
 		}
 		source = sources[i];
 	}
-	if (source != NULL)
+	if (source != NULL && text_of(r, source).p != NULL)
 		rc = look_at_key(r, source, text_of(r, source), ret_type, &err);
-	else if (needed)
+	else if (source == NULL && needed)
 		mr_fault_add(&r->faults, MR_STR("key_name"), "required",
 		    "must be there, or one of public_key, jwks_file and jwks_url");
 	if (rc == MR_E_INVALID)
@@ -81,10 +83,6 @@ static int write_issuer(struct mr_request *r, bool new)
 		mr_claims_check_required(required, &r->faults);
 	if (words != NULL)
 		mr_claims_check_words(words, &r->faults);
-	if (r->faults.count > 0) {
-		mr_response_problem(r, MR_ERR_VALIDATION_FAILED, "%s", "");
-		return 0;
-	}
 	const struct mr_pair extra[] = {
 		{ MR_STR("key_type"), mr_str(type) },
 		{ MR_STR_NONE, MR_STR_NONE },

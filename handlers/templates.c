@@ -78,12 +78,13 @@ static int check(struct mr_request *r, const struct parts *p)
 	return MR_E_INVALID;
 }
 
-/* The raw text of a member of the body; absent when there is none, or null. */
+/* The raw text of a member of the body; absent when there is none, or null, or what the schema
+ * refuses. */
 static struct mr_str raw_member(struct mr_request *r, const char *name)
 {
 	const struct mr_value *v = mr_value_get(&r->body_json, name);
 
-	return v != NULL && v->kind != MR_VALUE_NULL
+	return v != NULL && (v->kind == MR_VALUE_MAP || v->kind == MR_VALUE_LIST)
 	           ? mr_slice_member(r->arena, r->body, &r->body_json, name)
 	           : MR_STR_NONE;
 }
@@ -91,6 +92,11 @@ static struct mr_str raw_member(struct mr_request *r, const char *name)
 static bool has(struct mr_request *r, const char *name)
 {
 	return mr_value_get(&r->body_json, name) != NULL;
+}
+
+static bool has_value(struct mr_request *r, const char *name)
+{
+	return has(r, name) && mr_value_get(&r->body_json, name)->kind != MR_VALUE_NULL;
 }
 
 /* What null can't clear. */
@@ -156,17 +162,13 @@ int mr_handler_template_create(struct mr_request *r)
 		{ MR_STR_NONE, MR_STR_NONE },
 	};
 
-	if (p.config.p == NULL)
+	if (!has_value(r, "template_config") && !has_value(r, "process_steps"))
 		mr_fault_add(&r->faults, MR_STR("process_steps"), "required",
 		    "is required: the steps, or a template_config");
-	if (r->faults.count > 0) {
-		refuse(r);
-		return 0;
-	}
 	p.as_steps = has(r, "process_steps");
 	if (p.as_steps)
 		p.config = raw_member(r, "process_steps");
-	if (check(r, &p) == 0)
+	if (p.config.p == NULL || check(r, &p) == 0)
 		mr_dispatch_sql(r, r->route->sql, extra);
 	return 0;
 }
@@ -201,9 +203,7 @@ static bool update(struct mr_request *r)
 			.variables = part_of(r, row, "variables"),
 			.settings = part_of(r, row, "settings"),
 		};
-		if (r->faults.count > 0)
-			refuse(r);
-		if (r->faults.count > 0 || check(r, &p) < 0)
+		if (check(r, &p) < 0)
 			return false;
 		base = mr_pg_text(row, 0, "revision");
 	}
@@ -221,10 +221,6 @@ static bool update(struct mr_request *r)
 int mr_handler_template_update(struct mr_request *r)
 {
 	check_nulls(r);
-	if (r->faults.count > 0) {
-		refuse(r);
-		return 0;
-	}
 	for (unsigned i = 0; i < TRIES && update(r); i++) {
 		if (i + 1 < TRIES)
 			mr_buf_reset(&r->out_headers);

@@ -40,7 +40,7 @@ static int read_definition(
 {
 	int rc = mr_definition_read(r->arena, &r->body_json, r->body, old, &r->faults, ret);
 
-	if (rc == 0 && r->faults.count == 0 && mr_agent_refs_check(r, ret, &r->faults) < 0)
+	if (rc == 0 && mr_agent_refs_check(r, ret, &r->faults) < 0)
 		return MR_E_CONFLICT;
 	if (rc == 0 && r->faults.count == 0)
 		return 0;
@@ -230,10 +230,6 @@ int mr_handler_workflow_update(struct mr_request *r)
 	if (name != NULL && name->kind == MR_VALUE_NULL)
 		mr_fault_add(&r->faults, MR_STR("name"), "type", "must be a text");
 	mr_trigger_check(&r->body_json, &r->faults);
-	if (r->faults.count > 0) {
-		refuse(r);
-		return 0;
-	}
 	if (!mr_definition_touched(&r->body_json)) {
 		update_plain(r);
 		return 0;

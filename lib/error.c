@@ -37,12 +37,30 @@ bool mr_faults_ignore(const struct mr_faults *f, const char *code)
 	       (strcmp(code, "unknown_member") == 0 || strcmp(code, "unknown_argument") == 0);
 }
 
+/* Whether INNER is PLACE, or is inside it. */
+static bool is_within(struct mr_str inner, struct mr_str place)
+{
+	return mr_str_starts(inner, place) &&
+	       (inner.len == place.len || inner.p[place.len] == '.' || inner.p[place.len] == '[');
+}
+
+static bool is_settled(const struct mr_faults *f, struct mr_str path)
+{
+	const struct mr_fault *g = f->settled != NULL ? f->first : NULL;
+
+	for (; g != NULL && !is_within(path, g->path); g = g->next) {
+		if (g == f->settled)
+			return false;
+	}
+	return g != NULL;
+}
+
 void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, const char *fmt, ...)
 {
 	struct mr_fault *fault;
 	va_list ap;
 
-	if (f == NULL || mr_faults_ignore(f, code) || f->count++ >= f->max)
+	if (f == NULL || mr_faults_ignore(f, code) || is_settled(f, path) || f->count++ >= f->max)
 		return;
 	fault = mr_arena_zalloc(f->arena, sizeof(*fault));
 	if (fault == NULL)

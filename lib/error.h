@@ -60,6 +60,9 @@ struct mr_faults {
 	struct mr_fault *first, *last;
 	size_t count, max;
 	bool ignores_unknown; /* members and arguments that nobody knows are no faults */
+	/* what is said of their places up to this one is all there is to say of them, and of what
+	 * is inside: later ones there are none; NULL: nothing is */
+	const struct mr_fault *settled;
 };
 
 void mr_faults_init(struct mr_faults *f, struct mr_arena *arena, size_t max);

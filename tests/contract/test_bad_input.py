@@ -12,7 +12,8 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_stored(stack):
+def nothing_is_stored(stack, things):
+    _ = things.quick  # which a test may want to change
     before = stack.rows("select count(*) as n from millrace.workflows")
     yield
     assert stack.rows("select count(*) as n from millrace.workflows") == before
@@ -235,3 +236,52 @@ def test_requests_that_are_none(stack):
         answer = raw(stack, data)
         assert 400 <= status_of(answer) < 500, (data, answer[:300])
         assert b"<html" not in answer.lower(), (data, answer[:600])
+
+
+# ---- all at once: what the schema says, and what only the compiler, the database or a key file can tell ----
+
+ALL_AT_ONCE = [
+    ("POST", "/api/v1/workflows",
+     {"name": "", "zzz": 1, "steps": [{"name": "a", "type": "htp"}, {"name": "a", "type": "log"}],
+      "trigger_config": {"type": "event"}},
+     {"name", "zzz", "steps[0].type", "steps[1].name", "steps[1].config.message", "trigger_config.type"}),
+    ("POST", "/api/v1/workflows",
+     {"name": "", "steps": [{"name": "a", "type": "agent", "config": {"agent": "nobody at all"}}]},
+     {"name", "steps[0].config.agent"}),
+    ("POST", "/api/v1/workflows/validate", {"name": 5, "steps": [{"name": "a", "type": "htp"}]},
+     {"name", "steps[0].type"}),
+    ("POST", "/api/v1/workflows", {"tags": 5}, {"name", "tags", "steps"}),
+    ("PUT", "/api/v1/workflows/{workflow}", {"tags": 5, "steps": [{"name": "a", "type": "htp"}]},
+     {"tags", "steps[0].type"}),
+    ("PATCH", "/api/v1/workflows/{workflow}", {"tags": 5, "name": None}, {"tags", "name"}),
+    ("POST", "/api/v1/agents", {"name": "", "auth_type": "basic", "auth_config": {"user": 1}, "url": "x"},
+     {"name", "url", "auth_config.user", "auth_config.username", "auth_config.password"}),
+    ("POST", "/api/v1/agents", {"name": "a", "auth_type": "zz", "auth_config": {"user": 1}, "url": 5},
+     {"auth_type", "url"}),
+    ("POST", "/api/v1/templates", {"name": 5, "template_config": {"steps": [{"name": "a", "type": "htp"}]}},
+     {"name", "template_config.steps[0].type"}),
+    ("POST", "/api/v1/templates", {"name": 5, "template_config": 5}, {"name", "template_config"}),
+    ("POST", "/api/v1/issuers", {"issuer": 5, "key_name": "nokey", "required_claims": {"": 1}},
+     {"issuer", "audience", "algorithm", "key_name", "required_claims."}),
+    ("POST", "/api/v1/issuers", {"issuer": "https://id.example.com", "audience": "a", "algorithm": "RS256",
+                                 "key_name": 5}, {"key_name"}),
+]
+
+
+@pytest.mark.parametrize("method,path,body,where", ALL_AT_ONCE)
+def test_schema_and_handler_tell_all_at_once(admin, things, method, path, body, where):
+    path = path.replace("{workflow}", str(things.quick))
+    answer = admin.request(method, path, json=body)
+    assert answer.status_code == 400, answer.text
+    assert set(answer.json()["details"]) == where, answer.text
+
+
+def test_a_place_that_the_schema_refuses_is_told_once(admin):
+    details = admin.post(BASE, json={"name": "x", "tags": 5, "steps": 5}).json()["details"]
+    assert len(details["steps"]) == 1 and set(details) == {"tags", "steps"}, details
+
+
+@pytest.mark.parametrize("path", ["/api/v1/workflows/4503599627370496", "/api/v1/agents/nobody-at-all"])
+def test_what_is_not_there_has_no_faults(admin, path):
+    answer = admin.patch(path, json={"name": None, "steps": [{"type": "htp"}], "url": 5, "auth_type": "zz"})
+    assert answer.status_code == 404 and answer.json()["details"] == {}, answer.text

@@ -57,6 +57,26 @@ static void faults_of_a_part(void **state)
 	a = mr_arena_free(a);
 }
 
+static void settled_places(void **state)
+{
+	struct mr_arena *a = mr_arena_create(100000);
+	struct mr_faults f;
+
+	(void)state;
+	mr_faults_init(&f, a, 10);
+	mr_fault_add(&f, MR_STR("steps"), "type", "must be a list");
+	mr_fault_add(&f, MR_STR("name"), "required", "is required");
+	f.settled = f.last;
+	mr_fault_add(&f, MR_STR("steps"), "type", "once more");
+	mr_fault_add(&f, MR_STR("steps[0].name"), "type", "inside");
+	mr_fault_add(&f, MR_STR("name.first"), "type", "inside");
+	assert_int_equal(f.count, 2);
+	mr_fault_add(&f, MR_STR("steps_more"), "type", "another place");
+	mr_fault_add(&f, MR_STR("steps_more"), "type", "is not settled");
+	assert_int_equal(f.count, 4);
+	a = mr_arena_free(a);
+}
+
 static void what_nobody_knows(void **state)
 {
 	struct mr_arena *a = mr_arena_create(100000);
@@ -112,6 +132,7 @@ int main(void)
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(faults_are_collected),
 		cmocka_unit_test(faults_of_a_part),
+		cmocka_unit_test(settled_places),
 		cmocka_unit_test(what_nobody_knows),
 		cmocka_unit_test(faults_without_memory_are_moved),
 		cmocka_unit_test(errors_may_be_ignored),
