@@ -152,6 +152,19 @@ def test_a_tag_opens_nothing_to_another_tenant(admin, other, things):
         assert {status for status, _ in asked_everywhere(other, path, tried)} == {404}
 
 
+def made_of_each_kind(admin):
+    """Addresses of an agent, a secret, a group, a user and a template in each of its views."""
+    name = "kind-" + uuid.uuid4().hex[:8]
+    log = [{"name": "a", "type": "log", "config": {"message": "x"}}]
+    for path, body in (("/api/v1/agents", {"url": "https://a.example.com"}), ("/api/v1/secrets", {"value": "x"}), ("/api/v1/groups", {}),
+                       ("/api/v1/users", {}), ("/api/v1/templates", {"template_config": {"steps": log}})):
+        made = admin.post(path, {"name": name.replace("-", "_"), **body})
+        assert made.status_code == 201, made.text
+        yield made.headers["Location"]
+    for view in ("workflow-templates", "workflow/process-templates"):
+        yield made.headers["Location"].replace("templates", view)
+
+
 def test_every_single_resource_has_one(admin, things):
     run, wf = things.completed(), things.quick
     key = admin.ok("POST", "/api/v1/api-keys", json={"name": "e", "scopes": ["read-only"]})["id"]
@@ -162,7 +175,7 @@ def test_every_single_resource_has_one(admin, things):
     admin.ok("POST", "/api/v1/sagas/start", json={"saga_type": "e", "input_data": {"execution_id": saga}})
     for path in (f"{BASE}/{wf}", f"{BASE}/{wf}/versions/1", f"/api/v1/runs/{run}", f"{BASE}/executions/{run}",
                  f"/api/v1/api-keys/{key}", f"/api/v1/issuers/{issuer}", f"/api/v1/files/{file}", f"/api/v1/events/{event}", f"/api/v1/sagas/{saga}",
-                 f"/api/v1/runs/{run}/explain", f"/api/v1/runs/{run}/steps/hello/explain"):
+                 f"/api/v1/runs/{run}/explain", f"/api/v1/runs/{run}/steps/hello/explain", *made_of_each_kind(admin)):
         etag = admin.get(path).headers["ETag"]
         assert admin.get(path, headers={"If-None-Match": etag}).status_code == 304, path
         assert admin.get(path, headers={"If-Match": '"99999.0"'}).status_code == 412, path

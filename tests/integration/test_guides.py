@@ -46,3 +46,22 @@ def test_authentication(fresh):
     assert words.count("\n") == 2
     said = follow(fresh, words + commands("authentication.md"))
     assert re.search(r"FORBIDDEN\nmrk_\w+\nrevoked\n0\n$", said), said
+
+
+def test_migrating(fresh):
+    said = follow(fresh, commands("migrating.md"))
+    checked, first, second = said.splitlines()[0], said.splitlines()[1:3], said.splitlines()[3:5]
+    assert checked == "2 of 2 are valid", said
+    assert [line.split("\t")[0] for line in first + second] == ["made", "made", "same", "same"], said
+    assert [line.split("\t")[2] for line in first] == ["extractor", "nightly"], said
+    assert "Workflow execution started" in said
+
+
+def test_files_with_faults_change_nothing(fresh, tmp_path):
+    (tmp_path / "good.json").write_text('{"steps": [{"name": "a", "type": "log", "config": {"message": "x"}}]}')
+    (tmp_path / "bad.json").write_text('{"steps": [{"name": "a", "type": "htp"}, {"name": "b", "agent_name": "nobody"}]}')
+    environment = {**os.environ, "MILLRACE_URL": fresh.url, "MILLRACE_CA": fresh.ca, "MILLRACE_KEY": fresh.key}
+    r = subprocess.run(["python3", ROOT / "examples/import_workflows.py", tmp_path], env=environment, capture_output=True, text=True, timeout=60)
+    assert r.returncode == 1 and r.stdout == "1 of 2 are valid\n", (r.stdout, r.stderr)
+    assert f"{tmp_path}/bad.json: bad: steps[0].type: " in r.stderr, r.stderr
+    assert fresh.api.ok("GET", "/api/v1/workflows?search=good")["items"] == []
