@@ -52,5 +52,7 @@ unsigned mr_page_default(const struct mr_route *route);
 unsigned mr_page_max(const struct mr_route *route);
 
 #define MR_OFFSET_MAX 1000000000
+/* So far a list is walked through; of one that goes on there, no deeper page is given by offset. */
+#define MR_OFFSET_WALKED 100000
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fcgi/args.h"
 #include "fcgi/array.h"
 #include "fcgi/idempotency.h"
 #include "fcgi/slice.h"
@@ -192,7 +193,9 @@ static struct mr_str page_value(struct mr_request *r, enum reserved which)
 	case PAGE_LIMIT:
 		return number(r, page->limit);
 	case PAGE_OFFSET:
-		return number(r, page->after_id.p != NULL ? 0 : page->offset);
+		if (page->after_id.p != NULL)
+			return number(r, 0);
+		return number(r, page->offset < MR_OFFSET_WALKED ? page->offset : MR_OFFSET_WALKED);
 	case AFTER_KEY:
 		return page->after_key;
 	case AFTER_ID:

@@ -44,6 +44,13 @@ static struct mr_str binding(struct mr_request *r)
 	return s;
 }
 
+int mr_cursor_list_digest(struct mr_request *r, unsigned char ret[MR_SHA256_LEN])
+{
+	struct mr_str bound = binding(r);
+
+	return bound.p != NULL ? mr_sha256(bound, ret) : MR_E_NOMEM;
+}
+
 static int checksum(struct mr_request *r, struct mr_str payload, unsigned char ret[MR_SHA256_LEN])
 {
 	struct mr_str bound = binding(r), all;

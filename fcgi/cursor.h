@@ -6,6 +6,7 @@
 #define MR_FCGI_CURSOR_H
 
 #include "fcgi/call.h"
+#include "lib/digest.h"
 
 struct mr_cursor {
 	unsigned order;
@@ -15,6 +16,8 @@ struct mr_cursor {
 	bool total_exact;
 };
 
+/* Says which list it is, of which tenant, with which filters. 0, or MR_E_NOMEM. */
+int mr_cursor_list_digest(struct mr_request *r, unsigned char ret[MR_SHA256_LEN]) MR_MUST_CHECK;
 /* In the request's arena; absent without memory. */
 struct mr_str mr_cursor_encode(struct mr_request *r, const struct mr_cursor *c);
 /* 0, MR_E_INVALID when it was not made by this list with these filters, MR_E_NOMEM. */

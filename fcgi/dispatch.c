@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fcgi/access.h"
+#include "fcgi/args.h"
 #include "fcgi/audit.h"
 #include "fcgi/bind.h"
 #include "fcgi/conditional.h"
@@ -484,12 +485,34 @@ int mr_dispatch_query(
 	return mr_unit_run(r, stmt, extra, ret);
 }
 
+/* The statement has skipped so many as are walked through, and there was more. */
+static bool lies_too_deep(const struct mr_request *r, const PGresult *result)
+{
+	const struct mr_page *page = &r->call->page;
+	struct mr_str items = mr_pg_text(result, 0, "items");
+
+	return page->after_id.p == NULL && page->offset > MR_OFFSET_WALKED && items.p != NULL &&
+	       !mr_str_eqz(items, "[]");
+}
+
+static void answer_list(struct mr_request *r, const PGresult *result)
+{
+	if (!lies_too_deep(r, result)) {
+		mr_envelope_list(r, result);
+		return;
+	}
+	mr_fault_add(&r->faults, MR_STR("offset"), "range",
+	    "must be at most %d in a list that is longer; read on with next_cursor",
+	    MR_OFFSET_WALKED);
+	(void)refuse(r, MR_ERR_VALIDATION_FAILED);
+}
+
 void mr_dispatch_answer(struct mr_request *r, const PGresult *result)
 {
 	/* a list that has no row at all lacks what it is a list of; one with an error has it told
 	 */
 	if (r->call->is_list && PQntuples(result) > 0 && mr_pg_text(result, 0, "error").p == NULL)
-		mr_envelope_list(r, result);
+		answer_list(r, result);
 	else
 		mr_unit_answer(r, result);
 }

@@ -3,6 +3,27 @@
 #include <string.h>
 
 #include "fcgi/cursor.h"
+#include "fcgi/totals.h"
+
+/* A total that was told lately, where it is no more than an estimate. */
+static int recall_total(struct mr_request *r)
+{
+	struct mr_page *page = &r->call->page;
+	unsigned char digest[MR_SHA256_LEN];
+	int rc = mr_cursor_list_digest(r, digest);
+
+	if (rc == 0 && mr_totals_find(digest, r->now_us, &page->total))
+		page->total_exact = false;
+	return rc;
+}
+
+static void keep_total(struct mr_request *r, int64_t total)
+{
+	unsigned char digest[MR_SHA256_LEN];
+
+	if (mr_cursor_list_digest(r, digest) == 0)
+		mr_totals_keep(digest, total, r->now_us);
+}
 
 int mr_envelope_cursor(struct mr_request *r)
 {
@@ -11,7 +32,7 @@ int mr_envelope_cursor(struct mr_request *r)
 	int rc;
 
 	if (page->cursor.p == NULL)
-		return 0;
+		return recall_total(r);
 	rc = mr_cursor_decode(r, page->cursor, &c);
 	if (rc < 0)
 		return rc;
@@ -34,7 +55,7 @@ static int64_t total_of(const struct mr_page *page, const struct mr_list_row *ro
 	*ret_exact = row->total <= MR_TOTAL_EXACT_MAX;
 	if (*ret_exact)
 		return row->total > 0 ? row->total : 0;
-	return row->total_estimate > row->total ? row->total_estimate : row->total;
+	return row->total_estimate >= 0 ? row->total_estimate : row->total;
 }
 
 static struct mr_str next_cursor(
@@ -206,6 +227,8 @@ void mr_envelope_write(struct mr_request *r, const struct mr_list_row *row)
 	int64_t total = total_of(&r->call->page, row, &exact);
 	struct mr_str cursor = next_cursor(r, row, total, exact);
 
+	if (!exact && r->call->page.total < 0)
+		keep_total(r, total);
 	r->status = r->route->out.status;
 	r->out_content_type = MR_STR("application/json");
 	mr_buf_reset(&r->out_body);

@@ -31,13 +31,14 @@ struct mr_stmt_param {
 	const char *name;
 	unsigned oid;  /* type for PREPARE */
 	bool optional; /* "text?": may be NULL */
+	uint32_t bit;  /* says in pieces that they depend on it; 0: none does */
 };
 
-/* The text in pieces. OPTION -1: always sent; N >= 0: only when parameter N is given; N <= -2: only
- * when parameter -N - 2 is absent. At most 32 parameters of a statement can be options. */
+/* The text in pieces: sent when all parameters of which GIVEN has the bits are given, and all of
+ * ABSENT are absent. */
 struct mr_stmt_piece {
 	const char *text;
-	int option;
+	uint32_t given, absent;
 };
 
 struct mr_stmt_order {

@@ -233,35 +233,21 @@ static void go_on_connecting(struct mr_pg_conn *conn)
 
 /* ---- sending ---- */
 
-static bool piece_is_wanted(const struct mr_stmt_piece *piece, const struct mr_str *values)
+/* Which of the parameters that pieces depend on are given. */
+static uint32_t option_mask(const struct mr_stmt *stmt, const struct mr_str *values)
 {
-	if (piece->option == -1)
-		return true;
-	if (piece->option >= 0)
-		return values[piece->option].p != NULL;
-	return values[-piece->option - 2].p == NULL;
-}
+	uint32_t mask = 0;
 
-/* Which options of the text are taken: one bit a piece that has one. */
-static uint32_t option_mask(const struct mr_stmt_piece *pieces, const struct mr_str *values)
-{
-	uint32_t mask = 0, bit = 1;
-
-	for (; pieces->text != NULL; pieces++) {
-		if (pieces->option == -1)
-			continue;
-		if (piece_is_wanted(pieces, values))
-			mask |= bit;
-		bit <<= 1;
-	}
+	for (unsigned i = 0; i < stmt->params_len; i++)
+		if (values[i].p != NULL)
+			mask |= stmt->params[i].bit;
 	return mask;
 }
 
-static bool build_text(
-    struct mr_buf *b, const struct mr_stmt_piece *pieces, const struct mr_str *values)
+static bool build_text(struct mr_buf *b, const struct mr_stmt_piece *pieces, uint32_t mask)
 {
 	for (; pieces->text != NULL; pieces++) {
-		if (piece_is_wanted(pieces, values))
+		if ((pieces->given & ~mask) == 0 && (pieces->absent & mask) == 0)
 			mr_buf_addz(b, pieces->text);
 	}
 	return !mr_buf_failed(b);
@@ -277,9 +263,10 @@ static void statement_name(char out[NAME_LEN], const struct mr_pg_conn *conn, ui
 
 #define PARAMS_MAX 48
 
-static int send_prepare(struct mr_pg_conn *conn, const struct mr_stmt *stmt,
-    const struct mr_stmt_piece *pieces, const struct mr_str *values, uint64_t key)
+static int send_prepare(
+    struct mr_pg_conn *conn, const struct mr_pg_call *call, uint32_t mask, uint64_t key)
 {
+	const struct mr_stmt *stmt = mr_stmts + call->stmt;
 	Oid types[PARAMS_MAX];
 	struct mr_pg_op *op;
 	char name[NAME_LEN];
@@ -290,7 +277,7 @@ static int send_prepare(struct mr_pg_conn *conn, const struct mr_stmt *stmt,
 		types[i] = stmt->params[i].oid;
 	statement_name(name, conn, key);
 	mr_buf_init(&text, TEXT_MAX);
-	if (build_text(&text, pieces, values))
+	if (build_text(&text, stmt->texts[call->order], mask))
 		ok = PQsendPrepare(conn->c, name, text.p, (int)stmt->params_len, types);
 	mr_buf_done(&text);
 	/* a unit of its own: were it part of the request's, its failure would look like the
@@ -308,15 +295,14 @@ static int send_prepare(struct mr_pg_conn *conn, const struct mr_stmt *stmt,
 
 static int make_prepared(struct mr_pg_conn *conn, const struct mr_pg_call *call)
 {
-	const struct mr_stmt *stmt = mr_stmts + call->stmt;
-	const struct mr_stmt_piece *pieces = stmt->texts[call->order];
-	uint64_t key = prepared_key(call->stmt, call->order, option_mask(pieces, call->values));
+	uint32_t mask = option_mask(mr_stmts + call->stmt, call->values);
+	uint64_t key = prepared_key(call->stmt, call->order, mask);
 
 	if (*prepared_slot(conn, key) == key)
 		return 0;
 	if (conn->prepared_len >= MR_PG_PREPARED_MAX)
 		forget_prepared(conn); /* new names; the old plans go with the connection */
-	return send_prepare(conn, stmt, pieces, call->values, key);
+	return send_prepare(conn, call, mask, key);
 }
 
 #define OID_TEXT 25
@@ -373,9 +359,8 @@ static int send_call(struct mr_pg_conn *conn, const struct mr_pg_call *call)
 
 	if (bind_values(&conn->pg->scratch, stmt, call->values, &b) < 0)
 		return -1;
-	statement_name(name, conn,
-	    prepared_key(
-	        call->stmt, call->order, option_mask(stmt->texts[call->order], call->values)));
+	statement_name(
+	    name, conn, prepared_key(call->stmt, call->order, option_mask(stmt, call->values)));
 	return PQsendQueryPrepared(
 	           conn->c, name, (int)stmt->params_len, b.values, b.lengths, b.formats, 0) == 1
 	           ? 0

@@ -5,37 +5,54 @@
 -- flags:   read
 -- order:   -published_at = e.published_at timestamptz, -id = e.published_at timestamptz
 -- index:   events_tenant_idx
-with page as materialized (
+-- What no index knows is looked for among ten thousand events from the page's place on: where those are not all, the
+-- page may be short, and the next one begins behind them.
+with wanted as materialized (
+	select f.filtered, case when f.filtered then 10000 else :page_limit + 1 end as n,
+		case when f.filtered then 0 else :page_offset end as skip
+	from (select coalesce(:source, :correlation_id, :search) is not null as filtered) f
+), looked_at as materialized (
 	select e.*, ({key})::text as key
 	from events e
 	where true
 		and e.event_type = :event_type -- ?event_type
-		and e.source = :source -- ?source
-		and e.correlation_id = :correlation_id -- ?correlation_id
 		and e.published_at >= :from -- ?from
 		and e.published_at < :to -- ?to
-		and (strpos(lower(e.event_type), lower(:search)) > 0 or strpos(lower(e.source), lower(:search)) > 0) -- ?search
 		and ({key}, e.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, e.id {dir}
-	limit :page_limit + 1
-	offset :page_offset
+	limit (select w.n from wanted w)
+	offset (select w.skip from wanted w)
+), found as materialized (
+	select l.*
+	from looked_at l
+	where true
+		and l.source = :source -- ?source
+		and l.correlation_id = :correlation_id -- ?correlation_id
+		and (strpos(lower(l.event_type), lower(:search)) > 0 or strpos(lower(l.source), lower(:search)) > 0) -- ?search
 ), numbered as (
-	select p.*, row_number() over () as n
-	from page p
+	select f.*, row_number() over () as n
+	from (select f.* from found f limit :page_limit + 1 offset (select :page_offset - w.skip from wanted w)) f
 ), counted as materialized (
-	select count(*) as n
-	from (
-		select 1
-		from events e
-		where true
-			and e.event_type = :event_type -- ?event_type
-			and e.source = :source -- ?source
-			and e.correlation_id = :correlation_id -- ?correlation_id
-			and e.published_at >= :from -- ?from
-			and e.published_at < :to -- ?to
-			and (strpos(lower(e.event_type), lower(:search)) > 0 or strpos(lower(e.source), lower(:search)) > 0) -- ?search
-		limit 10001
-	) c
+	select case
+		when not w.filtered then (
+			select count(*)
+			from (
+				select 1
+				from events e
+				where true
+					and e.event_type = :event_type -- ?event_type
+					and e.published_at >= :from -- ?from
+					and e.published_at < :to -- ?to
+				limit 10001
+			) c)
+		when (select count(*) from looked_at) = w.n then 10001
+		else (select count(*) from found) end as n
+	from wanted w
+), last as materialized ( -- looked at, where more may be behind it
+	select l.key, l.id
+	from wanted w
+	cross join lateral (select l.key, l.id from looked_at l offset w.n - 1) l
+	where w.filtered
 ), listed as (
 	select coalesce(json_agg(json_build_object(
 			'id', p.id,
@@ -51,7 +68,8 @@ with page as materialized (
 		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
 	from numbered p
 )
-select l.items, l.next_key, l.next_id,
+select l.items, coalesce(l.next_key, (select a.key from last a)) as next_key,
+	coalesce(l.next_id, (select a.id from last a)) as next_id,
 	case when :want_total then (select n from counted) end as total,
-	case when :want_total then (select n from counted) end as total_estimate
+	case when :want_total and (select w.filtered from wanted w) then (select count(*) from found) end as total_estimate
 from listed l

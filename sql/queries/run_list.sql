@@ -3,54 +3,113 @@
 -- params:  status text[]?, workflow_id int8?, triggered_by text?, from timestamptz?, to timestamptz?, correlation_id text?, search text?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
--- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
+-- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz
 -- index:   runs_tenant_idx
--- With statuses each of them is read in order from runs_status_idx, and the pages are merged. Another tenant's
--- workflow is not there: its runs would all be read and none shown.
-with page as materialized (
+-- Each status is read in order from runs_status_idx, or, of one workflow, from the index that holds such runs alone, and
+-- the pages are merged: no run that isn't shown is read. Another tenant's workflow is not there: its runs would all be
+-- read and none shown.
+-- What no index knows is looked for among ten thousand runs from the page's place on: where those are not all, the
+-- page may be short, and the next one begins behind them.
+with wanted as materialized (
+	select f.filtered, case when f.filtered then 10000 else :page_limit + 1 end as n,
+		case when f.filtered then 0 else :page_offset end as skip
+	from (select coalesce(:triggered_by, :search) is not null as filtered) f
+), asked as materialized ( -- ?status
+	select distinct u.status -- ?status
+	from unnest(:status) as u (status) -- ?status
+), looked_at as materialized (
 	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.error, r.retry_count,
 		r.completed_at, r.started_at, r.created_at, r.cancelled_at, r.cancelled_by, r.progress, r.priority, r.wake_at,
 		r.correlation_id, r.parent_run_id, r.rerun_of, r.mode, r.awaits, ({key})::text as key
-	from unnest(:status) as s (status) -- ?status
+	from asked s -- ?status
 	cross join lateral ( -- ?status
 	from ( -- ?!status
-		select r.*
-		from runs r
-		where true -- ?!status
-		where r.status = s.status -- ?status
-			and r.workflow_id = :workflow_id -- ?workflow_id
-			and exists (select 1 from workflows w where w.id = :workflow_id) -- ?workflow_id
-			and r.triggered_by = :triggered_by -- ?triggered_by
-			and r.created_at >= :from -- ?from
-			and r.created_at < :to -- ?to
-			and r.correlation_id = :correlation_id -- ?correlation_id
-			and (strpos(lower(r.correlation_id), lower(:search)) > 0 or strpos(lower(r.triggered_by), lower(:search)) > 0 or r.workflow_id in (select w.id from workflows w where strpos(lower(w.name), lower(:search)) > 0)) -- ?search
-			and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
-		order by {key} {dir}, r.id {dir}
-		limit :page_limit + 1 + :page_offset
+		(
+			select r.*
+			from runs r -- ?!correlation_id
+			-- the few that share an id are found by it and sorted, not looked for among all in order
+			from (select c.* from runs c where c.correlation_id = :correlation_id offset 0) r -- ?correlation_id
+			where true
+				and r.status = s.status -- ?status
+				-- of one workflow, the others come from below
+				and s.status = 'completed' -- ?status ?workflow_id ?!correlation_id
+				and r.workflow_id = :workflow_id -- ?workflow_id
+				and exists (select 1 from workflows w where w.id = :workflow_id) -- ?workflow_id
+				and r.created_at >= :from -- ?from
+				and r.created_at < :to -- ?to
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit (select w.n + w.skip from wanted w)
+		) union all ( -- ?status ?workflow_id ?!correlation_id
+			-- runs_active_idx
+			select r.* -- ?status ?workflow_id ?!correlation_id
+			from runs r -- ?status ?workflow_id ?!correlation_id
+			where r.workflow_id = :workflow_id -- ?status ?workflow_id ?!correlation_id
+				and exists (select 1 from workflows w where w.id = :workflow_id) -- ?status ?workflow_id ?!correlation_id
+				and r.status = s.status -- ?status ?workflow_id ?!correlation_id
+				and r.status in ('pending', 'running', 'paused', 'compensating') -- ?status ?workflow_id ?!correlation_id
+				and s.status in ('pending', 'running', 'paused', 'compensating') -- ?status ?workflow_id ?!correlation_id
+				and r.created_at >= :from -- ?status ?workflow_id ?!correlation_id ?from
+				and r.created_at < :to -- ?status ?workflow_id ?!correlation_id ?to
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?workflow_id ?!correlation_id ?after_id
+			order by {key} {dir}, r.id {dir} -- ?status ?workflow_id ?!correlation_id
+			limit (select w.n + w.skip from wanted w) -- ?status ?workflow_id ?!correlation_id
+		) union all ( -- ?status ?workflow_id ?!correlation_id
+			-- runs_workflow_ended_idx
+			select r.* -- ?status ?workflow_id ?!correlation_id
+			from runs r -- ?status ?workflow_id ?!correlation_id
+			where r.workflow_id = :workflow_id -- ?status ?workflow_id ?!correlation_id
+				and exists (select 1 from workflows w where w.id = :workflow_id) -- ?status ?workflow_id ?!correlation_id
+				and r.status = s.status -- ?status ?workflow_id ?!correlation_id
+				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status ?workflow_id ?!correlation_id
+				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status ?workflow_id ?!correlation_id
+				and r.created_at >= :from -- ?status ?workflow_id ?!correlation_id ?from
+				and r.created_at < :to -- ?status ?workflow_id ?!correlation_id ?to
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?workflow_id ?!correlation_id ?after_id
+			order by {key} {dir}, r.id {dir} -- ?status ?workflow_id ?!correlation_id
+			limit (select w.n + w.skip from wanted w) -- ?status ?workflow_id ?!correlation_id
+		)
 	) r
 	order by {key} {dir}, r.id {dir}
-	limit :page_limit + 1
-	offset :page_offset
+	limit (select w.n from wanted w)
+	offset (select w.skip from wanted w)
+), found as materialized (
+	select l.*
+	from looked_at l
+	where true
+		and l.triggered_by = :triggered_by -- ?triggered_by
+		and (strpos(lower(l.correlation_id), lower(:search)) > 0 -- ?search
+			or strpos(lower(l.triggered_by), lower(:search)) > 0 -- ?search
+			or l.workflow_id in ( -- ?search
+				select w.id -- ?search
+				from (select distinct a.workflow_id from looked_at a) a -- ?search
+				join workflows w on w.id = a.workflow_id -- ?search
+				where strpos(lower(w.name), lower(:search)) > 0)) -- ?search
 ), numbered as (
-	select p.*, row_number() over () as n
-	from page p
+	select f.*, row_number() over () as n
+	from (select f.* from found f limit :page_limit + 1 offset (select :page_offset - w.skip from wanted w)) f
 ), counted as materialized (
-	select count(*) as n
-	from (
-		select 1
-		from runs r
-		where true
-			and r.status = any (:status) -- ?status
-			and r.workflow_id = :workflow_id -- ?workflow_id
-			and exists (select 1 from workflows w where w.id = :workflow_id) -- ?workflow_id
-			and r.triggered_by = :triggered_by -- ?triggered_by
-			and r.created_at >= :from -- ?from
-			and r.created_at < :to -- ?to
-			and r.correlation_id = :correlation_id -- ?correlation_id
-			and (strpos(lower(r.correlation_id), lower(:search)) > 0 or strpos(lower(r.triggered_by), lower(:search)) > 0 or r.workflow_id in (select w.id from workflows w where strpos(lower(w.name), lower(:search)) > 0)) -- ?search
-		limit 10001
-	) c
+	select case
+		when not w.filtered then (
+			select count(*)
+			from (
+				select 1
+				from runs r -- ?!status
+				from runs r -- ?status ?!workflow_id
+				from asked s -- ?status ?workflow_id
+				cross join lateral runs_of(:workflow_id, s.status) r -- ?status ?workflow_id
+				where true
+					and r.status = any (:status) -- ?status ?!workflow_id
+					and r.workflow_id = :workflow_id -- ?workflow_id ?!status
+					and exists (select 1 from workflows w where w.id = :workflow_id) -- ?workflow_id
+					and r.created_at >= :from -- ?from
+					and r.created_at < :to -- ?to
+					and r.correlation_id = :correlation_id -- ?correlation_id
+				limit 10001
+			) c)
+		when (select count(*) from looked_at) = w.n then 10001
+		else (select count(*) from found) end as n
+	from wanted w
 ), listed as (
 	select '[' || coalesce(string_agg(concat(
 			'{"id":', p.id,
@@ -85,8 +144,16 @@ with page as materialized (
 		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
 		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
 	from numbered p
+), last as materialized ( -- looked at, where more may be behind it
+	select l.key, l.id
+	from wanted w
+	cross join lateral (select l.key, l.id from looked_at l offset w.n - 1) l
+	where w.filtered
 )
-select l.items, l.next_key, l.next_id,
+select l.items, coalesce(l.next_key, (select a.key from last a)) as next_key,
+	coalesce(l.next_id, (select a.id from last a)) as next_id,
 	case when :want_total then (select n from counted) end as total,
-	case when :want_total and (select n from counted) > 10000 then estimate_runs(:workflow_id, :status) end as total_estimate
+	case when :want_total and (select n from counted) > 10000 then
+		case when (select w.filtered from wanted w) then (select count(*) from found)
+			else greatest(estimate_runs(:workflow_id, :status), 10001) end end as total_estimate
 from listed l

@@ -3,17 +3,21 @@
 -- params:  id int8, status text[]?, after_key text?, after_id int8?, page_limit int4, page_offset int4, want_total bool
 -- returns: list
 -- flags:   read
--- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz, -started_at = coalesce(r.started_at, '-infinity') timestamptz, -completed_at = coalesce(r.completed_at, '-infinity') timestamptz, status = r.status text, -priority = r.priority int2
+-- order:   -created_at = r.created_at timestamptz, -id = r.created_at timestamptz
 -- index:   runs_workflow_idx
 -- With statuses each of them is read from the index that holds those alone: of a million that completed none is
 -- looked at to find one that runs or has failed.
-with page as materialized (
+with asked as materialized ( -- ?status
+	select distinct u.status -- ?status
+	from unnest(:status) as u (status) -- ?status
+), page as materialized ( -- ?status
+with page as materialized ( -- ?!status
 	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.input, r.result, r.error, r.retry_count,
 		r.completed_at, r.started_at, r.created_at, r.cancelled_at, r.cancelled_by, r.progress, r.priority, r.wake_at,
 		r.correlation_id, r.parent_run_id, r.rerun_of, r.mode, r.awaits, ({key})::text as key
-	from unnest(:status) as s (status) -- ?status
-	from (values (null::text)) as s (status) -- ?!status
-	cross join lateral (
+	from asked s -- ?status
+	cross join lateral ( -- ?status
+	from ( -- ?!status
 		(
 			select r.*
 			from runs r
@@ -23,26 +27,28 @@ with page as materialized (
 				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 			order by {key} {dir}, r.id {dir}
 			limit :page_limit + 1 + :page_offset
-		) union all (
-			select r.*
-			from runs r
-			where r.workflow_id = :id
-				and r.status = s.status
-				and r.status in ('pending', 'running', 'paused', 'compensating')
-				and s.status in ('pending', 'running', 'paused', 'compensating')
-				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
-			order by {key} {dir}, r.id {dir}
-			limit :page_limit + 1 + :page_offset
-		) union all (
-			select r.*
-			from runs r
-			where r.workflow_id = :id
-				and r.status = s.status
-				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated')
-				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated')
-				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
-			order by {key} {dir}, r.id {dir}
-			limit :page_limit + 1 + :page_offset
+		) union all ( -- ?status
+			-- runs_active_idx
+			select r.* -- ?status
+			from runs r -- ?status
+			where r.workflow_id = :id -- ?status
+				and r.status = s.status -- ?status
+				and r.status in ('pending', 'running', 'paused', 'compensating') -- ?status
+				and s.status in ('pending', 'running', 'paused', 'compensating') -- ?status
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?after_id
+			order by {key} {dir}, r.id {dir} -- ?status
+			limit :page_limit + 1 + :page_offset -- ?status
+		) union all ( -- ?status
+			-- runs_workflow_ended_idx
+			select r.* -- ?status
+			from runs r -- ?status
+			where r.workflow_id = :id -- ?status
+				and r.status = s.status -- ?status
+				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status
+				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?after_id
+			order by {key} {dir}, r.id {dir} -- ?status
+			limit :page_limit + 1 + :page_offset -- ?status
 		)
 	) r
 	order by {key} {dir}, r.id {dir}
@@ -55,24 +61,10 @@ with page as materialized (
 	select count(*) as n
 	from (
 		select 1
-		from runs r
-		where r.workflow_id = :id
-			and r.status = 'completed' -- ?status
-			and 'completed' = any (:status) -- ?status
-		union all -- ?status
-		select 1 -- ?status
-		from runs r -- ?status
-		where r.workflow_id = :id -- ?status
-			and r.status = any (:status) -- ?status
-			and r.status in ('pending', 'running', 'paused', 'compensating') -- ?status
-			and :status && '{pending,running,paused,compensating}' -- ?status
-		union all -- ?status
-		select 1 -- ?status
-		from runs r -- ?status
-		where r.workflow_id = :id -- ?status
-			and r.status = any (:status) -- ?status
-			and r.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status
-			and :status && '{failed,cancelled,timed_out,compensated}' -- ?status
+		from runs r -- ?!status
+		where r.workflow_id = :id -- ?!status
+		from asked s -- ?status
+		cross join lateral runs_of(:id, s.status) r -- ?status
 		limit 10001
 	) c
 ), listed as (
@@ -114,7 +106,7 @@ with page as materialized (
 )
 select l.items, l.next_key, l.next_id,
 	case when :want_total then (select n from counted) end as total,
-	case when :want_total and (select n from counted) > 10000 then estimate_runs(:id, :status) end as total_estimate
+	case when :want_total and (select n from counted) > 10000 then greatest(estimate_runs(:id, :status), 10001) end as total_estimate
 from workflows w
 cross join listed l
 where w.id = :id

@@ -32,30 +32,26 @@ static void json_string(const char *s)
 	(void)putchar('"');
 }
 
-/* Bits of the parameters that lines of S depend on, whatever the order. */
-static uint64_t options_of(const struct mr_stmt *s)
+/* Those of the parameters GIVEN (bit N: parameter N) that pieces depend on, as these have them. */
+static uint32_t bits_of(const struct mr_stmt *s, uint64_t given)
 {
-	uint64_t bits = 0;
+	uint32_t bits = 0;
 
-	for (const struct mr_stmt_piece *p = s->texts[0]; p->text != NULL; p++) {
-		if (p->option >= 0)
-			bits |= UINT64_C(1) << p->option;
-		else if (p->option < -1)
-			bits |= UINT64_C(1) << (-p->option - 2);
-	}
+	for (unsigned i = 0; i < s->params_len; i++)
+		if ((given >> i & 1) != 0)
+			bits |= s->params[i].bit;
 	return bits;
 }
 
 static void build(const struct mr_stmt *s, unsigned order, uint64_t given, char *out)
 {
+	uint32_t bits = bits_of(s, given);
 	size_t len = 0;
 
 	for (const struct mr_stmt_piece *p = s->texts[order]; p->text != NULL; p++) {
 		size_t n = strlen(p->text);
 
-		if (p->option >= 0 && (given >> p->option & 1) == 0)
-			continue;
-		if (p->option < -1 && (given >> (-p->option - 2) & 1) != 0)
+		if ((p->given & ~bits) != 0 || (p->absent & bits) != 0)
 			continue;
 		if (len + n >= TEXT_MAX)
 			abort();
@@ -126,12 +122,15 @@ static void variant(PGconn *conn, const struct mr_stmt *s, unsigned order, uint6
 
 static void combinations(PGconn *conn, const struct mr_stmt *s, unsigned order)
 {
-	uint64_t all = options_of(s);
+	uint64_t all = 0;
 	unsigned bits[PARAMS_MAX], len = 0;
 
-	for (unsigned i = 0; i < PARAMS_MAX; i++)
-		if ((all >> i & 1) != 0)
-			bits[len++] = i;
+	for (unsigned i = 0; i < s->params_len; i++) {
+		if (s->params[i].bit == 0)
+			continue;
+		all |= UINT64_C(1) << i;
+		bits[len++] = i;
+	}
 	if (len <= ALL_COMBINATIONS_MAX) {
 		for (unsigned c = 0; c < 1U << len; c++) {
 			uint64_t given = 0;

@@ -142,8 +142,9 @@ def test_files(db, tenant):
     assert tenant.one("file_content", id=ids[0])["size"] == 0
     page = tenant.one("file_list", "-size", page_limit=2)
     assert [f["size"] for f in page["items"]] == [100, 4] and page["total"] == 6
-    page = tenant.one("file_list", "-size", after_key=page["next_key"], after_id=page["next_id"], search="F")
-    assert [f["size"] for f in page["items"]] == [3, 2, 1, 0] and page["total"] == 5
+    page = tenant.one("file_list", "-size", after_key=page["next_key"], after_id=page["next_id"], search="F", want_total=False)
+    assert [f["size"] for f in page["items"]] == [3, 2, 1, 0] and page["total"] is None
+    assert tenant.one("file_list", search="F")["total"] == 5
     where = db.one("engine_file", tenant_id=tenant.id, file_id=ids[1])
     assert where["storage_key"] == "key-f1.txt"
     assert db.run("engine_file", tenant_id=tenant.id + 1, file_id=ids[1]) == []

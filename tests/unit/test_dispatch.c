@@ -190,6 +190,10 @@ static int teardown(void **state)
 	{                                                                                          \
 		MR_GET, "/api/v1/workflows", NULL, NULL, NULL                                      \
 	}
+#define GET_DEEP                                                                                   \
+	{                                                                                          \
+		MR_GET, "/api/v1/workflows?offset=100001", NULL, NULL, NULL                        \
+	}
 #define PAUSE                                                                                      \
 	{                                                                                          \
 		MR_POST, "/api/v1/runs/1/pause", NULL, NULL, NULL                                  \
@@ -246,6 +250,14 @@ static void outcomes(void **state)
 		    { { .columns = { { "items", "[]" }, { "next_key", NULL }, { "next_id", NULL },
 		            { "total", "0" }, { "total_estimate", NULL } } } },
 		    200, "{\"items\":[],\"total\":0,\"limit\":100", "" },
+		{ "a page beyond the end", GET_DEEP,
+		    { { .columns = { { "items", "[]" }, { "next_key", NULL }, { "next_id", NULL },
+		            { "total", "3" }, { "total_estimate", NULL } } } },
+		    200, "{\"items\":[],\"total\":3,\"limit\":100,\"offset\":100001", "" },
+		{ "a page too deep in a long list", GET_DEEP,
+		    { { .columns = { { "items", "[1]" }, { "next_key", "a" }, { "next_id", "1" },
+		            { "total", "10001" }, { "total_estimate", NULL } } } },
+		    400, "\"offset\":[\"must be at most 100000 in a list that is longer", "" },
 		{ "a list of nothing's parts", { MR_GET, "/api/v1/runs/1/steps", NULL, NULL, NULL },
 		    { { .no_row = true, .columns = { { "items", NULL } } } }, 404, "RUN_NOT_FOUND",
 		    "" },

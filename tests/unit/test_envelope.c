@@ -30,6 +30,9 @@ static void native_envelope(void **state)
 		{ "estimate", 20, 0, 10001, 123456,
 		    "{\"items\":[1,2],\"total\":123456,\"total_exact\":false,\"limit\":20,"
 		    "\"offset\":0,\"page\":1,\"page_size\":20,\"next_cursor\":null}" },
+		{ "some found, not all looked at", 20, 0, 10001, 2,
+		    "{\"items\":[1,2],\"total\":2,\"total_exact\":false,\"limit\":20,"
+		    "\"offset\":0,\"page\":1,\"page_size\":20,\"next_cursor\":null}" },
 		{ "no estimate", 20, 0, 10001, -1,
 		    "{\"items\":[1,2],\"total\":10001,\"total_exact\":false,\"limit\":20,"
 		    "\"offset\":0,\"page\":1,\"page_size\":20,\"next_cursor\":null}" },
@@ -89,6 +92,29 @@ static void cursor_carries_place_and_total(void **state)
 	assert_int_equal(f.call.page.order, 3);
 	assert_int_equal(f.call.page.total, 50000);
 	assert_false(f.call.page.total_exact);
+	fake_request_done(&f);
+}
+
+/* What was an estimate a moment ago is told again; what is exact is counted each time. */
+static void estimates_are_recalled(void **state)
+{
+	struct mr_list_row row = {
+		.items = MR_STR("[1]"), .total = 10001, .total_estimate = 50000
+	};
+	struct fake_request f;
+
+	(void)state;
+	fake_request_init(&f, &native);
+	f.call.page = (struct mr_page){ .limit = 5, .total = -1, .search = MR_STR("recalled") };
+	mr_envelope_write(&f.r, &row);
+	assert_int_equal(mr_envelope_cursor(&f.r), 0);
+	assert_int_equal(f.call.page.total, 50000);
+	assert_false(f.call.page.total_exact);
+	f.call.page = (struct mr_page){ .limit = 5, .total = -1, .search = MR_STR("another") };
+	row.total = 10000;
+	mr_envelope_write(&f.r, &row);
+	assert_int_equal(mr_envelope_cursor(&f.r), 0);
+	assert_int_equal(f.call.page.total, -1);
 	fake_request_done(&f);
 }
 
@@ -160,9 +186,11 @@ static void broken_cursors_are_refused(void **state)
 
 static void bare_arrays(void **state)
 {
-	struct mr_list_row row = {
-		.items = MR_STR("[1]"), .total = 3, .next_id = MR_STR("9"), .next_key = MR_STR("9")
-	};
+	struct mr_list_row row = { .items = MR_STR("[1]"),
+		.total = 3,
+		.total_estimate = -1,
+		.next_id = MR_STR("9"),
+		.next_key = MR_STR("9") };
 	struct fake_request f;
 	struct mr_str headers;
 
@@ -236,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(native_envelope),
 		cmocka_unit_test(cursor_carries_place_and_total),
+		cmocka_unit_test(estimates_are_recalled),
 		cmocka_unit_test(null_keys_and_empty_ones_differ),
 		cmocka_unit_test(cursors_of_others_are_refused),
 		cmocka_unit_test(broken_cursors_are_refused),

@@ -166,7 +166,9 @@ static void list_parameters(struct json_object *all, const struct mr_route *r)
 
 	mr_put(size, "default", json_object_new_int64(mr_page_default(r)));
 	parameter(all, "query", "limit", "Entries of a page.", size);
-	parameter(all, "query", "offset", "Entries to skip.", integer(0, MR_OFFSET_MAX));
+	parameter(all, "query", "offset",
+	    "Entries to skip, of a list that has more than 100,000 at most so many.",
+	    integer(0, MR_OFFSET_MAX));
 	parameter(all, "query", "page", "Page, from 1; instead of offset.",
 	    integer(1, MR_OFFSET_MAX / mr_page_max(r)));
 	parameter(all, "query", "page_size", "Another name of limit.", integer(1, mr_page_max(r)));
@@ -181,7 +183,11 @@ static void list_parameters(struct json_object *all, const struct mr_route *r)
 		parameter(all, "query", "sort_order", "Goes with sort_by.", words(directions));
 	}
 	if (mr_stmt_param_find(stmt, "search") >= 0)
-		parameter(all, "query", "search", "Only entries with this text.", typed("string"));
+		parameter(all, "query", "search",
+		    "Only entries with this text. Of a large list a page looks at 10,000 entries, "
+		    "and "
+		    "may be short without being the last.",
+		    typed("string"));
 }
 
 static bool takes_if_match(const struct mr_route *r)
@@ -324,9 +330,11 @@ static struct json_object *envelope(struct json_object *items)
 	member(o, "page", integer(1, INT64_MAX));
 	member(o, "page_size", integer(1, INT64_MAX));
 	mr_put(cursor, "nullable", json_object_new_boolean(true));
-	member(o, "next_cursor", described(cursor, "null: this is the last page."));
+	member(o, "next_cursor",
+	    described(cursor,
+	        "null: this is the last page. A page may be short, or empty, and not the last."));
 	mr_put(json_object_object_get(o, "properties"), "total_exact",
-	    described(typed("boolean"), "false: total is an estimate."));
+	    described(typed("boolean"), "false: total is an estimate, or what was found so far."));
 	return o;
 }
 

@@ -72,22 +72,49 @@ static void line(FILE *out, const char *text, const struct sorting *by)
 	(void)fputs("\\n\"", out);
 }
 
+/* The bit of a parameter in pieces: those that decide have one each, in their order. */
+static uint32_t bit_of(const struct statement *s, size_t param)
+{
+	uint32_t bit = 1;
+
+	for (size_t i = 0; i < param; i++)
+		bit <<= s->params[i].decides;
+	return s->params[param].decides ? bit : 0;
+}
+
+static uint32_t bits_of(const struct statement *s, uint64_t params)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < s->params_len; i++)
+		if ((params >> i & 1) != 0)
+			bits |= bit_of(s, i);
+	return bits;
+}
+
+static bool alike(const struct line *a, const struct line *b)
+{
+	return a->given == b->given && a->absent == b->absent;
+}
+
 static void text(FILE *out, const struct statement *s, size_t number, const struct sorting *by)
 {
 	(void)fprintf(
 	    out, "static const struct mr_stmt_piece %s_text_%zu[] = {\n", s->name, number);
 	for (size_t i = 0; i < s->lines_len; i++) {
-		bool begins = i == 0 || s->lines[i].option != s->lines[i - 1].option;
-		bool ends = i + 1 == s->lines_len || s->lines[i].option != s->lines[i + 1].option;
+		const struct line *l = &s->lines[i];
+		bool begins = i == 0 || !alike(l, l - 1);
+		bool ends = i + 1 == s->lines_len || !alike(l, l + 1);
 
 		(void)fputs(begins ? "\t{\n" : "", out);
-		line(out, s->lines[i].text, by);
+		line(out, l->text, by);
 		if (ends)
-			(void)fprintf(out, ",\n\t\t%d },\n", s->lines[i].option);
+			(void)fprintf(out, ",\n\t\t0x%x, 0x%x },\n", bits_of(s, l->given),
+			    bits_of(s, l->absent));
 		else
 			(void)fputc('\n', out);
 	}
-	(void)fputs("\t{ NULL, 0 },\n};\n", out);
+	(void)fputs("\t{ NULL, 0, 0 },\n};\n", out);
 }
 
 /* Each order both ways, the default one first; returns how many. */
@@ -116,8 +143,8 @@ static void params(FILE *out, const struct statement *s)
 		return;
 	(void)fprintf(out, "static const struct mr_stmt_param %s_params[] = {\n", s->name);
 	for (size_t i = 0; i < s->params_len; i++)
-		(void)fprintf(out, "\t{ \"%s\", %u, %s },\n", s->params[i].name,
-		    s->params[i].type->oid, s->params[i].optional ? "true" : "false");
+		(void)fprintf(out, "\t{ \"%s\", %u, %s, 0x%x },\n", s->params[i].name,
+		    s->params[i].type->oid, s->params[i].optional ? "true" : "false", bit_of(s, i));
 	(void)fputs("};\n", out);
 }
 
@@ -157,11 +184,12 @@ static void row(FILE *out, const struct statement *s)
 
 void emit_table(FILE *out, struct statement *const *statements, size_t len)
 {
-	(void)fputs("/* Made by tools/sql-embed from sql/queries; not to be edited. */\n"
-	            "#include \"sql/sql_ids.h\"\n\n#include <stddef.h>\n\n#include \"lib/pg.h\"\n\n"
-	            "static const struct mr_stmt_piece none_text[] = {\n\t{ \"\", -1 },\n\t{ NULL, "
-	            "0 },\n};\n"
-	            "static const struct mr_stmt_piece *const none_texts[] = { none_text };\n\n",
+	(void)fputs(
+	    "/* Made by tools/sql-embed from sql/queries; not to be edited. */\n"
+	    "#include \"sql/sql_ids.h\"\n\n#include <stddef.h>\n\n#include \"lib/pg.h\"\n\n"
+	    "static const struct mr_stmt_piece none_text[] = {\n\t{ \"\", 0, 0 },\n\t{ NULL, "
+	    "0, 0 },\n};\n"
+	    "static const struct mr_stmt_piece *const none_texts[] = { none_text };\n\n",
 	    out);
 	for (size_t i = 0; i < len; i++) {
 		params(out, statements[i]);

@@ -76,26 +76,27 @@ static const char *parameter(struct scan *c, const char *p)
 	return p + len;
 }
 
-/* "-- ?name" or "-- ?!name" at the end of a line. */
-static int option(struct scan *c, const char *p)
+/* "-- ?name ?!other" at the end of a line: it is there when all of that holds. Else it is a comment
+ * for readers. */
+static void options(struct scan *c, const char *p, struct line *line)
 {
-	bool absent;
-	int i;
+	p += 2 + strspn(p + 2, " ");
+	while (*p == '?') {
+		bool absent = p[1] == '!';
+		const char *name = p + 1 + absent;
+		size_t len = strcspn(name, " ");
+		int i = find_param(c->s, name, len);
 
-	p += 2;
-	while (*p == ' ')
-		p++;
-	if (*p != '?')
-		return OPTION_ALWAYS; /* a comment for readers */
-	p++;
-	absent = *p == '!';
-	p += absent;
-	i = find_param(c->s, p, strlen(p));
-	if (i < 0 || !c->s->params[i].optional)
-		fail(c->s->path, c->s->line_number, "\"%s\" is no optional parameter", p);
-	c->s->params[i].used = true;
-	c->s->params[i].decides = true;
-	return absent ? -i - 2 : i;
+		if (i < 0 || !c->s->params[i].optional)
+			fail(c->s->path, c->s->line_number, "\"%.*s\" is no optional parameter",
+			    (int)len, name);
+		c->s->params[i].used = true;
+		c->s->params[i].decides = true;
+		*(absent ? &line->absent : &line->given) |= UINT64_C(1) << i;
+		p = name + len + strspn(name + len, " ");
+		if (*p != '\0' && *p != '?')
+			fail(c->s->path, c->s->line_number, "\"%s\" is no option", p);
+	}
 }
 
 static void refuse(const struct scan *c, const char *p)
@@ -117,12 +118,12 @@ static void refuse(const struct scan *c, const char *p)
 static void read_line(struct statement *s, char *line)
 {
 	struct scan c = { .s = s };
-	int depends = OPTION_ALWAYS;
+	struct line made = { NULL, 0, 0 };
 	const char *p = trim(line);
 
 	while (*p != '\0') {
 		if (p[0] == '-' && p[1] == '-') {
-			depends = option(&c, p);
+			options(&c, p, &made);
 			break;
 		}
 		if (*p == '\'' || *p == '"') {
@@ -139,13 +140,14 @@ static void read_line(struct statement *s, char *line)
 	}
 	while (c.len > 0 && (c.out[c.len - 1] == ' ' || c.out[c.len - 1] == '\t'))
 		c.len--;
-	if (c.len == 0 && depends != OPTION_ALWAYS)
+	if (c.len == 0 && (made.given | made.absent) != 0)
 		fail(s->path, s->line_number, "an option without a line");
 	if (c.len == 0)
 		return;
 	if (s->lines_len == LINES_MAX)
 		fail(s->path, s->line_number, "more than %d lines", LINES_MAX);
-	s->lines[s->lines_len++] = (struct line){ copy(c.out, c.len), depends };
+	made.text = copy(c.out, c.len);
+	s->lines[s->lines_len++] = made;
 }
 
 /* ---- one file ---- */
@@ -223,6 +225,16 @@ static char *renumber(const struct statement *s, const char *text, const int *ma
 	return copy(out, len);
 }
 
+static uint64_t mapped(uint64_t bits, const int *map)
+{
+	uint64_t out = 0;
+
+	for (unsigned i = 0; i < PARAMS_MAX; i++)
+		if ((bits >> i & 1) != 0)
+			out |= UINT64_C(1) << map[i];
+	return out;
+}
+
 void statement_append(struct statement *s, const struct statement *tail)
 {
 	int map[PARAMS_MAX];
@@ -231,15 +243,11 @@ void statement_append(struct statement *s, const struct statement *tail)
 		map[i] = adopt(s, &tail->params[i]);
 	for (size_t i = 0; i < tail->lines_len; i++) {
 		const struct line *l = &tail->lines[i];
-		int depends = l->option;
 
-		if (depends >= 0)
-			depends = map[depends];
-		else if (depends != OPTION_ALWAYS)
-			depends = -map[-depends - 2] - 2;
 		if (s->lines_len == LINES_MAX)
 			fail(s->path, 0, "more than %d lines with the common tail", LINES_MAX);
-		s->lines[s->lines_len++] = (struct line){ renumber(s, l->text, map), depends };
+		s->lines[s->lines_len++] = (struct line){ renumber(s, l->text, map),
+			mapped(l->given, map), mapped(l->absent, map) };
 	}
 }
 

@@ -8,14 +8,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PARAMS_MAX  64
 #define COLUMNS_MAX 64
 #define ORDERS_MAX  16
 #define OPTIONS_MAX 32 /* parameters of one statement that lines depend on; see lib/pg.h */
 #define LINES_MAX   1000
-
-#define OPTION_ALWAYS (-1)
 
 struct type {
 	const char *name;
@@ -46,8 +45,8 @@ struct order {
 enum returns { RETURNS_NONE, RETURNS_ONE, RETURNS_MANY, RETURNS_LIST };
 
 struct line {
-	char *text; /* with $n for parameters; {key} and the like still in it */
-	int option; /* as in struct mr_stmt_piece */
+	char *text;             /* with $n for parameters; {key} and the like still in it */
+	uint64_t given, absent; /* bit N: only when parameter N is given, only when it is absent */
 };
 
 struct statement {
