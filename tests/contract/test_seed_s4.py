@@ -34,6 +34,24 @@ STARTED = {"message": "Workflow execution started", "execution_id": 789, "workfl
 SAGA = {"saga_id": 1, "saga_type": "workflow_execution", "status": "running", "correlation_id": "x", "steps": []}
 
 
+TEMPLATE = {
+    "id": 1, "name": "Simple HTTP Request", "description": "Execute a simple HTTP request with optional data processing",
+    "category": "integration", "template_config": {"steps": [
+        {"name": "http_request", "type": "http_request", "config": {"url": "", "method": "GET", "headers": {}}}]},
+    "default_trigger_config": {"type": "manual", "enabled": True}, "is_public": True, "version": "1.0.0", "usage_count": 5,
+    "created_at": "2025-01-08T10:00:00Z", "updated_at": "2025-01-08T10:00:00Z"}
+CATEGORIES = {"categories": [{"name": "integration", "count": 5, "display_name": "Integration"}], "total": 2}
+CUSTOM = {
+    "name": "Custom Integration Template", "description": "Custom template for API integrations", "category": "integration",
+    "template_config": {"steps": [
+        {"name": "fetch_data", "type": "http_request",
+         "config": {"url": "{{api_endpoint}}", "method": "GET", "headers": {"Authorization": "Bearer {{api_token}}"}}},
+        {"name": "process_data", "type": "data_transform",
+         "config": {"transformations": [{"type": "extract", "path": "data.items", "key": "extracted_items"}]}}]},
+    "default_trigger_config": {"type": "schedule", "enabled": False}, "default_cron_schedule": "0 9 * * 1", "is_public": True,
+    "tags": "api,integration,custom"}
+
+
 def data_processing(sync="https://api.example.com/sync", webhook="https://hooks.slack.com/..."):
     return {
         "name": "Data Processing Workflow", "description": "Process uploaded files and sync with external API",
@@ -226,3 +244,52 @@ def test_document_processing_pipeline(automation, receiver, name, make, media_ty
         assert told["message"] == f"Document {file['id']} processed successfully. Database ID: doc-77"
     finally:
         automation.delete(f"/api/v1/workflows/{made['id']}")
+
+
+# ---- templates ----
+
+@pytest.fixture
+def template(automation):
+    """The documented one, as it stands; it goes at the end."""
+    made = sent(automation, "POST", "/api/v1/templates", json=CUSTOM)
+    yield made
+    automation.delete(f"/api/v1/templates/{made['id']}")
+
+
+def test_templates(automation, template):
+    # what the document sends comes back as it was sent, but for tags, which are a list in answers
+    assert {k: template[k] for k in CUSTOM if k != "tags"} == {k: v for k, v in CUSTOM.items() if k != "tags"}
+    assert template["tags"] == ["api", "integration", "custom"] and template["usage_count"] == 0
+    fields = {**TEMPLATE, "template_config": {"steps": [{"name": "x", "type": "x", "config": {}}]}}
+    for query in ("", "?category=integration", "?public_only=true&search=Custom%20Integration&tags=api,custom&page=1&page_size=20"):
+        listed = sent(automation, "GET", "/api/v1/templates" + query)
+        like({"templates": [], "total": 10, "page": 1, "page_size": 20}, listed)
+        mine = [t for t in listed["templates"] if t["id"] == template["id"]]
+        assert len(mine) == 1, query
+        like(fields, {**mine[0], "template_config": {"steps": mine[0]["template_config"]["steps"]}})
+    path = f"/api/v1/templates/{template['id']}"
+    assert sent(automation, "GET", path) == template
+    changed = sent(automation, "PUT", path, json={**template, "description": "Another"})
+    assert (changed["description"], changed["template_config"]) == ("Another", template["template_config"])
+    assert sent(automation, "DELETE", path)["id"] == template["id"]
+    assert automation.get(path).status_code == 404
+
+
+def test_template_categories(automation, template):
+    body = like(CATEGORIES, sent(automation, "GET", "/api/v1/templates/categories"))
+    named = {c["name"]: c for c in body["categories"]}
+    assert named["integration"]["display_name"] == "Integration" and named["integration"]["count"] >= 1
+    assert named["file-processing"]["display_name"] == "File Processing" and body["total"] == len(named)
+
+
+def test_a_workflow_from_a_template(automation, template):
+    made = sent(automation, "POST", "/api/v1/templates/create-workflow", json={
+        "template_id": template["id"], "workflow_name": f"Daily Data Sync {uuid.uuid4().hex[:6]}",
+        "workflow_description": "Daily synchronization workflow created from template",
+        "custom_config": {"steps": [{"name": "fetch_data", "config": {"url": "https://api.example.com/data"}}]},
+        "cron_schedule": "0 9 * * *", "is_scheduled": False, "trigger_on_file_upload": False})
+    like({"id": 1, "name": "Daily Data Sync", "description": "x", "status": "active", "created_at": "x"}, made)
+    steps = made["workflow_config"]["steps"]
+    assert steps[0]["config"] == {**CUSTOM["template_config"]["steps"][0]["config"], "url": "https://api.example.com/data"}
+    assert steps[1] == CUSTOM["template_config"]["steps"][1]
+    assert sent(automation, "GET", f"/api/v1/templates/{template['id']}")["usage_count"] == 1
