@@ -84,6 +84,19 @@ def test_python(stack, tools, tmp_path, some_workflows, pins):
         assert r.returncode == 0, r.stdout + r.stderr
 
 
+def test_python_takes_words_of_later_versions(stack, tmp_path):
+    """An answer with a status, and a member, that this version doesn't have."""
+    folder = example("python", tmp_path)
+    environment = {**os.environ, "MILLRACE_URL": stack.url, "MILLRACE_CA": stack.ca}
+    for command in commands("Python")[:3]:
+        assert run("bash", "-c", command, cwd=folder, env=environment).returncode == 0, command
+    workflow = stack.api.workflow([{"type": "noop"}])["id"]
+    made = stack.api.ok("POST", f"/api/v1/workflows/{workflow}/execute?wait=20")["run"]
+    said = run(folder / ".venv/bin/python", "-c", "import json, sys; from millrace_client import Run; "
+               "print(Run.from_dict(json.loads(sys.argv[1])).status)", json.dumps({**made, "status": "hibernating", "dreams": 2}))
+    assert said.stdout == "hibernating\n", said.stderr
+
+
 def test_typescript(stack, tmp_path, some_workflows, pins):
     said = GUIDE.split("## TypeScript")[1]
     assert all(f"{p}@{pins[p]}" in said for p in ("typescript", "@types/node"))

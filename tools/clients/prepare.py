@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The API's document as the client generators should read it: prepare.py OPENAPI.json > prepared.json
 
-Two things that are right in the document make bad clients:
+Three things that are right in the document make bad clients:
 
 - Answers say which members there are ("additionalProperties": false). A client that takes this for a promise fails
   at the first member that a newer server adds. So whatever an answer holds is open here.
+- Some members are one of several words. A newer server may have more of them (a status, a type of steps), so in
+  answers they are any text; the words are told in the description.
 - Some members may be written in several ways (steps: a list, or an object by name). A client offers the first of
   them; in answers such a member is whatever it is.
 """
@@ -39,15 +41,20 @@ def reached(doc, parts):
 
 
 def open_up(node):
-    """What an answer holds: any further member, and any of several forms."""
+    """What an answer holds: any further member, any other word, and any of several forms."""
     if isinstance(node, list):
         return [open_up(n) for n in node]
     if not isinstance(node, dict):
         return node
     if isinstance(node.get("oneOf"), list) or isinstance(node.get("anyOf"), list):
         return {k: node[k] for k in ("description", "example") if k in node}
-    closed = node.get("additionalProperties") is False
-    return {k: open_up(v) for k, v in node.items() if not (closed and k == "additionalProperties")}
+    opened = {k: open_up(v) for k, v in node.items()}
+    if opened.get("additionalProperties") is False:
+        del opened["additionalProperties"]
+    if isinstance(opened.get("enum"), list):
+        words = ", ".join(str(w) for w in opened.pop("enum") if w is not None)
+        opened["description"] = " ".join([*filter(None, [opened.get("description")]), f"One of {words}; later versions may have more."])
+    return opened
 
 
 def first_form(node):
