@@ -17,7 +17,8 @@ def pytest_configure(config):
 def recorder(stack):
     r = Recorder()
     r.start(stack)
-    return r
+    yield r
+    r.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,10 @@
 """Every request and answer of the suite, checked against the document as it comes."""
 import json
+import os
+import pathlib
 from urllib.parse import urlsplit
+
+from support.examples import Examples
 
 from .openapi import Document
 
@@ -14,12 +18,17 @@ class Recorder:
         self.called = set()   # (method, template)
         self.seen = set()     # (method, template, error_code)
         self.waiting = []     # what came before the document was there
+        self.examples = None  # only when they are asked for
 
     def start(self, stack):
         stack.observers.append(self.observe)
         answer = stack.anonymous().get("/openapi.json")
         assert answer.status_code == 200, answer.text
         self.document = Document(answer.text)
+        if "MILLRACE_EXAMPLES" in os.environ:
+            file = pathlib.Path(os.environ["MILLRACE_EXAMPLES"])
+            self.examples = Examples(self.document, json.loads(file.read_text()) if file.exists() else None)
+            self.secrets = stack.keys_made
         for a in self.waiting:
             self.check(a)
 
@@ -45,6 +54,12 @@ class Recorder:
         assert response is not None, f"undeclared status: {what}"
         self.check_headers(answer, status, operation, what)
         self.check_body(answer, method, template, response, what)
+        if self.examples and status == answer.status_code:
+            self.examples.see(answer, method, template, operation, self.secrets)
+
+    def close(self):
+        if self.examples:
+            self.examples.write(pathlib.Path(os.environ["MILLRACE_EXAMPLES"]))
 
     def declared_status(self, operation, answer):
         """On a loopback listener, which is what speaks plain HTTP here, every success is 200."""

@@ -66,7 +66,7 @@ def test_cancel_pause_resume(admin, things):
     assert paused.status_code == 202 and paused.json()["run_id"] == run
     admin.wait_run(run, until="paused")
     assert admin.post(f"{path}/pause").status_code == 202
-    assert admin.post(f"{path}/resume", {}).status_code == 202
+    assert admin.post(f"{path}/resume", {"reason": "after lunch"}).status_code == 202
     admin.wait_run(run, until="running")
     assert admin.post(f"{path}/cancel", {"reason": "enough"}).status_code == 202
     assert admin.wait_run(run)["status"] == "cancelled"

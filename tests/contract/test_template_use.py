@@ -130,6 +130,7 @@ def test_the_list_of_the_library(admin):
     assert got["items"] == made[:2] and got["total"] == 2
     assert admin.ok("GET", f"/api/v1/workflow-templates?search={mark}&public_only=false")["total"] == 3
     page = admin.ok("GET", f"/api/v1/workflow-templates?search={mark}&limit=1")
+    assert admin.ok("GET", f"/api/v1/workflow-templates/{page['items'][0]['slug']}")["parameters"]["type"] == "object"
     rest = admin.ok("GET", f"/api/v1/workflow-templates?search={mark}&limit=1&cursor={page['next_cursor']}")
     assert page["items"] + rest["items"] == made[:2] and rest["next_cursor"] is None
     assert code(admin.get("/api/v1/workflow-templates?cursor=x")) == (400, "CURSOR_INVALID")

@@ -291,7 +291,7 @@ def test_pause_resume_cancel(admin, things):
     assert paused.status_code == 202 and paused.json()["status"] == "paused"
     admin.wait_run(run, until="paused")
     assert admin.post(f"{path}/execute").json()["error_code"] == "WORKFLOW_NOT_ACTIVE"
-    assert admin.post(f"{path}/resume").status_code == 202
+    assert admin.post(f"{path}/resume", {"reason": "after lunch"}).status_code == 202
     admin.wait_run(run, until="running")
     cancelled = admin.post(f"{path}/cancel", {"reason": "enough"})
     assert cancelled.status_code == 202 and run in cancelled.json()["cancelled_run_ids"]

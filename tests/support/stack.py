@@ -147,6 +147,7 @@ class Stack:
         # one caller asks more often here than anybody should; what is about limits sets its own
         self.settings = {"api_workers": "2", **{f"rate_limit_{c}": "none" for c in RATE_CLASSES}, **(settings or {})}
         self.engine_env = engine_env or {}
+        self.keys_made = []
         self.receiver = None
         self._admin = None
 
@@ -339,7 +340,8 @@ class Stack:
     def make_key(self, tenant, name, scopes, roles, *options):
         out = self.admin("key", "create", "--tenant", tenant, "--name", name, "--scopes", scopes,
                          "--roles", roles, *options)
-        return out.split()[-1]
+        self.keys_made.append(out.split()[-1])
+        return self.keys_made[-1]
 
     def client(self, tenant="default", scopes="admin", roles="admin", name=None):
         """A caller with a key of its own; a tenant that isn't there is made."""

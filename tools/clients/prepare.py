@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """The API's document as the client generators should read it: prepare.py OPENAPI.json > prepared.json
 
-Three things that are right in the document make bad clients:
+Four things that are right in the document make bad clients:
 
 - Answers say which members there are ("additionalProperties": false). A client that takes this for a promise fails
   at the first member that a newer server adds. So whatever an answer holds is open here.
 - Some members are one of several words. A newer server may have more of them (a status, a type of steps), so in
   answers they are any text; the words are told in the description.
+- A member that is another schema or null is said by anyOf, since that schema has a type of its own; generators know it
+  as that schema, with "nullable".
 - Some members may be written in several ways (steps: a list, or an object by name). A client offers the first of
   them; in answers such a member is whatever it is.
 """
@@ -38,6 +40,22 @@ def reached(doc, parts):
             found.add(name)
             todo.extend(references(doc["components"]["schemas"][name]))
     return found
+
+
+def or_null(node, schemas):
+    """{anyOf: [an object's schema, null]} as {allOf: [schema], nullable: true}; anything else as it is."""
+    if isinstance(node, list):
+        return [or_null(n, schemas) for n in node]
+    if not isinstance(node, dict):
+        return node
+    node = {k: or_null(v, schemas) for k, v in node.items()}
+    forms = node.get("anyOf")
+    if isinstance(forms, list) and len(forms) == 2 and forms[1].get("enum") == [None]:
+        name = next(references(forms[0]), None)
+        if name and schemas[name].get("type") == "object":
+            del node["anyOf"]
+            node.update(type="object", nullable=True, allOf=[forms[0]])
+    return node
 
 
 def open_up(node):
@@ -75,6 +93,7 @@ def prepare(doc):
     answers = [operation["responses"] for item in doc["paths"].values() for m, operation in item.items() if m in METHODS]
     answered = reached(doc, [answers, doc["components"]["responses"]])
     schemas = doc["components"]["schemas"]
+    schemas.update(or_null(schemas, schemas))
     for name, schema in schemas.items():
         schemas[name] = open_up(schema) if name in answered else first_form(schema)
     for item in doc["paths"].values():

@@ -167,7 +167,7 @@ drift() {
   done
   "$admin" settings --markdown >"$tmp/new" && same docs/reference/settings.md
   "$admin" settings --sample >"$tmp/new" && same deploy/millrace.conf.sample
-  "$openapi" --json "$tmp/new" && same docs/reference/openapi.json
+  "$openapi" --json "$tmp/new" docs/reference/examples.json && same docs/reference/openapi.json
   "$openapi" --errors "$tmp/new" && same docs/reference/errors.md
 }
 

@@ -68,42 +68,12 @@ struct json_object *mr_document_schema(struct json_object *schemas, const char *
 	return o;
 }
 
-/* The type of the schema that FILE holds, NULL when it is one of several. */
-static const char *type_of(const char *file)
-{
-	static char type[16];
-
-	for (unsigned i = 1; i < MR_SCHEMA_COUNT; i++) {
-		struct json_object *o, *t;
-		bool found;
-
-		if (strncmp(mr_schema_texts[i].name, file, strcspn(file, ".")) != 0 ||
-		    mr_schema_texts[i].name[strcspn(file, ".")] != '\0')
-			continue;
-		o = json_tokener_parse(mr_schema_texts[i].text);
-		found = json_object_object_get_ex(o, "type", &t);
-		if (found)
-			(void)snprintf(type, sizeof(type), "%s", json_object_get_string(t));
-		json_object_put(o);
-		return found ? type : NULL;
-	}
-	return NULL;
-}
-
-/* allOf one other schema, or null. */
+/* One other schema, or null: that other one has its own type, which null is not. */
 static void null_or_other(struct json_object *o, struct json_object *all)
 {
-	struct json_object *other = json_object_array_get_idx(all, 0), *ref, *any, *none;
-	const char *type = NULL;
+	struct json_object *other = json_object_array_get_idx(all, 0);
+	struct json_object *any = json_object_new_array(), *none = json_object_new_object();
 
-	if (json_object_object_get_ex(other, "$ref", &ref))
-		type = type_of(json_object_get_string(ref));
-	if (type != NULL) {
-		mr_puts(o, "type", type);
-		return;
-	}
-	any = json_object_new_array();
-	none = json_object_new_object();
 	mr_puts(none, "type", "string");
 	mr_put(none, "nullable", json_object_new_boolean(true));
 	mr_put(none, "enum", json_object_new_array());

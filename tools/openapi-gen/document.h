@@ -29,7 +29,7 @@ struct json_object *mr_document_example(
     struct json_object *schemas, struct json_object *schema, bool written);
 /* Each error that an operation may answer, as it comes, under its code. */
 struct json_object *mr_document_problems(void);
-/* The example of one error's answer. */
+/* The example of one error's answer: the recorded one, where there is. */
 struct json_object *mr_document_problem(int error);
 /* The headers that answers refer to. */
 struct json_object *mr_document_headers(void);

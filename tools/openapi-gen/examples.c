@@ -1,8 +1,10 @@
-/* Examples of bodies: the one that a schema brings, else one put together from its members'. */
+/* Examples of bodies: what was recorded, else the one that a schema brings or one put together from
+ * its members'. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/openapi-gen/document.h"
+#include "tools/openapi-gen/recorded.h"
 
 #define DEPTH_MAX 8
 
@@ -128,10 +130,11 @@ struct json_object *mr_document_example(
 	return example_of(schemas, schema, written, 0);
 }
 
-struct json_object *mr_document_problem(int error)
+/* As an error's answer is when nothing of the sort was recorded: a fault of the server's, mostly.
+ */
+static struct json_object *problem_of(const struct mr_error_row *e)
 {
-	const struct mr_error_row *e = &mr_error_rows[error];
-	struct json_object *o = json_object_new_object(), *v = json_object_new_object();
+	struct json_object *v = json_object_new_object();
 	char type[96];
 
 	(void)snprintf(type, sizeof(type), "/docs/errors#%s", e->code); /* ours: short */
@@ -147,7 +150,15 @@ struct json_object *mr_document_problem(int error)
 	mr_puts(v, "timestamp", "2025-01-08T10:00:00Z");
 	mr_puts(v, "path", "/api/v1/workflows/12");
 	mr_puts(v, "correlation_id", "5f1d3c8a9b7e4d20");
+	return v;
+}
+
+struct json_object *mr_document_problem(int error)
+{
+	const struct mr_error_row *e = &mr_error_rows[error];
+	struct json_object *o = json_object_new_object(), *v = mr_recorded_problem(e->code);
+
 	mr_puts(o, "summary", e->title);
-	mr_put(o, "value", v);
+	mr_put(o, "value", v != NULL ? json_object_get(v) : problem_of(e));
 	return o;
 }

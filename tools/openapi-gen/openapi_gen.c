@@ -1,14 +1,15 @@
 /*
  * openapi-gen: what the route table, the schemas and the error table say, for people and programs.
  *
- *   openapi-gen --json OUT     the OpenAPI 3.0.3 document, for docs/reference/openapi.json
- *   openapi-gen --embed OUT    the same as a C file, for GET /openapi.json
+ *   openapi-gen --json OUT EXAMPLES    the OpenAPI 3.0.3 document, for docs/reference/openapi.json
+ *   openapi-gen --embed OUT EXAMPLES   the same as a C file, for GET /openapi.json
  *   openapi-gen --errors OUT   docs/reference/errors.md
  *   openapi-gen --errors-page OUT   the same as a page, for GET /docs/errors
  *   openapi-gen --routes OUT   a line for each route, for tests
  *
- * Without OUT it goes to standard output. Sorted as the tables are; no dates, so equal input gives
- * equal output.
+ * EXAMPLES is what was recorded, docs/reference/examples.json; without it the schemas' own examples
+ * are shown. Without OUT it goes to standard output. Sorted as the tables are; no dates, so equal
+ * input gives equal output.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "tools/openapi-gen/document.h"
 #include "tools/openapi-gen/errors.h"
+#include "tools/openapi-gen/recorded.h"
 
 static int die(const char *what, const char *why)
 {
@@ -109,27 +111,37 @@ static int put(FILE *out, const char *mode)
 	return 0;
 }
 
+static int put_into(const char *path, const char *mode)
+{
+	FILE *out;
+	int r;
+
+	out = fopen(path, "w");
+	if (out == NULL)
+		return die(path, strerror(errno));
+	r = put(out, mode);
+	if (fclose(out) != 0)
+		r = die(path, strerror(errno));
+	if (r != 0)
+		(void)remove(path); /* make must not take half a file for a whole one */
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const modes[] = { "--json", "--embed", "--errors", "--errors-page",
 		"--routes" };
-	FILE *out;
 	int r;
 
-	for (size_t i = 0; argc >= 2 && argc <= 3 && i < MR_ARRAY_LEN(modes); i++) {
+	for (size_t i = 0; argc >= 2 && argc <= 4 && i < MR_ARRAY_LEN(modes); i++) {
 		if (strcmp(argv[1], modes[i]) != 0)
 			continue;
-		if (argc == 2)
-			return put(stdout, modes[i]);
-		out = fopen(argv[2], "w");
-		if (out == NULL)
-			return die(argv[2], strerror(errno));
-		r = put(out, modes[i]);
-		if (fclose(out) != 0)
-			r = die(argv[2], strerror(errno));
-		if (r != 0)
-			(void)remove(argv[2]); /* make must not take half a file for a whole one */
+		if (argc == 4 && mr_recorded_load(argv[3]) < 0)
+			return die(argv[3], "no JSON object can be read there");
+		r = argc == 2 ? put(stdout, modes[i]) : put_into(argv[2], modes[i]);
+		mr_recorded_free();
 		return r;
 	}
-	return die("usage", "openapi-gen --json|--embed|--errors|--errors-page|--routes [OUT]");
+	return die(
+	    "usage", "openapi-gen --json|--embed|--errors|--errors-page|--routes [OUT [EXAMPLES]]");
 }

@@ -7,6 +7,7 @@
 #include "fcgi/args.h"
 #include "lib/pg.h"
 #include "tools/openapi-gen/document.h"
+#include "tools/openapi-gen/recorded.h"
 
 static bool is_list(const struct mr_route *r)
 {
@@ -77,26 +78,47 @@ static struct json_object *parameter(struct json_object *all, const char *in, co
 	return o;
 }
 
-static void path_parameters(struct json_object *all, const struct mr_route_vars *vars)
+/* What was sent to the operation, and answered with STATUS; NULL when nothing was recorded. */
+static struct json_object *exchange(const struct mr_route *r, unsigned status)
 {
-	for (unsigned i = 0; i < vars->len; i++) {
-		const struct mr_var *v = &vars->vars[i];
-		char name[64], doc[160];
+	char operation[MR_OPERATION_LEN];
 
-		(void)snprintf(name, sizeof(name), "%.*s", MR_STR_ARG(v->name)); /* ours: short */
-		if (v->kind == MR_VAR_ID) {
-			(void)snprintf(doc, sizeof(doc), "An id: 12%s%s%s.",
-			    v->id_prefix != NULL ? ", or " : "",
-			    v->id_prefix != NULL ? v->id_prefix : "",
-			    v->id_prefix != NULL ? "_12" : "");
-			mr_puts(
-			    parameter(all, "path", name, doc, typed("string")), "example", "12");
-		} else if (v->kind == MR_VAR_NUMBER) {
-			parameter(all, "path", name, "A number from 1.", integer(1, INT32_MAX));
-		} else {
-			parameter(all, "path", name, "A name.", typed("string"));
-		}
+	mr_operation_name(r, operation, sizeof(operation));
+	return mr_recorded_exchange(operation, status);
+}
+
+static void path_parameter(struct json_object *all, const struct mr_route *r,
+    const struct mr_var *v, struct json_object *recorded)
+{
+	char name[64], doc[160] = "A name.";
+	struct json_object *schema, *p, *value;
+
+	(void)snprintf(name, sizeof(name), "%.*s", MR_STR_ARG(v->name)); /* ours: short */
+	schema = v->kind == MR_VAR_NUMBER ? integer(1, INT32_MAX) : typed("string");
+	if (v->kind == MR_VAR_ID)
+		(void)snprintf(doc, sizeof(doc), "An id: 12%s%s%s.",
+		    v->id_prefix != NULL ? ", or " : "", v->id_prefix != NULL ? v->id_prefix : "",
+		    v->id_prefix != NULL ? "_12" : "");
+	p = parameter(
+	    all, "path", name, v->kind == MR_VAR_NUMBER ? "A number from 1." : doc, schema);
+	value = mr_recorded_variable(recorded, r->path, name);
+	if (value != NULL && v->kind == MR_VAR_NUMBER) {
+		mr_put(p, "example", json_object_new_int64(json_object_get_int64(value)));
+		json_object_put(value);
+	} else if (value != NULL) {
+		mr_put(p, "example", value);
+	} else if (v->kind == MR_VAR_ID) {
+		mr_puts(p, "example", "12");
 	}
+}
+
+static void path_parameters(
+    struct json_object *all, const struct mr_route *r, const struct mr_route_vars *vars)
+{
+	struct json_object *recorded = exchange(r, r->out.status);
+
+	for (unsigned i = 0; i < vars->len; i++)
+		path_parameter(all, r, &vars->vars[i], recorded);
 }
 
 static struct json_object *arg_schema(const struct mr_arg *a)
@@ -222,7 +244,7 @@ static struct json_object *parameters(const struct mr_route *r, const struct mr_
 {
 	struct json_object *all = json_object_new_array();
 
-	path_parameters(all, vars);
+	path_parameters(all, r, vars);
 	query_parameters(all, r);
 	if (is_list(r))
 		list_parameters(all, r);
@@ -242,13 +264,15 @@ static struct json_object *media(
 	return o;
 }
 
-/* The same with an example, where it is JSON. */
+/* The same with an example: SHOWN when it isn't NULL, else the schema's where it is JSON. */
 static void media_shown(struct json_object *content, const char *type, struct json_object *schema,
-    struct json_object *schemas, bool written)
+    struct json_object *schemas, bool written, struct json_object *shown)
 {
 	struct json_object *o = media(content, type, schema);
 
-	if (strcmp(type, "application/json") == 0)
+	if (shown != NULL)
+		mr_put(o, "example", json_object_get(shown));
+	else if (strcmp(type, "application/json") == 0)
 		mr_put(o, "example", mr_document_example(schemas, schema, written));
 }
 
@@ -272,18 +296,49 @@ static struct json_object *upload(void)
 	return o;
 }
 
+/* Its body, NULL when it had none. */
+static struct json_object *sent(struct json_object *exchanged)
+{
+	struct json_object *v = NULL;
+
+	if (json_object_object_get_ex(exchanged, "request", &v) &&
+	    json_object_object_get_ex(v, "body", &v))
+		return v;
+	return NULL;
+}
+
+static struct json_object *answered(struct json_object *exchanged)
+{
+	struct json_object *v = NULL;
+
+	(void)json_object_object_get_ex(exchanged, "answer", &v);
+	return v;
+}
+
+/* A file in both of the ways that it may be sent in. */
+static void upload_body(struct json_object *content, struct json_object *shown)
+{
+	struct json_object *form = media(content, "multipart/form-data", upload());
+	struct json_object *raw = media(content, "application/octet-stream", binary());
+
+	if (shown != NULL) {
+		mr_put(form, "example", json_object_new_object());
+		mr_put(json_object_object_get(form, "example"), "file", json_object_get(shown));
+		mr_put(raw, "example", json_object_get(shown));
+	}
+}
+
 static struct json_object *request_body(const struct mr_route *r, struct json_object *schemas)
 {
 	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
+	struct json_object *shown = sent(exchange(r, r->out.status));
 
 	mr_put(o, "required", json_object_new_boolean(!r->in_optional));
-	if (r->in_file) {
-		media(content, "multipart/form-data", upload());
-		media(content, "application/octet-stream", binary());
-	} else {
+	if (r->in_file)
+		upload_body(content, shown);
+	else
 		media_shown(content, "application/json",
-		    mr_document_ref(mr_schema_texts[r->in].name), schemas, true);
-	}
+		    mr_document_ref(mr_schema_texts[r->in].name), schemas, true, shown);
 	mr_put(o, "content", content);
 	return o;
 }
@@ -656,38 +711,58 @@ static void ready_answer(struct json_object *all, const struct mr_route *r)
 	mr_put(all, "503", o);
 }
 
-static struct json_object *responses(const struct mr_route *r, struct json_object *schemas)
+static void put_answer(struct json_object *all, unsigned status, struct json_object *answer)
 {
-	struct json_object *all = json_object_new_object(), *o = json_object_new_object();
-	struct json_object *content = json_object_new_object(), *links;
-	char status[16];
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%u", status); /* three digits */
+	mr_put(all, name, answer);
+}
+
+/* The answer of a request that was carried out; of routes with two such statuses each has its own.
+ */
+static struct json_object *success(
+    const struct mr_route *r, struct json_object *schemas, unsigned status)
+{
+	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
+	struct json_object *links;
 
 	mr_puts(o, "description", r->summary);
 	mr_put(o, "headers", answer_headers(r));
 	media_shown(content, r->out.type != NULL ? r->out.type : "application/json",
-	    answer_schema(r, schemas), schemas, false);
+	    answer_schema(r, schemas), schemas, false, answered(exchange(r, status)));
 	mr_put(o, "content", content);
 	links = mr_document_links(schemas, r);
 	if (links != NULL)
 		mr_put(o, "links", links);
-	(void)snprintf(status, sizeof(status), "%u", r->out.status); /* three digits */
-	mr_put(all, status, o);
+	return o;
+}
+
+static struct json_object *part_answer(const struct mr_route *r)
+{
+	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
+
+	mr_puts(o, "description", "The part that Range asks for.");
+	media_shown(content, r->out.type, binary(), NULL, false, answered(exchange(r, 206)));
+	mr_put(o, "content", content);
+	return o;
+}
+
+static struct json_object *responses(const struct mr_route *r, struct json_object *schemas)
+{
+	struct json_object *all = json_object_new_object(), *o;
+
+	put_answer(all, r->out.status, success(r, schemas, r->out.status));
 	if (r->out_again != 0)
-		mr_put(all, "200", json_object_get(o));
+		put_answer(all, r->out_again, success(r, schemas, r->out_again));
 	if (r->method == MR_GET &&
 	    (r->envelope == MR_ENVELOPE_ONE || r->envelope == MR_ENVELOPE_RAW)) {
 		o = json_object_new_object();
 		mr_puts(o, "description", "Not changed since If-None-Match.");
 		mr_put(all, "304", o);
 	}
-	if (r->out.type != NULL && strcmp(r->out.type, "application/octet-stream") == 0) {
-		o = json_object_new_object();
-		mr_puts(o, "description", "The part that Range asks for.");
-		content = json_object_new_object();
-		media(content, r->out.type, binary());
-		mr_put(o, "content", content);
-		mr_put(all, "206", o);
-	}
+	if (r->out.type != NULL && strcmp(r->out.type, "application/octet-stream") == 0)
+		mr_put(all, "206", part_answer(r));
 	error_answers(all, r);
 	ready_answer(all, r);
 	return all;
