@@ -30,7 +30,7 @@ select :big, case when g = 7 then 'rare' else 'type ' || g % 10 end, case when g
 	now() - g * interval '1 second', 'bench', g
 from generate_series(1, :runs / 100) g;
 insert into audit_logs (tenant_id, at, entity_type, entity_id, action, user_id, user_name, address, correlation_id, outcome)
-select :big, now() - g * interval '1 second', case when g = 7 then 'rare' else 'workflow' end, g % 1000, case when g = 7 then 'rare' else 'update' end,
+select :big, now() - g * interval '1 second', case when g = 7 then 'rare' when g % 2 = 0 then 'workflow' else 'kind ' || g % 10 end, g % 1000, case when g = 7 then 'rare' when g % 2 = 0 then 'update' else 'act ' || g % 10 end,
 	g % 10 + 1, 'bench', '10.0.0.' || g % 100, 'a' || g, case when g % 10000 = 0 then 'refused' else 'done' end
 from generate_series(1, :runs / 100) g;
 insert into principals (tenant_id, name, kind, roles, groups, created_at)
@@ -53,6 +53,10 @@ select a.id, :big, now() - g * interval '1 second', true, g % 100
 from agents a
 cross join generate_series(1, 100) g
 where a.tenant_id = :big;
+insert into rollups (tenant_id, what, grain, at, route, method, key_id, principal_id, workflow_id, outcome, error_code, n, sum_us, max_us, buckets)
+select :big, 'request', 'hour', date_trunc('hour', now(), 'UTC') - g / 100 * interval '1 hour', '/api/v1/route-' || g % 100, 'GET', g % 10, 1, 0,
+	case when g % 10 = 0 then '404' else '200' end, case when g % 10 = 0 then 'RUN_NOT_FOUND' else '' end, g, g * 1000, 1000, array_fill(g::int8, array[15])
+from generate_series(1, :runs / 100) g;
 insert into secrets (tenant_id, name, sealed, created_at)
 select :big, 'SECRET_' || g, decode(repeat('00', 40), 'hex'), now() - g * interval '1 second'
 from generate_series(1, :runs / 10000) g;

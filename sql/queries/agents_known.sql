@@ -5,10 +5,14 @@
 -- flags:   read
 -- n: the place of the reference among them, from 0. One that begins with "{" is a list of capabilities,
 -- which an active agent must have.
-select r.n - 1 as n, a.status
-from unnest(:refs) with ordinality as r (ref, n)
-join agents a on a.id = agent_id(:tenant_id, r.ref)
-where left(r.ref, 1) <> '{'
+with named as materialized (
+	select r.n - 1 as n, agent_id(:tenant_id, r.ref) as id
+	from unnest(:refs) with ordinality as r (ref, n)
+	where left(r.ref, 1) <> '{'
+)
+select n.n, a.status
+from named n
+join agents a on a.id = n.id
 union all
 select r.n - 1, 'active'
 from unnest(:refs) with ordinality as r (ref, n)

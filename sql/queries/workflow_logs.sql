@@ -36,7 +36,8 @@ page as materialized (
 			and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
 			and j.step = :step -- ?step
 			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), lower(:search)) > 0 -- ?search
-			and (j.run_id, j.seq) > (select m.run_id, m.seq from mark m) -- ?after
+			-- as one value, so that each run's lines are looked up, and not all behind the mark are read
+			and coalesce((select case when j.run_id = m.run_id then j.seq > m.seq else j.run_id > m.run_id end from mark m), false) -- ?after
 			and ({key} <> :after_key::{type} or j.seq {cmp} :after_id) -- ?after_id
 		order by j.seq {dir}
 	) j
@@ -55,7 +56,8 @@ page as materialized (
 			and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
 			and j.step = :step -- ?step
 			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), lower(:search)) > 0 -- ?search
-			and (j.run_id, j.seq) > (select m.run_id, m.seq from mark m) -- ?after
+			-- as one value, so that each run's lines are looked up, and not all behind the mark are read
+			and coalesce((select case when j.run_id = m.run_id then j.seq > m.seq else j.run_id > m.run_id end from mark m), false) -- ?after
 		limit 10001
 	) c
 ), listed as (
