@@ -57,6 +57,7 @@ int mr_admin_secrets_key_create(struct mr_admin *a);
 int mr_admin_secrets_key_reseal(struct mr_admin *a);
 int mr_admin_secrets_key_retire(struct mr_admin *a);
 int mr_admin_secrets_key_rotate(struct mr_admin *a);
+int mr_admin_metrics(struct mr_admin *a);
 int mr_admin_settings(struct mr_admin *a);
 int mr_admin_tenant_create(struct mr_admin *a);
 int mr_admin_token(struct mr_admin *a);

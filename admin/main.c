@@ -45,6 +45,8 @@ static const struct command commands[] = {
 	    "brings the templates that ship, or those of FOLDER, into the database; what is there "
 	    "in "
 	    "the same version is changed where the file differs; migrate does it, too" },
+	{ "metrics", mr_admin_metrics, false, "markdown", "--markdown",
+	    "prints the reference page of the metrics" },
 	{ "migrate", mr_admin_migrate, true,
 	    "dir= no-verify dry-run to= allow-locks big-rows= wait= json",
 	    "[--dry-run] [--to CHANGE] [--allow-locks] [--big-rows N] [--wait SECONDS] [--json] "

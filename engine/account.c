@@ -26,16 +26,14 @@ static void count_run(struct mr_held *h)
 	struct mr_metrics *m = h->engine->metrics;
 	struct mr_str type =
 	    h->definition != NULL ? h->definition->workflow_type : MR_STR("default");
-	char tenant[24];
-	int n = snprintf(tenant, sizeof(tenant), "%lld", (long long)h->tenant_id);
 
-	mr_metric_add(m, MR_METRIC_RUNS,
-	    MR_LABELS({ "workflow_type", type },
-	        { "status", mr_str(mr_run_status_name(h->row.status)) },
-	        { "tenant", { tenant, (size_t)n } }),
+	mr_metric_add_for(m, MR_METRIC_RUNS, h->tenant_id,
+	    MR_LABELS(
+	        { "workflow_type", type }, { "status", mr_str(mr_run_status_name(h->row.status)) }),
 	    1);
-	if (h->row.ended_at_us > h->started_at_us && h->started_at_us > 0)
-		mr_metric_observe(m, MR_METRIC_RUN_DURATION, MR_LABELS({ "workflow_type", type }),
+	if (h->row.ended_at_us >= h->started_at_us && h->started_at_us > 0)
+		mr_metric_observe_for(m, MR_METRIC_RUN_DURATION, h->tenant_id,
+		    MR_LABELS({ "workflow_type", type }),
 		    (double)(h->row.ended_at_us - h->started_at_us) / US_PER_S);
 }
 
@@ -51,18 +49,18 @@ static void count_step(struct mr_held *h, const struct mr_fact *f, const char *o
 	struct mr_metrics *m = h->engine->metrics;
 	struct mr_str type = action_type(h, f);
 
-	mr_metric_add(m, MR_METRIC_STEPS,
+	mr_metric_add_for(m, MR_METRIC_STEPS, h->tenant_id,
 	    MR_LABELS({ "action_type", type }, { "outcome", mr_str(outcome) }), 1);
 	if (f->duration_us < 0)
 		return;
-	mr_metric_add(m, MR_METRIC_ACTIONS,
+	mr_metric_add_for(m, MR_METRIC_ACTIONS, h->tenant_id,
 	    MR_LABELS({ "action_type", type },
 	        { "latency_class", mr_str(mr_latency_class(f->duration_us)) }),
 	    1);
-	mr_metric_observe(m, MR_METRIC_ACTION_DURATION, MR_LABELS({ "action_type", type }),
-	    (double)f->duration_us / US_PER_S);
-	mr_metric_observe(m, MR_METRIC_ACTION_DURATION_MS, MR_LABELS({ "action_type", type }),
-	    (double)f->duration_us / 1000);
+	mr_metric_observe_for(m, MR_METRIC_ACTION_DURATION, h->tenant_id,
+	    MR_LABELS({ "action_type", type }), (double)f->duration_us / US_PER_S);
+	mr_metric_observe_for(m, MR_METRIC_ACTION_DURATION_MS, h->tenant_id,
+	    MR_LABELS({ "action_type", type }), (double)f->duration_us / 1000);
 }
 
 static void count_fact(struct mr_held *h, const struct mr_fact *f)
@@ -87,7 +85,7 @@ static void count_fact(struct mr_held *h, const struct mr_fact *f)
 		count_step(h, f, "compensation_failed");
 		break;
 	case MR_FACT_STEP_RETRYING:
-		mr_metric_add(h->engine->metrics, MR_METRIC_RETRIES,
+		mr_metric_add_for(h->engine->metrics, MR_METRIC_RETRIES, h->tenant_id,
 		    MR_LABELS({ "action_type", action_type(h, f) }), 1);
 		break;
 	default:

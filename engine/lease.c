@@ -21,7 +21,7 @@
 #define RENEWALS    4 /* in each lease */
 #define RETRY_MS    250
 #define HOST_LEN    192
-#define METRICS_MAX ((size_t)4 * 1024 * 1024)
+#define METRICS_MAX ((size_t)8 * 1024 * 1024)
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0.1.0"
@@ -84,6 +84,8 @@ static void write_metrics(struct mr_lease *l)
 	    e->metrics, MR_METRIC_AGENT_WAITING, NULL, (double)mr_agents_waiting(e->agents));
 	mr_metric_set(
 	    e->metrics, MR_METRIC_AGENT_RUNNING, NULL, (double)mr_agents_calling(e->agents));
+	mr_metric_set(
+	    e->metrics, MR_METRIC_ENGINE_DB_IN_FLIGHT, NULL, (double)mr_pg_in_flight(e->pg));
 	mr_metric_set(e->metrics, MR_METRIC_LEASE_LEFT, NULL,
 	    (double)(l->held_until_us - mr_engine_mono_us(e)) / 1000000);
 	mr_buf_reset(&l->metrics);
@@ -105,6 +107,13 @@ static void put_register(struct mr_lease *l)
 	mr_query_i64(q, "lease_ms", l->engine->settings->engine_lease_ms);
 }
 
+/* Empty when there was no memory for them: then those that the row has stand. */
+static void put_metrics(struct mr_lease *l)
+{
+	mr_query_ref(&l->query, "metrics",
+	    mr_buf_failed(&l->metrics) ? MR_STR("{}") : mr_buf_str(&l->metrics));
+}
+
 static void put_renew(struct mr_lease *l)
 {
 	struct mr_query *q = &l->query;
@@ -114,8 +123,18 @@ static void put_renew(struct mr_lease *l)
 	mr_query_call(q, MR_SQL_ENGINE_RENEW);
 	mr_query_i64(q, "engine_id", l->engine->id);
 	mr_query_i64(q, "lease_ms", l->engine->settings->engine_lease_ms);
-	mr_query_ref(
-	    q, "metrics", mr_buf_failed(&l->metrics) ? MR_STR("{}") : mr_buf_str(&l->metrics));
+	put_metrics(l);
+}
+
+/* What was counted since the last renewal goes with it. */
+static void put_unregister(struct mr_lease *l)
+{
+	struct mr_query *q = &l->query;
+
+	write_metrics(l);
+	mr_query_call(q, MR_SQL_ENGINE_UNREGISTER);
+	mr_query_i64(q, "engine_id", l->engine->id);
+	put_metrics(l);
 }
 
 static void put_schema(struct mr_lease *l)
@@ -128,8 +147,7 @@ static void ask(struct mr_lease *l)
 {
 	mr_query_begin(&l->query);
 	if (l->ended != NULL) {
-		mr_query_call(&l->query, MR_SQL_ENGINE_UNREGISTER);
-		mr_query_i64(&l->query, "engine_id", l->engine->id);
+		put_unregister(l);
 	} else if (!l->fits) {
 		put_schema(l);
 	} else if (l->engine->id == 0) {
@@ -202,6 +220,14 @@ static void hear_schema(struct mr_lease *l)
 	}
 }
 
+/* The row has the counters that were sent; when nobody knows, it is taken to have them: should it
+ * go now, a few are lost rather than counted twice. */
+static void told(struct mr_lease *l)
+{
+	if (!mr_buf_failed(&l->metrics))
+		mr_metrics_written(l->engine->metrics);
+}
+
 static void answered(struct mr_query *q)
 {
 	struct mr_lease *l = q->engine->lease;
@@ -214,6 +240,7 @@ static void answered(struct mr_query *q)
 		return;
 	}
 	if (!mr_query_ok(q)) {
+		told(l);
 		mr_log(MR_LOG_WARNING, "lease not renewed", MR_F_N("engine_id", e->id),
 		    MR_F_Z("sqlstate", q->unit.sqlstate), MR_F_Z("detail", q->unit.message));
 		if (done != NULL && q->unit.calls[0].stmt == MR_SQL_ENGINE_UNREGISTER)
@@ -223,10 +250,12 @@ static void answered(struct mr_query *q)
 	if (q->unit.calls[0].stmt == MR_SQL_ENGINE_UNREGISTER) {
 		done(e);
 	} else if (PQntuples(mr_query_result(q, last)) == 0) {
+		mr_metrics_handed_over(e->metrics);
 		mr_metric_add(e->metrics, MR_METRIC_LEASE_LOST, NULL, 1);
 		l->next_ms = 0;
 		mr_engine_lost(e);
 	} else {
+		told(l);
 		confirmed(l, mr_query_result(q, last));
 		if (e->id == 0)
 			mr_engine_registered(

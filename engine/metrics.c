@@ -1,49 +1,23 @@
 #include "engine/metrics.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SERIES_MAX  4000 /* of all metrics together; more go into one without labels */
-#define SLOTS       8192 /* a power of two, at least twice as many */
-#define BUCKETS_MAX 16
-#define KEY_MAX     320
+#define SERIES_MAX 4000 /* of all metrics together; more go into one without labels */
+#define SLOTS      8192 /* a power of two, at least twice as many */
+#define KEY_MAX    320
+#define NUMBERS    (MR_METRIC_BOUNDS_MAX + 2)
 
-enum type { COUNTER, GAUGE, HISTOGRAM };
-enum buckets { NONE, SECONDS, MILLISECONDS, ROWS };
-
-static const struct {
-	const char *name;
-	enum type type;
-	enum buckets buckets;
-	const char *help;
-} rows[] = {
-#define MR_METRIC(id, name, type, buckets, help) { name, type, buckets, help },
-#include "engine/metrics.def"
-#undef MR_METRIC
-};
-_Static_assert(MR_ARRAY_LEN(rows) == MR_METRIC_COUNT, "one row each");
-
-static const char *const type_names[] = { "counter", "gauge", "histogram" };
-
-static const struct {
-	unsigned len;
-	double le[BUCKETS_MAX];
-} bucket_sets[] = {
-	[NONE] = { 0, { 0 } },
-	[SECONDS] = { 16, { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-	                      30, 60, 300 } },
-	[MILLISECONDS] = { 14,
-	    { 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 60000 } },
-	[ROWS] = { 12, { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000 } },
-};
-
+/* A counter or gauge is numbers[0]; a histogram's sum, then its buckets, not added up. */
 struct series {
 	enum mr_metric id;
-	char *key;    /* the labels as Prometheus writes them, without braces; owned */
-	double value; /* or the sum of a histogram */
-	uint64_t count;
-	uint64_t buckets[BUCKETS_MAX]; /* not cumulative */
+	int64_t tenant_id; /* 0: none */
+	char *key;         /* the labels as Prometheus writes them, without braces; owned */
+	double numbers[NUMBERS];
+	double sent[NUMBERS];    /* as they were last written */
+	double written[NUMBERS]; /* as the row has them */
 };
 
 struct mr_metrics {
@@ -109,22 +83,24 @@ static size_t write_key(char out[KEY_MAX], const struct mr_label *labels)
 	return at;
 }
 
-static uint64_t hash(enum mr_metric id, const char *key, size_t len)
+static uint64_t hash(enum mr_metric id, int64_t tenant_id, const char *key, size_t len)
 {
-	uint64_t h = 0xcbf29ce484222325u ^ (uint64_t)id;
+	uint64_t h =
+	    (0xcbf29ce484222325u ^ (uint64_t)id) + (uint64_t)tenant_id * 0x9e3779b97f4a7c15u;
 
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ (unsigned char)key[i]) * 0x100000001b3u;
 	return h ^ h >> 29;
 }
 
-static struct series *create(enum mr_metric id, const char *key, size_t len)
+static struct series *create(enum mr_metric id, int64_t tenant_id, const char *key, size_t len)
 {
 	struct series *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
 	s->id = id;
+	s->tenant_id = tenant_id;
 	s->key = malloc(len + 1);
 	if (s->key == NULL) {
 		free(s);
@@ -135,11 +111,12 @@ static struct series *create(enum mr_metric id, const char *key, size_t len)
 }
 
 /* NULL when there is no room: then nothing is counted. */
-static struct series *find(struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels)
+static struct series *find(
+    struct mr_metrics *m, enum mr_metric id, int64_t tenant_id, const struct mr_label *labels)
 {
 	char key[KEY_MAX];
 	size_t len = write_key(key, labels);
-	uint64_t h = hash(id, key, len);
+	uint64_t h = hash(id, tenant_id, key, len);
 
 	for (size_t n = 0; n < SLOTS; n++) {
 		struct series **slot = &m->slots[(h + n) & (SLOTS - 1)];
@@ -147,128 +124,149 @@ static struct series *find(struct mr_metrics *m, enum mr_metric id, const struct
 		if (*slot == NULL) {
 			if (m->len >= SERIES_MAX + MR_METRIC_COUNT)
 				return NULL;
-			if (m->len >= SERIES_MAX && len > 0)
-				return find(m, id, NULL); /* once: LEN is 0 then */
-			*slot = create(id, key, len);
+			if (m->len >= SERIES_MAX && (len > 0 || tenant_id != 0))
+				return find(m, id, 0, NULL); /* once: there is no label left */
+			*slot = create(id, tenant_id, key, len);
 			if (*slot != NULL)
 				m->len++;
 			return *slot;
 		}
-		if ((*slot)->id == id && strcmp((*slot)->key, key) == 0)
+		if ((*slot)->id == id && (*slot)->tenant_id == tenant_id &&
+		    strcmp((*slot)->key, key) == 0)
 			return *slot;
 	}
 	return NULL;
 }
 
-void mr_metric_add(struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double n)
+void mr_metric_add_for(struct mr_metrics *m, enum mr_metric id, int64_t tenant_id,
+    const struct mr_label *labels, double n)
 {
-	struct series *s = find(m, id, labels);
+	struct series *s = find(m, id, tenant_id, labels);
 
 	if (s != NULL)
-		s->value += n;
+		s->numbers[0] += n;
 }
 
 void mr_metric_set(struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double v)
 {
-	struct series *s = find(m, id, labels);
+	struct series *s = find(m, id, 0, labels);
 
 	if (s != NULL)
-		s->value = v;
+		s->numbers[0] = v;
+}
+
+void mr_metric_observe_for(struct mr_metrics *m, enum mr_metric id, int64_t tenant_id,
+    const struct mr_label *labels, double v)
+{
+	struct series *s = find(m, id, tenant_id, labels);
+	const struct mr_metric_bounds *b = mr_metric_bounds(id);
+	unsigned i = 0;
+
+	if (s == NULL)
+		return;
+	while (i < b->len && v > b->le[i])
+		i++;
+	s->numbers[0] += v;
+	s->numbers[1 + i]++;
+}
+
+void mr_metric_add(struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double n)
+{
+	mr_metric_add_for(m, id, 0, labels, n);
 }
 
 void mr_metric_observe(
     struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double v)
 {
-	struct series *s = find(m, id, labels);
-	enum buckets set = rows[id].buckets;
-
-	if (s == NULL)
-		return;
-	s->value += v;
-	s->count++;
-	for (unsigned i = 0; i < bucket_sets[set].len; i++) {
-		if (v <= bucket_sets[set].le[i]) {
-			s->buckets[i]++;
-			break;
-		}
-	}
+	mr_metric_observe_for(m, id, 0, labels, v);
 }
 
 /* ---- writing ---- */
 
-static void write_number(struct mr_buf *b, double v)
+static bool is_gauge(const struct series *s)
 {
-	mr_buf_addf(b, "%.15g", v);
+	return mr_metric_rows[s->id].type == MR_METRIC_TYPE_GAUGE;
 }
 
-/* "name_suffix{key,extra}": with comma and quotes as JSON wants them. */
-static void write_sample(
-    struct mr_buf *b, const struct series *s, const char *suffix, const char *le)
+static void write_name(struct mr_buf *b, const struct series *s)
 {
 	char text[KEY_MAX + 128];
-	bool labels = s->key[0] != '\0' || le != NULL;
-	int n = snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s%s", rows[s->id].name, suffix,
-	    labels ? "{" : "", s->key, s->key[0] != '\0' && le != NULL ? "," : "",
-	    le != NULL ? "le=\"" : "", le != NULL ? le : "", le != NULL ? "\"" : "",
-	    labels ? "}" : "");
+	bool labels = s->key[0] != '\0';
+	int n = snprintf(text, sizeof(text), "%s%s%s%s", mr_metric_rows[s->id].name,
+	    labels ? "{" : "", s->key, labels ? "}" : "");
 
-	if (b->p[b->len - 1] != '{')
-		mr_buf_addc(b, ',');
 	mr_buf_add_json(b, (struct mr_str){ text, (size_t)n < sizeof(text) ? (size_t)n : 0 });
-	mr_buf_addc(b, ':');
 }
 
-static void write_histogram(struct mr_buf *b, const struct series *s)
+static void write_counted(struct mr_buf *b, const struct series *s)
 {
-	enum buckets set = rows[s->id].buckets;
-	uint64_t n = 0;
-	char le[32];
+	bool histogram = mr_metric_rows[s->id].type == MR_METRIC_TYPE_HISTOGRAM;
+	unsigned len = histogram ? mr_metric_bounds(s->id)->len + 2 : 1;
 
-	for (unsigned i = 0; i < bucket_sets[set].len; i++) {
-		n += s->buckets[i];
-		(void)snprintf(le, sizeof(le), "%g", bucket_sets[set].le[i]); /* fits */
-		write_sample(b, s, "_bucket", le);
-		mr_buf_add_u64(b, n);
+	mr_buf_addf(b, "[%" PRId64 ",", s->tenant_id);
+	write_name(b, s);
+	for (unsigned i = 0; i < len; i++)
+		mr_buf_addf(b, "%s%.15g", i == 0 ? ",[" : ",", s->numbers[i]);
+	mr_buf_addz(b, "]]");
+}
+
+static void write_gauge(struct mr_buf *b, const struct series *s)
+{
+	write_name(b, s);
+	mr_buf_addf(b, ":%.15g", s->numbers[0]);
+}
+
+void mr_metrics_write(struct mr_metrics *m, struct mr_buf *b)
+{
+	const char *between = "";
+
+	mr_buf_addz(b, "{\"counted\":[");
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct series *s = m->slots[i];
+
+		if (s == NULL || is_gauge(s))
+			continue;
+		mr_buf_addz(b, between);
+		between = ",";
+		write_counted(b, s);
+		memcpy(s->sent, s->numbers, sizeof(s->sent));
 	}
-	write_sample(b, s, "_bucket", "+Inf");
-	mr_buf_add_u64(b, s->count);
-	write_sample(b, s, "_sum", NULL);
-	write_number(b, s->value);
-	write_sample(b, s, "_count", NULL);
-	mr_buf_add_u64(b, s->count);
-}
-
-static void write_names(struct mr_buf *b, bool help)
-{
-	for (unsigned i = 0; i < MR_METRIC_COUNT; i++) {
-		if (i > 0)
-			mr_buf_addc(b, ',');
-		mr_buf_add_json(b, mr_str(rows[i].name));
-		mr_buf_addc(b, ':');
-		mr_buf_add_json(b, mr_str(help ? rows[i].help : type_names[rows[i].type]));
-	}
-}
-
-void mr_metrics_write(const struct mr_metrics *m, struct mr_buf *b)
-{
-	mr_buf_addz(b, "{\"types\":{");
-	write_names(b, false);
-	mr_buf_addz(b, "},\"help\":{");
-	write_names(b, true);
-	mr_buf_addz(b, "},\"samples\":{");
-	for (size_t i = 0; i < SLOTS && !mr_buf_failed(b); i++) {
+	mr_buf_addz(b, "],\"now\":{");
+	between = "";
+	for (size_t i = 0; i < SLOTS; i++) {
 		const struct series *s = m->slots[i];
 
-		if (s == NULL)
+		if (s == NULL || !is_gauge(s))
 			continue;
-		if (rows[s->id].type == HISTOGRAM) {
-			write_histogram(b, s);
-		} else {
-			write_sample(b, s, "", NULL);
-			write_number(b, s->value);
-		}
+		mr_buf_addz(b, between);
+		between = ",";
+		write_gauge(b, s);
 	}
 	mr_buf_addz(b, "}}");
+}
+
+void mr_metrics_written(struct mr_metrics *m)
+{
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct series *s = m->slots[i];
+
+		if (s != NULL)
+			memcpy(s->written, s->sent, sizeof(s->written));
+	}
+}
+
+void mr_metrics_handed_over(struct mr_metrics *m)
+{
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct series *s = m->slots[i];
+
+		if (s == NULL || is_gauge(s))
+			continue;
+		for (unsigned k = 0; k < NUMBERS; k++)
+			s->numbers[k] -= s->written[k];
+		memset(s->written, 0, sizeof(s->written));
+		memset(s->sent, 0, sizeof(s->sent));
+	}
 }
 
 const char *mr_latency_class(int64_t duration_us)

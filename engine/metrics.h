@@ -1,7 +1,8 @@
 /*
- * What this engine counts, in memory; written with each renewal of its lease into its row, where
- * /metrics reads it. Samples carry the names and labels that Prometheus will see, so that a
- * reader only adds them up over all engines.
+ * What this engine counts, in memory, by the ids of lib/metrics.def; written with each renewal of
+ * its lease into its row, where /metrics reads it. Series carry the names and labels that
+ * Prometheus will see, so that a reader only adds them up over all engines. When the row goes, what
+ * it has is added to the totals in the same statement, so sums never fall.
  */
 #ifndef MR_ENGINE_METRICS_H
 #define MR_ENGINE_METRICS_H
@@ -9,14 +10,8 @@
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/macros.h"
+#include "lib/metric.h"
 #include "lib/str.h"
-
-enum mr_metric {
-#define MR_METRIC(id, name, type, buckets, help) MR_METRIC_##id,
-#include "engine/metrics.def"
-#undef MR_METRIC
-	MR_METRIC_COUNT
-};
 
 /* Up to three labels; a NULL name ends them. Values are escaped when written. */
 struct mr_label {
@@ -40,8 +35,21 @@ void mr_metric_set(
 /* Histograms. */
 void mr_metric_observe(
     struct mr_metrics *m, enum mr_metric id, const struct mr_label *labels, double v);
-/* {"types": {name: type}, "help": {name: text}, "samples": {"name{label=\"value\"}": number}} */
-void mr_metrics_write(const struct mr_metrics *m, struct mr_buf *b);
+/* The same for one tenant: 0 is none. */
+void mr_metric_add_for(struct mr_metrics *m, enum mr_metric id, int64_t tenant_id,
+    const struct mr_label *labels, double n);
+void mr_metric_observe_for(struct mr_metrics *m, enum mr_metric id, int64_t tenant_id,
+    const struct mr_label *labels, double v);
+
+/* {"counted": [[tenant, "name{label=\"value\"}", [numbers]], …], "now": {"name": number}}: what
+ * only grows, a counter as one number, a histogram as its sum and its buckets, not added up; and
+ * gauges. Remembers what was written, for the two below. */
+void mr_metrics_write(struct mr_metrics *m, struct mr_buf *b);
+/* What was written last is in the database, as far as one can know. */
+void mr_metrics_written(struct mr_metrics *m);
+/* The row is gone, and what it had is in the totals: counting goes on from there, with what was
+ * counted since. */
+void mr_metrics_handed_over(struct mr_metrics *m);
 /* The catalogue's word for a duration: instant, fast, medium, slow, very_slow. */
 const char *mr_latency_class(int64_t duration_us);
 

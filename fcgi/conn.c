@@ -16,7 +16,7 @@ static void set_deadline(struct mr_conn *c)
 	c->deadline_ms = uv_now(c->server->worker->loop) + c->server->timeout_ms;
 }
 
-static void count(const struct mr_conn *c, enum mr_metric_id id)
+static void count(const struct mr_conn *c, enum mr_metric id)
 {
 	mr_api_metrics_add(c->server->worker->metrics, id, 1);
 }

@@ -3,33 +3,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum kind { COUNTER, GAUGE, HTTP_COUNTER, HTTP_SECONDS, CLASS_COUNTER };
-
-static const struct row {
-	const char *name;
-	enum kind kind;
-	const char *help;
-} rows[MR_METRIC_COUNT] = {
-#define MR_METRIC(id, metric_name, metric_kind, text)                                              \
-	[MR_METRIC_##id] = { .name = metric_name, .kind = metric_kind, .help = text },
-#include "fcgi/metrics.def"
-#undef MR_METRIC
-};
-
 /* The statuses that are told apart; the last stands for all others. */
 static const unsigned short statuses[] = { 200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405,
 	406, 409, 412, 413, 414, 415, 416, 429, 431, 500, 502, 503, 504, 0 };
 #define STATUSES MR_ARRAY_LEN(statuses)
 
-static const struct {
-	int64_t us;
-	const char *le;
-} buckets[] = { { 500, "0.0005" }, { 1000, "0.001" }, { 2500, "0.0025" }, { 5000, "0.005" },
-	{ 10000, "0.01" }, { 25000, "0.025" }, { 50000, "0.05" }, { 100000, "0.1" },
-	{ 250000, "0.25" }, { 500000, "0.5" }, { 1000000, "1" }, { 2500000, "2.5" },
-	{ 5000000, "5" }, { 10000000, "10" }, { INT64_MAX, "+Inf" } };
-#define BUCKETS MR_ARRAY_LEN(buckets)
-_Static_assert(BUCKETS == MR_LATENCY_BUCKETS, "the header says how many");
+#define US_PER_S   1000000.0
+#define BUCKETS    MR_LATENCY_BUCKETS
+#define LABELS_MAX 4096
 
 /* One process's numbers of one route. */
 struct route_numbers {
@@ -108,7 +89,7 @@ void mr_api_metrics_clear_gauges(struct mr_api_metrics *m, unsigned slot)
 	struct slot *s = slot_at(m, slot);
 
 	for (unsigned i = 0; i < MR_METRIC_COUNT; i++) {
-		if (rows[i].kind == GAUGE)
+		if (mr_metric_rows[i].type == MR_METRIC_TYPE_GAUGE)
 			s->plain[i] = 0;
 	}
 }
@@ -131,13 +112,13 @@ static void add(uint64_t *at, uint64_t n)
 	store(at, load(at) + n);
 }
 
-void mr_api_metrics_add(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t n)
+void mr_api_metrics_add(struct mr_api_metrics *m, enum mr_metric id, uint64_t n)
 {
 	if (m != NULL)
 		add(&m->own->plain[id], n);
 }
 
-void mr_api_metrics_set(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t value)
+void mr_api_metrics_set(struct mr_api_metrics *m, enum mr_metric id, uint64_t value)
 {
 	if (m != NULL)
 		store(&m->own->plain[id], value);
@@ -145,9 +126,11 @@ void mr_api_metrics_set(struct mr_api_metrics *m, enum mr_metric_id id, uint64_t
 
 unsigned mr_latency_bucket(int64_t took_us)
 {
+	const struct mr_metric_bounds *bounds =
+	    mr_metric_bounds(MR_METRIC_HTTP_REQUEST_DURATION_SECONDS);
 	unsigned b = 0;
 
-	while (took_us > buckets[b].us)
+	while (b < bounds->len && took_us > (int64_t)(bounds->le[b] * US_PER_S + 0.5))
 		b++;
 	return b;
 }
@@ -173,7 +156,7 @@ void mr_api_metrics_refused(struct mr_api_metrics *m, enum mr_rate_class c)
 		add(&m->own->refusals[c], 1);
 }
 
-uint64_t mr_api_metrics_get(const struct mr_api_metrics *m, enum mr_metric_id id)
+uint64_t mr_api_metrics_get(const struct mr_api_metrics *m, enum mr_metric id)
 {
 	uint64_t sum = 0;
 
@@ -198,17 +181,16 @@ static void sum_route(const struct mr_api_metrics *m, unsigned route, struct rou
 	}
 }
 
-static void write_labels(const struct mr_api_metrics *m, unsigned route, const char *name,
-    const char *suffix, struct mr_buf *out)
+/* method="",route="" for requests that matched none. */
+static void write_labels(const struct mr_api_metrics *m, unsigned route, struct mr_buf *out)
 {
 	bool known = route < m->routes_len;
 
-	mr_buf_addf(out, "%s%s{method=\"%s\",route=\"%s\"", name, suffix,
-	    known ? m->routes[route].method : "", known ? m->routes[route].path : "");
+	mr_buf_addf(out, "method=\"%s\",route=\"%s\"", known ? m->routes[route].method : "",
+	    known ? m->routes[route].path : "");
 }
 
-static void write_statuses(
-    const struct mr_api_metrics *m, unsigned route, const char *name, struct mr_buf *out)
+static void write_statuses(const struct mr_api_metrics *m, unsigned route, struct mr_buf *out)
 {
 	struct route_numbers n;
 
@@ -216,44 +198,37 @@ static void write_statuses(
 	for (size_t k = 0; k < STATUSES; k++) {
 		if (n.by_status[k] == 0)
 			continue;
-		write_labels(m, route, name, "", out);
+		mr_buf_addf(out, "%s{", mr_metric_rows[MR_METRIC_HTTP_REQUESTS_TOTAL].name);
+		write_labels(m, route, out);
 		if (statuses[k] != 0)
-			mr_buf_addf(out, ",status=\"%u\"} ", (unsigned)statuses[k]);
+			mr_buf_addf(out, ",status=\"%u\"}", (unsigned)statuses[k]);
 		else
-			mr_buf_addz(out, ",status=\"other\"} ");
-		mr_buf_add_u64(out, n.by_status[k]);
-		mr_buf_addc(out, '\n');
+			mr_buf_addz(out, ",status=\"other\"}");
+		mr_metric_value(out, (double)n.by_status[k]);
 	}
 }
 
-static void write_histogram(
-    const struct mr_api_metrics *m, unsigned route, const char *name, struct mr_buf *out)
+static void write_durations(const struct mr_api_metrics *m, unsigned route, struct mr_buf *out)
 {
 	struct route_numbers n;
-	uint64_t so_far = 0, all = 0;
+	double counts[BUCKETS], all = 0;
+	struct mr_buf labels;
 
 	sum_route(m, route, &n);
-	for (size_t k = 0; k < BUCKETS; k++)
-		all += n.by_bucket[k];
+	for (size_t k = 0; k < BUCKETS; k++) {
+		counts[k] = (double)n.by_bucket[k];
+		all += counts[k];
+	}
 	if (all == 0)
 		return;
-	for (size_t k = 0; k < BUCKETS; k++) {
-		so_far += n.by_bucket[k];
-		write_labels(m, route, name, "_bucket", out);
-		mr_buf_addf(out, ",le=\"%s\"} ", buckets[k].le);
-		mr_buf_add_u64(out, so_far);
-		mr_buf_addc(out, '\n');
-	}
-	write_labels(m, route, name, "_sum", out);
-	mr_buf_addf(out, "} %llu.%06u\n", (unsigned long long)(n.sum_us / 1000000),
-	    (unsigned)(n.sum_us % 1000000));
-	write_labels(m, route, name, "_count", out);
-	mr_buf_addz(out, "} ");
-	mr_buf_add_u64(out, so_far);
-	mr_buf_addc(out, '\n');
+	mr_buf_init(&labels, LABELS_MAX);
+	write_labels(m, route, &labels);
+	mr_metric_histogram(out, MR_METRIC_HTTP_REQUEST_DURATION_SECONDS, mr_buf_str(&labels),
+	    counts, (double)n.sum_us / US_PER_S);
+	mr_buf_done(&labels);
 }
 
-static void write_classes(const struct mr_api_metrics *m, const char *name, struct mr_buf *out)
+static void write_classes(const struct mr_api_metrics *m, struct mr_buf *out)
 {
 	for (unsigned c = MR_RATE_EXEMPT + 1; c < MR_RATE_COUNT; c++) {
 		uint64_t sum = 0;
@@ -262,44 +237,40 @@ static void write_classes(const struct mr_api_metrics *m, const char *name, stru
 			sum += load(&slot_at(m, i)->refusals[c]);
 		if (sum == 0)
 			continue;
-		mr_buf_addf(
-		    out, "%s{class=\"%s\"} ", name, mr_rate_class_name((enum mr_rate_class)c));
-		mr_buf_add_u64(out, sum);
-		mr_buf_addc(out, '\n');
+		mr_buf_addf(out, "%s{class=\"%s\"}",
+		    mr_metric_rows[MR_METRIC_RATE_LIMIT_REFUSALS_TOTAL].name,
+		    mr_rate_class_name((enum mr_rate_class)c));
+		mr_metric_value(out, (double)sum);
 	}
 }
 
-static void write_row(const struct mr_api_metrics *m, enum mr_metric_id id, struct mr_buf *out)
+static void write_samples(const struct mr_api_metrics *m, enum mr_metric id, struct mr_buf *out)
 {
-	static const char *const types[] = { [COUNTER] = "counter",
-		[GAUGE] = "gauge",
-		[HTTP_COUNTER] = "counter",
-		[HTTP_SECONDS] = "histogram",
-		[CLASS_COUNTER] = "counter" };
-	const struct row *row = &rows[id];
-
-	mr_buf_addf(
-	    out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name, types[row->kind]);
-	if (row->kind == COUNTER || row->kind == GAUGE) {
-		mr_buf_addf(out, "%s ", row->name);
-		mr_buf_add_u64(out, mr_api_metrics_get(m, id));
-		mr_buf_addc(out, '\n');
-		return;
-	}
-	if (row->kind == CLASS_COUNTER) {
-		write_classes(m, row->name, out);
-		return;
-	}
-	for (unsigned route = 0; route <= m->routes_len; route++) {
-		if (row->kind == HTTP_COUNTER)
-			write_statuses(m, route, row->name, out);
-		else
-			write_histogram(m, route, row->name, out);
+	switch (id) {
+	case MR_METRIC_HTTP_REQUESTS_TOTAL:
+		for (unsigned route = 0; route <= m->routes_len; route++)
+			write_statuses(m, route, out);
+		break;
+	case MR_METRIC_HTTP_REQUEST_DURATION_SECONDS:
+		for (unsigned route = 0; route <= m->routes_len; route++)
+			write_durations(m, route, out);
+		break;
+	case MR_METRIC_RATE_LIMIT_REFUSALS_TOTAL:
+		write_classes(m, out);
+		break;
+	default:
+		mr_buf_addz(out, mr_metric_rows[id].name);
+		mr_metric_value(out, (double)mr_api_metrics_get(m, id));
+		break;
 	}
 }
 
 void mr_api_metrics_render(const struct mr_api_metrics *m, struct mr_buf *out)
 {
-	for (unsigned i = 0; i < MR_METRIC_COUNT; i++)
-		write_row(m, (enum mr_metric_id)i, out);
+	for (unsigned i = 0; i < MR_METRIC_COUNT; i++) {
+		if (mr_metric_rows[i].source != MR_METRIC_SOURCE_WORKERS)
+			continue;
+		mr_metric_head(out, (enum mr_metric)i);
+		write_samples(m, (enum mr_metric)i, out);
+	}
 }

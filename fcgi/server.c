@@ -177,11 +177,15 @@ static void on_timer(uv_timer_t *t)
 {
 	struct mr_server *s = t->data;
 	const struct mr_worker *w = s->worker;
+	struct mr_pg_use pool = mr_pg_use(w->pg);
 
 	close_late(s);
 	mr_api_metrics_set(w->metrics, MR_METRIC_HTTP_REQUESTS_IN_FLIGHT, s->in_flight);
 	mr_api_metrics_set(w->metrics, MR_METRIC_API_WAITING, mr_wait_len(w->wait));
 	mr_api_metrics_set(w->metrics, MR_METRIC_DB_UNITS_IN_FLIGHT, mr_pg_in_flight(w->pg));
+	mr_api_metrics_set(w->metrics, MR_METRIC_DB_UNITS_WAITING, pool.waiting);
+	mr_api_metrics_set(w->metrics, MR_METRIC_DB_CONNECTIONS_OPEN, pool.open);
+	mr_api_metrics_set(w->metrics, MR_METRIC_DB_CONNECTIONS_MAX, pool.max);
 	mr_api_metrics_set(w->metrics, MR_METRIC_DB_UP, mr_pg_is_up(w->pg));
 	mr_api_metrics_set(w->metrics, MR_METRIC_BUS_UP, mr_bus_is_up(w->bus));
 	if (s->state != MR_SERVER_LISTENING)

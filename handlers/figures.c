@@ -1,13 +1,12 @@
 #include "handlers/figures.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/error.h"
 #include "lib/value.h"
 
-#define EXACT 9007199254740992.0 /* up to here a double holds every integer */
+#define LABELS_MAX 4096
 
 /* ---- text ---- */
 
@@ -27,77 +26,34 @@ static double number_of(const struct mr_value *v)
 	}
 }
 
-static void add_number(struct mr_buf *out, double d)
-{
-	mr_buf_addc(out, ' ');
-	if (fabs(d) < EXACT && d == floor(d))
-		mr_buf_add_i64(out, (int64_t)d);
-	else
-		mr_buf_addf(out, "%.15g", d);
-	mr_buf_addc(out, '\n');
-}
-
-static void add_head(struct mr_buf *out, struct mr_str name, struct mr_str type, struct mr_str help)
-{
-	mr_buf_addf(out, "# HELP %.*s %.*s\n# TYPE %.*s %.*s\n", MR_STR_ARG(name), MR_STR_ARG(help),
-	    MR_STR_ARG(name), MR_STR_ARG(type));
-}
-
-/* Backslash, quote and line feed are all that is escaped there. */
-static void add_label(struct mr_buf *out, char before, const char *name, struct mr_str value)
-{
-	mr_buf_addc(out, before);
-	mr_buf_addz(out, name);
-	mr_buf_addz(out, "=\"");
-	for (size_t i = 0; i < value.len; i++) {
-		char c = value.p[i];
-
-		if (c == '\n') {
-			mr_buf_addz(out, "\\n");
-			continue;
-		}
-		if (c == '"' || c == '\\')
-			mr_buf_addc(out, '\\');
-		mr_buf_addc(out, c);
-	}
-	mr_buf_addc(out, '"');
-}
-
 /* ---- figures by tenant ---- */
 
 /* One metric that is a list of objects: each gives one sample. */
 struct by_label {
-	const char *list, *name, *help;
+	enum mr_metric id;
+	const char *list;
 	const char *labels[2]; /* members that become labels; NULL: none */
 	const char *value;     /* the member that is the number */
 };
 
 static const struct by_label by_label[] = {
-	{ "agents", "millrace_agents",
-	    "Agents, by the state of their breaker (closed, open, half_open) or their own "
-	    "(inactive, "
-	    "maintenance).",
-	    { "tenant", "state" }, "count" },
-	{ "engines", "millrace_engine_up", "Engines that hold a lease (1), or lost it (0).",
-	    { "name", "host" }, "alive" },
-	{ "queue", "millrace_queue_depth", "Runs that wait for an engine.", { "tenant" }, "depth" },
-	{ "queue", "millrace_queue_oldest_seconds",
-	    "Age of the oldest run that waits for an engine.", { "tenant" }, "oldest_seconds" },
-	{ "runs", "millrace_runs", "Runs that have not ended.", { "tenant", "status" }, "count" },
+	{ MR_METRIC_AGENTS, "agents", { "tenant", "state" }, "count" },
+	{ MR_METRIC_ENGINE_UP, "engines", { "name", "host" }, "alive" },
+	{ MR_METRIC_QUEUE_DEPTH, "queue", { "tenant" }, "depth" },
+	{ MR_METRIC_QUEUE_OLDEST, "queue", { "tenant" }, "oldest_seconds" },
+	{ MR_METRIC_RUNS_ACTIVE, "runs", { "tenant", "status" }, "count" },
 };
 
 /* One metric that is a number of its own. */
 static const struct {
-	const char *member, *name, *help;
+	enum mr_metric id;
+	const char *member;
 } single[] = {
-	{ "connections", "millrace_db_connections",
-	    "Connections to the database, of all processes." },
-	{ "due", "millrace_runs_due", "Sleeping runs whose time has come." },
-	{ "journal_horizon_age_seconds", "millrace_journal_horizon_age_seconds",
-	    "Age of the oldest open writing transaction." },
-	{ "pending_commands", "millrace_commands_pending",
-	    "Commands that no engine has obeyed yet." },
-	{ "sleeping", "millrace_runs_sleeping", "Runs that wait for a moment." },
+	{ MR_METRIC_DB_CONNECTIONS, "connections" },
+	{ MR_METRIC_RUNS_DUE, "due" },
+	{ MR_METRIC_JOURNAL_HORIZON, "journal_horizon_age_seconds" },
+	{ MR_METRIC_COMMANDS_PENDING, "pending_commands" },
+	{ MR_METRIC_RUNS_SLEEPING, "sleeping" },
 };
 
 static const struct mr_list *list_of(const struct mr_value *root, const char *name)
@@ -113,178 +69,126 @@ static void render_list(const struct mr_value *root, const struct by_label *row,
 
 	if (l == NULL)
 		return;
-	add_head(out, mr_str(row->name), MR_STR("gauge"), mr_str(row->help));
+	mr_metric_head(out, row->id);
 	for (size_t i = 0; i < l->len; i++) {
-		mr_buf_addz(out, row->name);
-		for (size_t k = 0; k < MR_ARRAY_LEN(row->labels) && row->labels[k] != NULL; k++)
-			add_label(out, k == 0 ? '{' : ',', row->labels[k],
-			    mr_value_get_str(&l->items[i], row->labels[k]));
-		mr_buf_addc(out, '}');
-		add_number(out, number_of(mr_value_get(&l->items[i], row->value)));
-	}
-}
-
-/* A row per tenant with a member per status. */
-static void render_ended(const struct mr_value *root, struct mr_buf *out)
-{
-	static const char *const statuses[] = { "cancelled", "completed", "failed", "timed_out" };
-	static const char name[] = "millrace_runs_ended";
-	const struct mr_list *l = list_of(root, "ended");
-
-	if (l == NULL)
-		return;
-	add_head(out, MR_STR("millrace_runs_ended"), MR_STR("gauge"),
-	    MR_STR("Runs that ended, within retention."));
-	for (size_t i = 0; i < l->len; i++) {
-		for (size_t k = 0; k < MR_ARRAY_LEN(statuses); k++) {
-			mr_buf_addz(out, name);
-			add_label(out, '{', "tenant", mr_value_get_str(&l->items[i], "tenant"));
-			add_label(out, ',', "status", mr_str(statuses[k]));
-			mr_buf_addc(out, '}');
-			add_number(out, number_of(mr_value_get(&l->items[i], statuses[k])));
+		mr_buf_addz(out, mr_metric_rows[row->id].name);
+		for (size_t k = 0; k < MR_ARRAY_LEN(row->labels) && row->labels[k] != NULL; k++) {
+			mr_buf_addc(out, k == 0 ? '{' : ',');
+			mr_metric_label(
+			    out, row->labels[k], mr_value_get_str(&l->items[i], row->labels[k]));
 		}
+		mr_buf_addc(out, '}');
+		mr_metric_value(out, number_of(mr_value_get(&l->items[i], row->value)));
 	}
 }
 
-static void render_single(const struct mr_value *root, struct mr_buf *out)
+static void render_one(enum mr_metric id, const struct mr_value *v, struct mr_buf *out)
 {
-	for (size_t i = 0; i < MR_ARRAY_LEN(single); i++) {
-		const struct mr_value *v = mr_value_get(root, single[i].member);
+	if (v == NULL || !mr_value_is_number(v))
+		return;
+	mr_metric_head(out, id);
+	mr_buf_addz(out, mr_metric_rows[id].name);
+	mr_metric_value(out, number_of(v));
+}
 
-		if (v == NULL || !mr_value_is_number(v))
+/* ---- gauges of the engines ---- */
+
+/* What the engines that hold a lease say at present, added up. */
+static void render_now(const struct mr_list *engines, enum mr_metric id, struct mr_buf *out)
+{
+	const char *name = mr_metric_rows[id].name;
+	double sum = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < engines->len; i++) {
+		const struct mr_value *v =
+		    mr_value_get(mr_value_get(&engines->items[i], "now"), name);
+
+		if (v == NULL || number_of(mr_value_get(&engines->items[i], "alive")) == 0)
 			continue;
-		add_head(out, mr_str(single[i].name), MR_STR("gauge"), mr_str(single[i].help));
-		mr_buf_addz(out, single[i].name);
-		add_number(out, number_of(v));
+		any = true;
+		sum += number_of(v);
 	}
+	if (!any)
+		return;
+	mr_metric_head(out, id);
+	mr_buf_addz(out, name);
+	mr_metric_value(out, sum);
 }
 
-/* ---- what engines counted ---- */
-
-/* One series: of one engine, then of all together. */
-struct sample {
-	struct mr_str key;  /* name{labels} */
-	struct mr_str base; /* the metric's name, without _bucket, _sum, _count */
-	double value;
-	size_t order; /* in which it came: buckets stay in order */
-};
-
-static int by_key(const void *a, const void *b)
-{
-	const struct sample *x = a, *y = b;
-	int r = mr_str_cmp(x->key, y->key);
-
-	return r != 0 ? r : (x->order > y->order) - (x->order < y->order);
-}
-
-static int by_base(const void *a, const void *b)
-{
-	const struct sample *x = a, *y = b;
-	int r = mr_str_cmp(x->base, y->base);
-
-	return r != 0 ? r : (x->order > y->order) - (x->order < y->order);
-}
-
-/* The metric's name: a histogram's series have an ending more. Absent when no type is known. */
-static struct mr_str base_of(const struct mr_value *types, struct mr_str key)
-{
-	static const char *const endings[] = { "", "_bucket", "_sum", "_count" };
-	struct mr_str name = key;
-
-	name = mr_str_cut(&name, '{');
-	for (size_t i = 0; i < MR_ARRAY_LEN(endings); i++) {
-		size_t n = strlen(endings[i]);
-		struct mr_str base = { name.p, name.len >= n ? name.len - n : 0 };
-
-		if (name.len > n && memcmp(name.p + base.len, endings[i], n) == 0 &&
-		    mr_value_gets(types, base) != NULL)
-			return base;
-	}
-	return MR_STR_NONE;
-}
-
-static size_t take_samples(const struct mr_value *metrics, struct sample *out, size_t at)
-{
-	const struct mr_value *samples = mr_value_get_kind(metrics, "samples", MR_VALUE_MAP);
-	const struct mr_value *types = mr_value_get_kind(metrics, "types", MR_VALUE_MAP);
-
-	for (size_t i = 0; samples != NULL && types != NULL && i < samples->map->len; i++) {
-		const struct mr_member *m = &samples->map->members[i];
-
-		out[at] =
-		    (struct sample){ m->key.s, base_of(types, m->key.s), number_of(&m->value), at };
-		if (out[at].base.p != NULL)
-			at++;
-	}
-	return at;
-}
-
-static size_t count_samples(const struct mr_list *engines)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < engines->len; i++) {
-		const struct mr_value *samples = mr_value_get_kind(
-		    mr_value_get(&engines->items[i], "metrics"), "samples", MR_VALUE_MAP);
-
-		n += samples != NULL ? samples->map->len : 0;
-	}
-	return n;
-}
-
-/* Adds up those of one key; returns how many are left. */
-static size_t merge(struct sample *s, size_t len)
-{
-	size_t n = 0;
-
-	qsort(s, len, sizeof(*s), by_key);
-	for (size_t i = 0; i < len; i++) {
-		if (n > 0 && mr_str_eq(s[n - 1].key, s[i].key))
-			s[n - 1].value += s[i].value;
-		else
-			s[n++] = s[i];
-	}
-	qsort(s, n, sizeof(*s), by_base);
-	return n;
-}
-
-/* Type and help of a metric, from whichever engine knows them. */
-static struct mr_str told(const struct mr_list *engines, const char *what, struct mr_str name)
-{
-	for (size_t i = 0; i < engines->len; i++) {
-		const struct mr_value *of =
-		    mr_value_get(mr_value_get(&engines->items[i], "metrics"), what);
-		const struct mr_value *v = of != NULL ? mr_value_gets(of, name) : NULL;
-
-		if (v != NULL && v->kind == MR_VALUE_STRING)
-			return v->s;
-	}
-	return MR_STR("");
-}
-
-static int render_engines(struct mr_arena *a, const struct mr_value *root, struct mr_buf *out)
+static void render_engines(const struct mr_value *root, struct mr_buf *out)
 {
 	const struct mr_list *engines = list_of(root, "engines");
-	struct sample *s;
-	size_t n, at = 0;
 
-	n = engines != NULL ? count_samples(engines) : 0;
-	if (n == 0)
-		return 0;
-	s = mr_arena_array(a, n, sizeof(*s));
-	if (s == NULL)
-		return MR_E_NOMEM;
-	for (size_t i = 0; i < engines->len; i++)
-		at = take_samples(mr_value_get(&engines->items[i], "metrics"), s, at);
-	n = merge(s, at);
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || !mr_str_eq(s[i - 1].base, s[i].base))
-			add_head(out, s[i].base, told(engines, "types", s[i].base),
-			    told(engines, "help", s[i].base));
-		mr_buf_adds(out, s[i].key);
-		add_number(out, s[i].value);
+	for (unsigned i = 0; engines != NULL && i < MR_METRIC_COUNT; i++) {
+		const struct mr_metric_row *row = &mr_metric_rows[i];
+
+		if (row->source == MR_METRIC_SOURCE_ENGINES && row->type == MR_METRIC_TYPE_GAUGE)
+			render_now(engines, (enum mr_metric)i, out);
 	}
-	return 0;
+}
+
+/* ---- series ---- */
+
+/* {1,2.5,3}: up to LEN numbers; what is missing is 0. */
+static void read_numbers(struct mr_str text, double *ret, size_t len)
+{
+	char copy[32];
+
+	memset(ret, 0, len * sizeof(*ret));
+	if (text.len < 2)
+		return;
+	text = (struct mr_str){ text.p + 1, text.len - 2 };
+	for (size_t i = 0; i < len && text.len > 0; i++) {
+		struct mr_str one = mr_str_cut(&text, ',');
+
+		if (one.len >= sizeof(copy))
+			continue;
+		memcpy(copy, one.p, one.len);
+		copy[one.len] = '\0';
+		ret[i] = strtod(copy, NULL);
+	}
+}
+
+/* What stands in the braces: the tenant, then the labels that NAME has. */
+static void add_labels(const struct mr_figures_series *s, struct mr_str labels, struct mr_buf *out)
+{
+	if (s->tenant.p != NULL)
+		mr_metric_label(out, "tenant", s->tenant);
+	if (s->tenant.p != NULL && labels.len > 0)
+		mr_buf_addc(out, ',');
+	mr_buf_adds(out, labels);
+}
+
+enum mr_metric mr_figures_series(
+    const struct mr_figures_series *s, enum mr_metric previous, struct mr_buf *out)
+{
+	double numbers[MR_METRIC_BOUNDS_MAX + 2];
+	struct mr_str labels = s->name, name = mr_str_cut(&labels, '{');
+	enum mr_metric id = mr_metric_find(name);
+	struct mr_buf inside;
+
+	if (id == MR_METRIC_COUNT)
+		return previous;
+	labels.len -= labels.len > 0; /* the closing brace */
+	if (id != previous)
+		mr_metric_head(out, id);
+	read_numbers(s->numbers, numbers, MR_ARRAY_LEN(numbers));
+	mr_buf_init(&inside, LABELS_MAX);
+	add_labels(s, labels, &inside);
+	if (mr_metric_rows[id].type == MR_METRIC_TYPE_HISTOGRAM) {
+		mr_metric_histogram(out, id, mr_buf_str(&inside), numbers + 1, numbers[0]);
+	} else {
+		mr_buf_adds(out, name);
+		if (inside.len > 0) {
+			mr_buf_addc(out, '{');
+			mr_buf_adds(out, mr_buf_str(&inside));
+			mr_buf_addc(out, '}');
+		}
+		mr_metric_value(out, numbers[0]);
+	}
+	mr_buf_done(&inside);
+	return id;
 }
 
 /* ---- all of it ---- */
@@ -307,24 +211,25 @@ int mr_figures_render(struct mr_arena *a, struct mr_str json, struct mr_buf *out
 		return r;
 	for (size_t i = 0; i < MR_ARRAY_LEN(by_label); i++)
 		render_list(&root, &by_label[i], out);
-	render_ended(&root, out);
-	render_single(&root, out);
-	return render_engines(a, &root, out);
+	for (size_t i = 0; i < MR_ARRAY_LEN(single); i++)
+		render_one(single[i].id, mr_value_get(&root, single[i].member), out);
+	render_engines(&root, out);
+	return 0;
 }
 
-static void render_map(const struct mr_value *root, const char *member, const char *name,
-    const char *help, struct mr_buf *out)
+static void render_map(
+    const struct mr_value *root, const char *member, enum mr_metric id, struct mr_buf *out)
 {
 	const struct mr_value *v = mr_value_get_kind(root, member, MR_VALUE_MAP);
 
 	if (v == NULL)
 		return;
-	add_head(out, mr_str(name), MR_STR("gauge"), mr_str(help));
+	mr_metric_head(out, id);
 	for (size_t i = 0; i < v->map->len; i++) {
-		mr_buf_addz(out, name);
-		add_label(out, '{', "status", v->map->members[i].key.s);
+		mr_buf_addf(out, "%s{", mr_metric_rows[id].name);
+		mr_metric_label(out, "status", v->map->members[i].key.s);
 		mr_buf_addc(out, '}');
-		add_number(out, number_of(&v->map->members[i].value));
+		mr_metric_value(out, number_of(&v->map->members[i].value));
 	}
 }
 
@@ -336,18 +241,12 @@ int mr_figures_render_tenant(struct mr_arena *a, struct mr_str json, struct mr_b
 
 	if (r < 0)
 		return r;
-	render_map(&root, "runs", "millrace_runs", "Runs that have not ended.", out);
-	render_map(&root, "workflows", "millrace_workflows", "Workflows.", out);
+	render_map(&root, "runs", MR_METRIC_RUNS_ACTIVE, out);
+	render_map(&root, "workflows", MR_METRIC_WORKFLOWS, out);
 	queue = mr_value_get_kind(&root, "queue", MR_VALUE_MAP);
 	if (queue == NULL)
 		return 0;
-	add_head(out, MR_STR("millrace_queue_depth"), MR_STR("gauge"),
-	    MR_STR("Runs that wait for an engine."));
-	mr_buf_addz(out, "millrace_queue_depth");
-	add_number(out, number_of(mr_value_get(queue, "depth")));
-	add_head(out, MR_STR("millrace_queue_oldest_seconds"), MR_STR("gauge"),
-	    MR_STR("Age of the oldest run that waits for an engine."));
-	mr_buf_addz(out, "millrace_queue_oldest_seconds");
-	add_number(out, number_of(mr_value_get(queue, "oldest_seconds")));
+	render_one(MR_METRIC_QUEUE_DEPTH, mr_value_get(queue, "depth"), out);
+	render_one(MR_METRIC_QUEUE_OLDEST, mr_value_get(queue, "oldest_seconds"), out);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "handlers/figures.h"
 #include "handlers/handlers.h"
 #include "lib/clock.h"
+#include "lib/metric.h"
 #include "sql/schema_needed.h"
 #include "sql/sql_ids.h"
 
@@ -273,25 +274,50 @@ static bool has_token(const struct mr_request *r)
 	    (struct mr_str){ given.p + scheme.len, given.len - scheme.len }, want);
 }
 
+/* What STMT gives of series, each row as its samples. */
+static bool add_series(struct mr_request *r, unsigned stmt)
+{
+	enum mr_metric id = MR_METRIC_COUNT;
+	const PGresult *rows;
+
+	if (mr_dispatch_query(r, stmt, NULL, &rows) < 0)
+		return false;
+	for (int i = 0; i < PQntuples(rows); i++) {
+		struct mr_figures_series s = { mr_pg_text(rows, i, "tenant"),
+			mr_pg_text(rows, i, "series"), mr_pg_text(rows, i, "numbers") };
+
+		id = mr_figures_series(&s, id, &r->out_body);
+	}
+	return true;
+}
+
+/* Figures and series of the database; without it the workers' own counters are there all the
+ * same. Both or neither, so that a sum is never half of it. */
+static int add_database(struct mr_request *r)
+{
+	const PGresult *row;
+	int e = 0;
+
+	if (mr_dispatch_query(r, MR_SQL_METRICS_FIGURES, NULL, &row) < 0 ||
+	    !add_series(r, MR_SQL_METRICS_SERIES)) {
+		take_back(r);
+		return 0;
+	}
+	if (PQntuples(row) > 0)
+		e = mr_figures_render(r->arena, mr_pg_text(row, 0, "body"), &r->out_body);
+	return e == MR_E_NOMEM ? e : 0;
+}
+
 int mr_handler_metrics(struct mr_request *r)
 {
-	struct mr_str figures = MR_STR_NONE;
-	const PGresult *row;
-
 	if (!mr_address_is_loopback(r->remote_addr) && !has_token(r)) {
 		mr_response_problem(r, MR_ERR_FORBIDDEN, "%s",
 		    "Metrics are read from the host itself, or with the operator's token.");
 		return 0;
 	}
-	if (mr_pg_is_up(r->worker->pg)) {
-		if (mr_dispatch_query(r, MR_SQL_METRICS_FIGURES, NULL, &row) < 0)
-			take_back(r); /* the workers' own counters are there all the same */
-		else if (PQntuples(row) > 0)
-			figures = mr_pg_text(row, 0, "body");
-	}
-	mr_api_metrics_render(r->worker->metrics, &r->out_body);
-	if (figures.p != NULL && mr_figures_render(r->arena, figures, &r->out_body) == MR_E_NOMEM)
+	if (mr_pg_is_up(r->worker->pg) && add_database(r) < 0)
 		return MR_E_NOMEM;
+	mr_api_metrics_render(r->worker->metrics, &r->out_body);
 	decide_metrics(r);
 	return 0;
 }
@@ -301,7 +327,8 @@ int mr_handler_tenant_metrics(struct mr_request *r)
 	const PGresult *row;
 	int e = 0;
 
-	if (mr_dispatch_query(r, MR_SQL_SYSTEM_STATUS, NULL, &row) < 0)
+	if (mr_dispatch_query(r, MR_SQL_SYSTEM_STATUS, NULL, &row) < 0 ||
+	    !add_series(r, MR_SQL_TENANT_METRICS_SERIES))
 		return 0; /* answered */
 	if (PQntuples(row) > 0)
 		e = mr_figures_render_tenant(r->arena, mr_pg_text(row, 0, "body"), &r->out_body);

@@ -666,6 +666,18 @@ unsigned mr_pg_in_flight(const struct mr_pg *pg)
 	return pg->in_flight;
 }
 
+struct mr_pg_use mr_pg_use(const struct mr_pg *pg)
+{
+	struct mr_pg_use use = { .max = pg->s.shared + pg->s.exclusive_max,
+		.waiting = pg->waiting.len + pg->waiting_exclusive.len };
+
+	for (unsigned i = 0; i < pg->s.shared; i++)
+		use.open += pg->shared[i].state == MR_PG_READY;
+	for (const struct mr_pg_conn *c = pg->exclusive; c != NULL; c = c->next)
+		use.open += c->state == MR_PG_READY;
+	return use;
+}
+
 /* ---- reading a result ---- */
 
 struct mr_str mr_pg_text(const PGresult *r, int row, const char *column)

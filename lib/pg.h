@@ -139,6 +139,12 @@ void mr_pg_cancel(struct mr_pg *pg, struct mr_pg_unit *unit);
 void mr_pg_clear(struct mr_pg_unit *unit);
 bool mr_pg_is_up(const struct mr_pg *pg);
 unsigned mr_pg_in_flight(const struct mr_pg *pg);
+/* How much of the pool is in use: connections that are ready and that there may be, the listener
+ * not counted, and units that wait for one. */
+struct mr_pg_use {
+	unsigned open, max, waiting;
+};
+struct mr_pg_use mr_pg_use(const struct mr_pg *pg);
 
 /* For lib/bus without Redis: a connection of its own that runs stmt_listen and gives each
  * notification's payload to FN; and a notification. One listener a pool. */

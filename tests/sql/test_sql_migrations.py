@@ -44,6 +44,7 @@ def fill(conn):
         insert into run_ends values (now(), 1, 1, 'completed', '', 0, 1, 5, 5);
         insert into rollup_writers values ('h.1', 1, now());
         insert into rollups values (1, 'request', 'hour', date_trunc('hour', now()), '/r', 'GET', 1, 1, 1, '200', '', 1, 5, 5, array_fill(0, array[15]));
+        insert into metric_totals values (1, 'a_total', '{1}');
         insert into files (tenant_id, name, content_type, size, sha256, storage_key)
             values (1, 'f', 'text/plain', 1, repeat('a', 64), 'k');
         insert into secrets (tenant_id, name, sealed) values (1, 's', decode(repeat('00', 40), 'hex'));
@@ -70,7 +71,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 35
+        assert len(tables(conn)) == 36
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

@@ -146,8 +146,8 @@ def test_percentiles_lie_between_their_bounds(db):
 
 
 def test_the_bounds_are_those_of_the_workers(db):
-    text = re.search(r"\} buckets\[\] = \{(.*?)\};", (ROOT / "fcgi/metrics.c").read_text(), re.S).group(1)
-    ours = [int(us) for us in re.findall(r"\{ (\d+), \"", text)]
+    text = re.search(r"\[MR_METRIC_BUCKETS_HTTP\] = \{\s*\d+,\s*\{(.*?)\}", (ROOT / "lib/metric.c").read_text(), re.S).group(1)
+    ours = [round(float(seconds) * 1000000) for seconds in text.split(",")]
     assert db.admin("select rollup_bounds('request') as b")[0]["b"] == array(ours).replace('"', "")
     at = db.admin("select run_bucket(u)::text as b from unnest('{0,10000,10001,86400000000,86400000001}'::int8[]) u")
     assert [r["b"] for r in at] == ["0", "0", "1", "13", "14"]  # the bound belongs to its bucket

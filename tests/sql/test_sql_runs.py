@@ -331,9 +331,9 @@ def test_a_dead_engine_loses_its_runs(tenant, db, engine):
     c = dead.take(1)[run]
     other = dead.claim()[untaken]
     db.admin(f"update engines set lease_until = now() + interval '1 hour' where id = {engine.id}")
-    assert db.one("engine_reclaim", dead=[]) == {"engines": 0, "runs": 0}
+    assert db.one("engine_reclaim", dead=[]) == {"engines": 0, "runs": 0, "series": 0}
     db.admin(f"update engines set lease_until = now() - interval '1 second' where id = {dead.id}")
-    assert db.one("engine_reclaim", dead=[]) == {"engines": 1, "runs": 1}
+    assert db.one("engine_reclaim", dead=[]) == {"engines": 1, "runs": 1, "series": 0}
     assert db.run("engine_renew", engine_id=dead.id, lease_ms=1000, metrics={}) == []
     assert set(engine.claim()) == {run, untaken}
     held, _ = dead.flush(*({"run_id": x["run_id"], "fence": x["fence"], "status": "completed", "seq": x["seq"]} for x in (c, other)))
@@ -341,7 +341,7 @@ def test_a_dead_engine_loses_its_runs(tenant, db, engine):
     engine.in_hand.clear()
     assert engine.take()[run]["fence"] == c["fence"] + 2
     assert db.one("engine_renew", engine_id=engine.id, lease_ms=1000, metrics={"a": 1})["engine_id"] == engine.id
-    assert db.one("engine_unregister", engine_id=engine.id)["released"] == 2
+    assert db.one("engine_unregister", engine_id=engine.id, metrics={})["released"] == 2
 
 
 def test_what_a_dead_engine_took_last_is_freed_too(tenant, db):
@@ -359,7 +359,7 @@ def test_what_a_dead_engine_took_last_is_freed_too(tenant, db):
     assert db.texts.run(other, "engine_reclaim_lock", None, ask) == [], "it is writing: left for the next time"
     taking.execute("commit")
     assert [r["engine_id"] for r in db.texts.run(other, "engine_reclaim_lock", None, ask)] == [dead.id]
-    assert db.texts.run(other, "engine_reclaim", None, ask) == [{"engines": 1, "runs": 1}]
+    assert db.texts.run(other, "engine_reclaim", None, ask) == [{"engines": 1, "runs": 1, "series": 0}]
     other.execute("commit")
     assert db.one("engine_reconcile")["violations"] == 0
     for conn in (taking, other):

@@ -12,7 +12,7 @@ from statements import HEADERS, role_of
 WITHOUT_TENANT = {
     "auth_by_key", "auth_by_certificate", "auth_by_principal", "auth_by_subject", "auth_issuers", "auth_revision",
     "auth_keys_claim", "auth_keys_store", "bus_listen", "bus_notify", "session_tenant_read", "session_tenant_write",
-    "health_figures", "metrics_figures", "rollups_add", "schema_state", "system_status", "audit_stranger",
+    "health_figures", "metrics_figures", "metrics_series", "rollups_add", "schema_state", "system_status", "audit_stranger",
 }
 SAMPLE = {"int8": 1, "int4": 1, "int2": 1, "float8": 1, "bool": True, "text": "x", "json": "{}", "jsonb": "{}",
           "timestamptz": "2025-01-01T00:00:00Z", "bytea": b"x", "text[]": ["admin"], "int8[]": [1]}
@@ -183,7 +183,7 @@ def test_every_table_of_tenants_is_behind_the_wall(db):
         and prosecdef and has_function_privilege('millrace_api', oid, 'execute')""")}
     assert definers == {"auth_by_key", "auth_by_certificate", "auth_by_principal", "auth_by_subject", "auth_issuers", "auth_keys_claim", "auth_keys_store",
                         "estimate_runs",
-                        "health_figures", "metrics_figures", "is_platform", "audit_stranger", "schema_state", "agent_figures", "rollups_add"}
+                        "health_figures", "metrics_figures", "metrics_series", "tenant_metrics_series", "is_platform", "audit_stranger", "schema_state", "agent_figures", "rollups_add"}
 
 
 def test_an_estimate_is_of_the_own_tenant(db, filled):

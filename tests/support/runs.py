@@ -65,7 +65,16 @@ def check_journal(stack, first, last):
 
 
 def counters(stack, pid):
-    return (stack.rows(f"select metrics from millrace.engines where pid = {pid}")[0]["metrics"] or {}).get("samples", {})
+    """What an engine has in its row: name and labels → number, of histograms _sum and _count; tenants added up."""
+    metrics = stack.rows(f"select metrics from millrace.engines where pid = {pid}")[0]["metrics"] or {}
+    found = dict(metrics.get("now", {}))
+    for _, name, numbers in metrics.get("counted", []):
+        bare, brace, labels = name.partition("{")
+        told = {name: numbers[0]} if len(numbers) == 1 else {
+            f"{bare}_sum{brace}{labels}": numbers[0], f"{bare}_count{brace}{labels}": sum(numbers[1:])}
+        for key, n in told.items():
+            found[key] = found.get(key, 0) + n
+    return found
 
 
 class Engine:

@@ -127,7 +127,9 @@ static void test_text(void **state)
 		memcpy(last, name, sizeof(last));
 		heads++;
 	}
-	assert_int_equal(heads, MR_METRIC_COUNT);
+	for (unsigned i = 0; i < MR_METRIC_COUNT; i++)
+		heads -= mr_metric_rows[i].source == MR_METRIC_SOURCE_WORKERS;
+	assert_int_equal(heads, 0);
 	mr_buf_done(&b);
 	m = mr_api_metrics_free(m);
 }

@@ -166,6 +166,7 @@ drift() {
     [ -x "$program" ] || { echo "$program:1: is not built"; return; }
   done
   "$admin" settings --markdown >"$tmp/new" && same docs/reference/settings.md
+  "$admin" metrics --markdown >"$tmp/new" && same docs/reference/metrics.md
   "$admin" settings --sample >"$tmp/new" && same deploy/millrace.conf.sample
   "$openapi" --json "$tmp/new" docs/reference/examples.json && same docs/reference/openapi.json
   "$openapi" --errors "$tmp/new" && same docs/reference/errors.md
