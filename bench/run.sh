@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # ./dev bench: measures on a stack of its own. A suite that was measured whole goes to RESULTS.md.
 #   run.sh [--big] [NAME…]          api latency bulk create list conditional jwt limits memory; big with --big
+#   run.sh api --all                every GET, list and search and the common writes, a row each
+#   run.sh load                     all of them in turn at 1,000 connections for two minutes
 #   run.sh engine [--big] [NAME…]   bulk bulk100k submit latency http sleepers foreach expr pipeline; big with --big
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,6 +21,22 @@ if [ "${1:-}" = engine ]; then
   suite=engine
   all=(bulk bulk100k submit latency http sleepers foreach expr pipeline)
 fi
+case ${1:-} in
+api)
+  shift
+  if [ "${1:-}" = --all ]; then
+    shift
+    suite=routes
+    all=(every)
+    export PG_OPTIONS="-c shared_preload_libraries=pg_stat_statements"
+  fi
+  ;;
+load)
+  shift
+  suite=load
+  all=(load)
+  ;;
+esac
 if [ "${1:-}" = --big ]; then
   shift
   all+=(big)
@@ -55,6 +73,8 @@ measure() { # SUITE NAME
   api-limits) python3 bench/api/limits.py ;;
   api-create | api-list | api-conditional) python3 bench/api/beside.py "$2" ;;
   api-bulk) python3 bench/bulk.py 3-bulk 10000 5 "≥ 2,000/s" ;;
+  routes-every) python3 bench/api/every.py ;;
+  load-load) python3 bench/api/load.py ;;
   engine-bulk) python3 bench/bulk.py 11-bulk 10000 5 "≥ 10,000/s, ≥ 0.5" ;;
   engine-bulk100k) python3 bench/bulk.py 12-bulk 100000 1 "≥ 10,000/s, ≥ 0.5" ;;
   engine-latency) python3 bench/latency.py 14-latency "p50 ≤ 4 ms, p99 ≤ 15 ms" ;;

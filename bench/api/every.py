@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Every GET, list and search of the API and the common writes, one after the other with 32 connections: requests a second,
+p99, and what each costs PostgreSQL (pg_stat_statements): time and buffers touched for one request.
+
+    every.py    in the environment of bench/run.sh"""
+import os
+import pathlib
+import subprocess
+
+from client import Api, row
+from mix import Mix
+from wrk import measure
+
+SECONDS = os.environ.get("EVERY_SECONDS", "1")
+OUT = pathlib.Path(os.environ["OUT"])
+
+
+def asked(sql):
+    told = subprocess.run(["bash", "tools/dev/stack.sh", "psql", "-At", "-d", "postgres", "-c", sql], check=True, capture_output=True, text=True)
+    return told.stdout.strip()
+
+
+def main():
+    asked("create extension if not exists pg_stat_statements")
+    mix = Mix(Api())
+    requests = [(what, "GET", path, None) for what, path in mix.reads()] + list(mix.writes())
+    for number, (what, method, path, body) in enumerate(requests):
+        if path is None:
+            row(f"{number:03}-routes", f"`{what}`", "nothing there to ask for", "")
+            continue
+        measure([(method, path, body)], 32, "0.3")
+        asked("select pg_stat_statements_reset()")
+        told = measure([(method, path, body)], 32, SECONDS)
+        n = told["requests"]
+        ms, buffers = (float(v) for v in asked(
+            "select coalesce(sum(s.total_exec_time), 0), coalesce(sum(s.shared_blks_hit + s.shared_blks_read), 0) from pg_stat_statements s "
+            "join pg_roles r on r.oid = s.userid where r.rolname = 'millrace_api'").split("|"))
+        bad = {s: c for s, c in told["status"].items() if s >= 300}
+        row(f"{number:03}-routes", f"`{what}`",
+            f"{n / told['seconds']:,.0f}/s, p99 {told['p99']:.1f} ms; PostgreSQL {ms / n:.2f} ms, {buffers / n:,.0f} buffers"
+            + (f"; not 2xx: {bad}" if bad else ""), "p99 < 200 ms")
+        print(f"  {what}: {n / told['seconds']:,.0f}/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

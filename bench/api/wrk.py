@@ -1,0 +1,27 @@
+"""wrk with a mix of requests, and what it told: requests, seconds, statuses, errors, percentiles in milliseconds."""
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+LUA = pathlib.Path(__file__).resolve().parent / "mix.lua"
+
+
+def measure(requests, connections, seconds, url=None, key=None, pause_ms=0):
+    """REQUESTS: (method, path, body) each, sent in turn; PAUSE_MS: how long a connection waits between two, on average."""
+    with tempfile.TemporaryDirectory(prefix="mr-mix-") as folder:
+        asked, told = pathlib.Path(folder) / "asked", pathlib.Path(folder) / "told"
+        asked.write_text("".join(f"{m}\t{p}\t{'' if b is None else json.dumps(b)}\n" for m, p, b in requests), encoding="utf-8")
+        subprocess.run(["wrk", "-t2", f"-c{connections}", f"-d{max(1, round(float(seconds)))}s", "--timeout", "30s", "-s", LUA,
+                        url or os.environ["MILLRACE_URL"], "--", asked, key or os.environ["MILLRACE_KEY"], told,
+                        str(pause_ms)],
+                       check=True, stdout=subprocess.DEVNULL)
+        out = {"status": {}, "error": {}}
+        for line in told.read_text(encoding="utf-8").splitlines():
+            what, *rest = line.split()
+            if what in out:
+                out[what][int(rest[0]) if what == "status" else rest[0]] = int(rest[1])
+            else:
+                out[what] = float(rest[0])
+        return out
