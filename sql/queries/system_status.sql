@@ -1,8 +1,25 @@
 -- name:    system_status
--- purpose: engines, the tenant's first 100 agents, and the tenant's workflows, runs and queue in figures
+-- purpose: engines, the tenant's first 100 agents, and the tenant's workflows, runs, queue and last 24 hours in figures
 -- params:
 -- returns: one (body json)
 -- flags:   read
+-- Nothing is counted that is many: workflows and ended runs are sums, what has not ended is counted up to a hundred thousand.
+with workflows_by_status as (
+	select t.status, sum(t.n) as n
+	from workflow_tallies t
+	group by t.status
+	having sum(t.n) <> 0
+), runs_by_status as (
+	select u.status, (
+			select count(*)
+			from (select 1 from runs r where r.status = u.status limit 100000) c
+		) as n
+	from unnest('{pending,running,paused,compensating}'::text[]) as u (status)
+), ended as (
+	select coalesce(sum(t.completed), 0) as completed, coalesce(sum(t.failed + t.timed_out), 0) as failed
+	from run_tallies t
+	where t.at > now() - interval '24 hours'
+)
 select json_build_object(
 		'engines', coalesce((
 			select json_agg(json_build_object(
@@ -20,18 +37,21 @@ select json_build_object(
 		), '[]'),
 		'workflows', coalesce((
 			select json_object_agg(s.status, s.n)
-			from (select w.status, count(*) as n from workflows w group by w.status) s
+			from workflows_by_status s
 		), '{}'),
 		'runs', coalesce((
 			select json_object_agg(s.status, s.n)
-			from (
-				select u.status, (
-						select count(*)
-						from (select 1 from runs r where r.status = u.status limit 100000) c
-					) as n
-				from unnest('{pending,running,paused,compensating}'::text[]) as u (status)
-			) s
+			from runs_by_status s
 		), '{}'),
+		'metrics', (
+			select json_build_object(
+				'total_workflows', (select coalesce(sum(s.n), 0) from workflows_by_status s where s.status <> 'deleted'),
+				'active_executions', (select sum(s.n) from runs_by_status s),
+				'completed_executions_24h', e.completed,
+				'failed_executions_24h', e.failed,
+				'success_rate_24h', coalesce(round(100.0 * e.completed / nullif(e.completed + e.failed, 0), 1), 100))
+			from ended e
+		),
 		'queue', (
 			select json_build_object('depth', count(*), 'oldest_seconds',
 				coalesce(extract(epoch from now() - min(q.created_at)), 0))

@@ -15,15 +15,31 @@ def test_public_addresses_need_no_key(stack):
         assert nobody.get(path).status_code == 200, path
     health = nobody.get("/health").json()
     assert health["status"] == "healthy" and health["components"]["database"] == "healthy"
-    assert "success_rate_24h" in health["metrics"]
+    assert 0 <= health["metrics"]["success_rate_24h"] <= 100 and health["metrics"]["total_workflows"] >= 0
 
 
 def test_the_tenants_views(admin, things):
     things.completed()
     assert admin.ok("GET", "/api/v1/health")["status"] == "healthy"
-    assert admin.ok("GET", "/api/v1/status")["components"]["database"] == "healthy"
+    status = admin.ok("GET", "/api/v1/status")
+    assert status["components"]["database"] == "healthy"
     text = admin.get("/api/v1/metrics")
     assert text.status_code == 200 and "# TYPE" in text.text
+
+
+def test_status_tells_the_last_day_of_the_tenant_and_its_agents(stack, things):
+    mine = stack.client(tenant="status-of-its-own")
+    fresh = mine.ok("GET", "/api/v1/status")
+    assert fresh["metrics"] == {"total_workflows": 0, "active_executions": 0, "completed_executions_24h": 0, "failed_executions_24h": 0,
+                                "success_rate_24h": 100}
+    assert fresh["agents"] == [] and fresh["workflows"] == {} and things.completed()
+    kept, gone = (mine.workflow(things.LOG)["id"] for _ in range(2))
+    mine.ok("DELETE", f"/api/v1/workflows/{gone}")
+    agent = mine.ok("POST", "/api/v1/agents", json={"name": "watched", "url": "http://127.0.0.1:9/"})
+    assert mine.wait_run(mine.execute(kept)["run_id"])["status"] == "completed"
+    now = mine.ok("GET", "/api/v1/status")
+    assert now["workflows"] == {"active": 1, "deleted": 1} and [a["id"] for a in now["agents"]] == [agent["id"]]
+    assert now["metrics"] == {**fresh["metrics"], "total_workflows": 1, "completed_executions_24h": 1}
 
 
 def test_metrics_are_for_the_operator(stack):

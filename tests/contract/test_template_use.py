@@ -3,6 +3,8 @@ import uuid
 
 import pytest
 
+from tests.support.stack import wait_until
+
 from .test_templates import LOG, SEED, TEMPLATES, code, make, unique
 
 USE = f"{TEMPLATES}/create-workflow"
@@ -134,3 +136,24 @@ def test_the_list_of_the_library(admin):
     rest = admin.ok("GET", f"/api/v1/workflow-templates?search={mark}&limit=1&cursor={page['next_cursor']}")
     assert page["items"] + rest["items"] == made[:2] and rest["next_cursor"] is None
     assert code(admin.get("/api/v1/workflow-templates?cursor=x")) == (400, "CURSOR_INVALID")
+
+
+def test_how_a_template_is_used(admin, other):
+    made = make(admin, is_public=True, template_config={"steps": [
+        {"name": "judge", "type": "conditional", "config": {
+            "condition": "{{trigger.bad}}", "true_action": {"type": "raise", "config": {"type": "refused", "message": "no"}},
+            "false_action": {"type": "log", "config": {"message": "well"}}}}]})
+    path = f"{TEMPLATES}/{made['id']}/usage-stats"
+    nothing = admin.ok("GET", path)
+    assert nothing["usage_count"] == nothing["execution_count"] == 0 and nothing["template_name"] == made["name"]
+    assert {nothing[k] for k in ("last_used_at", "success_rate", "avg_execution_time_ms", "max_execution_time_ms", "last_execution_at")} == {None}
+    workflows = [from_template(admin, made["slug"], name=unique()).json()["id"] for _ in range(2)]
+    runs = [admin.execute(w, trigger_data={"bad": bad})["run_id"] for w, bad in zip(workflows * 2, (False, False, False, True))]
+    assert [admin.wait_run(r)["status"] for r in runs] == ["completed"] * 3 + ["failed"]
+    used = wait_until(lambda: (u := admin.ok("GET", path))["execution_count"] == 4 and u, message="the runs are not counted")
+    assert used["usage_count"] == 2 == admin.ok("GET", f"{TEMPLATES}/{made['id']}")["usage_count"]
+    assert used["executions"] == {"completed": 3, "failed": 1, "cancelled": 0, "timed_out": 0, "compensated": 0}
+    assert used["success_rate"] == 75 and 0 < used["avg_execution_time_ms"] <= used["max_execution_time_ms"]
+    assert used["last_execution_at"] >= used["last_used_at"] > "2025"
+    assert admin.ok("GET", f"{TEMPLATES}/{made['slug']}/usage-stats") == used
+    assert code(other.get(path)) == (404, "TEMPLATE_NOT_FOUND")

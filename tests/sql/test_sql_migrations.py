@@ -54,6 +54,7 @@ def fill(conn):
         insert into agent_outcomes (agent_id, tenant_id, ok, duration_ms) values (1, 1, true, 5);
         insert into templates (tenant_id, name, slug, template_config) values (1, 't', 't', '{"steps": []}'), (null, 'u', 'u', '{"steps": []}');
         insert into workflows (tenant_id, name, digest, rendered_definition, template_id, template_version) values (1, 'v', 'd', '', 2, '1.0.0');
+        insert into template_runs values (2, 1, 'completed', 1, 5, 5, now());
         insert into audit_logs (tenant_id, entity_type, action) values (1, 'x', 'y');
         insert into idempotency_keys (tenant_id, principal_id, key, request_digest) values (1, 1, 'k', 'x')""")
     for t in tables(conn):
@@ -71,7 +72,7 @@ def test_there_and_back(cluster, filled):
         if filled:
             fill(conn)
             scripts(cluster, name, "verify")
-        assert len(tables(conn)) == 36
+        assert len(tables(conn)) == 38
         scripts(cluster, name, "revert", reversed(CHANGES))
         assert tables(conn) == []
         assert conn.execute("select 1 from pg_namespace where nspname = 'millrace'") == []

@@ -123,6 +123,76 @@ def test_ends_of_runs(db):
     assert got == {"completed": (w, 3, 0), "failed": (w, 1, 1), "cancelled": (w, 1, 0), "timed_out": (w, 1, 1)}
 
 
+def test_runs_of_what_was_made_of_a_template(db):
+    t, other, engine = Tenant(db, "t"), Tenant(db, "u"), Engine(db)
+    db.admin("insert into templates (name, slug, template_config, is_public) values ('built in', 'built-in', '{}', true)")
+    made = [t.workflow(f"w{i}", template_id=1, template_version="1.0.0")["body"]["id"] for i in range(2)] + [other.workflow("w", template_id=1)["body"]["id"]]
+    plain = t.workflow("plain")["body"]["id"]
+
+    def ended(tenant, workflow, status):
+        run = tenant.execute(workflow)
+        engine.finish(engine.claim()[run], status, [("failed", None, None, None, {"error": {"type": "x", "message": "m"}})] if status == "failed" else [])
+
+    def used(tenant):
+        got = db.one("template_usage", tenant.id, template="1", principal_id=1, principal_is_admin=True)["body"]
+        return json.loads(got) if isinstance(got, str) else got
+
+    for tenant, workflow, status in ((t, made[0], "completed"), (t, made[1], "completed"), (t, made[0], "failed"), (t, made[1], "cancelled"),
+                                     (other, made[2], "timed_out"), (t, plain, "completed")):
+        ended(tenant, workflow, status)
+    assert used(t)["execution_count"] == 0
+    for batch in (2, 2, 2, 2):  # in pieces, and once more than there is
+        db.one("engine_rollups", hours_days=3, days=400, batch=batch)
+    assert used(t)["executions"] == {"completed": 2, "failed": 1, "cancelled": 1, "timed_out": 0, "compensated": 0}
+    assert (used(t)["success_rate"], used(t)["usage_count"], used(other)["execution_count"], used(other)["success_rate"]) == (66.7, 2, 1, 0)
+    ended(t, made[0], "completed")
+    db.one("engine_rollups", hours_days=3, days=400, batch=100)
+    assert used(t)["executions"]["completed"] == 3
+
+
+def tallied(db, tenant):
+    return {r["status"]: r["n"] for r in db.admin(f"select status, sum(n)::int8 as n from workflow_tallies where tenant_id = {tenant.id} group by 1 having sum(n) <> 0")}
+
+
+def counted(db, tenant):
+    return {r["status"]: r["n"] for r in db.admin(f"select status, count(*) as n from workflows where tenant_id = {tenant.id} group by 1")}
+
+
+def test_workflows_are_known_without_counting(db):
+    """Whatever changes them, in one statement or many, and however often what was added is summed up."""
+    t, other = Tenant(db, "t"), Tenant(db, "u")
+    rng = random.Random(3)
+    ids = [t.workflow(f"w{i}")["body"]["id"] for i in range(6)]
+    other.workflow("w")
+    for n in range(40):
+        some = ",".join(map(str, rng.sample(ids, rng.randint(1, 6))))
+        db.admin(rng.choice((f"update workflows set status = '{rng.choice(('active', 'paused', 'inactive', 'deleted'))}' where id in ({some})",
+                             f"update workflows set description = 'x' where id in ({some})",
+                             f"update workflows set status = case when id % 2 = 0 then 'paused' else 'active' end where id in ({some})")))
+        if n % 5 == 0:
+            db.one("engine_rollups", hours_days=3, days=400, batch=10)
+            assert db.admin("select count(*) as n from workflow_tallies where not is_sum")[0]["n"] == 0
+        assert tallied(db, t) == counted(db, t) and tallied(db, other) == {"active": 1}
+    assert db.admin("select count(*) as n from workflow_tallies")[0]["n"] < 20
+    health = db.one("health_figures")["body"]
+    health = json.loads(health) if isinstance(health, str) else health
+    alive = sum(n for s, n in counted(db, t).items() if s != "deleted") + 1
+    assert (health["total_workflows"], health["success_rate_24h"]) == (alive, 100)
+    for table in ("workflow_tallies", "run_tallies", "template_runs"):  # without a tenant
+        assert db.conn("api").query(f"select count(*)::int4 as n from {table}", [], [])[0]["n"] == 0
+
+
+def test_what_ended_in_a_minute_becomes_a_row(db):
+    t = Tenant(db, "t")
+    db.admin(f"""insert into run_tallies (at, tenant_id, completed) select date_trunc('hour', now()) + make_interval(secs => s + 0.5), {t.id}, 1
+        from generate_series(0, extract(epoch from now() - date_trunc('hour', now()))::int - 1) s""")
+    before, seconds = db.admin("select sum(completed)::int8 as n, extract(epoch from now() - date_trunc('hour', now()))::int4 as s from run_tallies")[0].values()
+    for _ in range(2):
+        db.one("engine_rollups", hours_days=3, days=400, batch=10)
+    after = db.admin("select coalesce(sum(completed), 0)::int8 as n, count(*) as rows from run_tallies")[0]
+    assert (after["n"] or 0) == (before or 0) and after["rows"] <= seconds // 60 + 62
+
+
 def quantile(buckets, p, most, what="request"):
     return f"select rollup_quantile('{array(buckets)}', rollup_bounds('{what}'), {most}, {p}) as q"
 

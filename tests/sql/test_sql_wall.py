@@ -137,7 +137,9 @@ def test_a_forged_tenant_is_refused(db, filled):
     "alter table runs disable row level security", "alter table audit_logs no force row level security",
     "set role millrace_owner", "set session authorization millrace_owner", "set row_security = off; select * from runs",
     "delete from events", "update events set event_type = 'x'", "delete from run_waits",
-    "select * from run_states", "delete from issuers", "update issuers set tenant_id = 2", "select * from client_certificates", "select * from run_tallies",
+    "select * from run_states", "delete from issuers", "update issuers set tenant_id = 2", "select * from client_certificates",
+    "delete from run_tallies", "insert into run_tallies (at, tenant_id) values (now(), 1)", "insert into workflow_tallies values (1, 'active', 1)",
+    "delete from workflow_tallies", "update template_runs set n = 0", "select tallies_fold()",
     "select housekeeping()", "select partitions_ensure()", "select partitions_drop('1 day')", "select auth_changed()",
     "create function f() returns int language sql as 'select 1'", "copy runs to program 'cat'",
     "select pg_read_file('/etc/passwd')"])
