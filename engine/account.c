@@ -4,6 +4,7 @@
 
 #include "engine/engine.h"
 #include "engine/metrics.h"
+#include "lib/log.h"
 
 #define US_PER_S 1000000.0
 
@@ -93,13 +94,32 @@ static void count_fact(struct mr_held *h, const struct mr_fact *f)
 	}
 }
 
+/* A line for each fact; runs that end badly are told unless only warnings are wanted. */
+static void log_fact(const struct mr_held *h, const struct mr_fact *f)
+{
+	bool is_bad = f->kind == MR_FACT_FAILED || f->kind == MR_FACT_TIMED_OUT;
+	enum mr_log_level level = is_bad ? MR_LOG_INFO : MR_LOG_DEBUG;
+	bool is_step = f->step >= 0 && h->definition != NULL && h->definition->graph != NULL;
+
+	if (!mr_log_wants(level))
+		return;
+	mr_log(level, "journalled", MR_F_Z("type", mr_fact_kind_name(f->kind)),
+	    MR_F_N("run_id", h->id), MR_F_N("workflow_id", h->workflow_id),
+	    MR_F_N("tenant_id", h->tenant_id),
+	    MR_F_S("step", is_step ? h->definition->graph->steps[f->step].name : MR_STR("")),
+	    MR_F_N("attempt", f->attempt), MR_F_N("duration_us", f->duration_us),
+	    MR_F_S("correlation_id", h->correlation_id.p != NULL ? h->correlation_id : MR_STR("")));
+}
+
 void mr_account(struct mr_held *h)
 {
 	struct mr_metrics *m = h->engine->metrics;
 	const struct mr_run_out *out = &h->sent->out;
 
-	for (size_t i = 0; i < out->facts_len; i++)
+	for (size_t i = 0; i < out->facts_len; i++) {
 		count_fact(h, &out->facts[i]);
+		log_fact(h, &out->facts[i]);
+	}
 	mr_metric_add(m, MR_METRIC_JOURNAL_ROWS, NULL, (double)out->facts_len);
 	if (mr_run_is_terminal(h->row.status)) {
 		count_run(h);

@@ -1,4 +1,5 @@
-/* What a committed outcome means to the world: counters, and a word to the client that waits. */
+/* What a committed outcome means to the world: counters, lines of the log, and a word to the client
+ * that waits. */
 #ifndef MR_ENGINE_ACCOUNT_H
 #define MR_ENGINE_ACCOUNT_H
 

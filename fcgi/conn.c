@@ -7,6 +7,7 @@
 #include "fcgi/dispatch.h"
 #include "fcgi/metrics.h"
 #include "fcgi/route.h"
+#include "fcgi/router.h"
 #include "fcgi/usage.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -225,6 +226,11 @@ static void observe(const struct mr_job *x)
 
 	mr_api_metrics_http(r->worker->metrics, route, r->status, took_us);
 	mr_usage_count(r->worker->usage, r, took_us);
+	mr_log(MR_LOG_DEBUG, "request answered", MR_F_Z("method", mr_method_name(r->method)),
+	    MR_F_Z("route", r->route != NULL ? r->route->path : ""), MR_F_N("status", r->status),
+	    MR_F_N("duration_us", took_us),
+	    MR_F_N("tenant_id", r->principal != NULL ? r->principal->tenant_id : 0),
+	    MR_F_S("correlation_id", r->correlation_id));
 }
 
 /* Decided: sent, or dropped when the peer is gone. */

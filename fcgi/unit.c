@@ -155,6 +155,7 @@ int mr_unit_run(
 		.tenant_id = r->principal != NULL ? r->principal->tenant_id : 0,
 		.calls = keyed ? calls : calls + 1,
 		.calls_len = keyed ? 2 : 1,
+		.correlation_id = r->correlation_id,
 	};
 	int rc = 0;
 

@@ -32,6 +32,11 @@ void mr_log_set_level(enum mr_log_level level)
 	log_state.level = level;
 }
 
+bool mr_log_wants(enum mr_log_level level)
+{
+	return level >= log_state.level;
+}
+
 int mr_log_level_parse(struct mr_str s)
 {
 	for (size_t i = 0; i < MR_ARRAY_LEN(levels); i++) {

@@ -25,6 +25,8 @@ struct mr_log_field {
 /* PROGRAM is repeated in every line. Lines below LEVEL are dropped. */
 void mr_log_init(const char *program, enum mr_log_level level);
 void mr_log_set_level(enum mr_log_level level);
+/* Whether a line of LEVEL would be written: asked where making one costs something. */
+bool mr_log_wants(enum mr_log_level level);
 /* "debug", "info", "warning", "error"; -1 when it is none of them. */
 int mr_log_level_parse(struct mr_str s);
 /* EVENT is a short fixed phrase, "worker started"; details go into the fields. */

@@ -104,6 +104,7 @@ struct mr_pg_unit {
 	unsigned calls_len;
 	void (*done)(struct mr_pg_unit *u);
 	void *ctx;
+	struct mr_str correlation_id; /* for the log; absent: none */
 	/* the answer's */
 	enum mr_pg_outcome outcome;
 	unsigned failed_call;

@@ -367,6 +367,22 @@ static int send_call(struct mr_pg_conn *conn, const struct mr_pg_call *call)
 	           : -1;
 }
 
+/* What is asked of PostgreSQL, as it is prepared: with $1 where a value goes, so no value is ever
+ * shown. */
+static void log_call(const struct mr_pg_unit *u, const struct mr_pg_call *call)
+{
+	const struct mr_stmt *stmt = mr_stmts + call->stmt;
+	struct mr_buf text;
+
+	mr_buf_init(&text, TEXT_MAX);
+	if (build_text(&text, stmt->texts[call->order], option_mask(stmt, call->values)))
+		mr_log(MR_LOG_DEBUG, "statement", MR_F_Z("statement", stmt->name),
+		    MR_F_S("detail", mr_buf_str(&text)), MR_F_N("tenant_id", u->tenant_id),
+		    MR_F_S("correlation_id",
+		        u->correlation_id.p != NULL ? u->correlation_id : MR_STR("")));
+	mr_buf_done(&text);
+}
+
 /* The call that sets the tenant; its value lives in VALUE. */
 static struct mr_pg_call tenant_call(
     const struct mr_pg_conn *conn, struct mr_pg_unit *u, struct mr_str *value)
@@ -397,6 +413,8 @@ static int send_all(struct mr_pg_conn *conn, struct mr_pg_unit *u)
 	if (u->tenant_id != 0 && send_call(conn, &set) < 0)
 		return -1;
 	for (unsigned i = 0; i < u->calls_len; i++) {
+		if (mr_log_wants(MR_LOG_DEBUG))
+			log_call(u, &u->calls[i]);
 		if (send_call(conn, &u->calls[i]) < 0)
 			return -1;
 	}
