@@ -11,6 +11,8 @@ WHAT = (
     (f"millrace-client-{version}.tar.gz", "Python", "pip install"),
     (f"millrace-client-{version}.tgz", "TypeScript and JavaScript", "npm install"),
     (f"millrace-client-go-{version}.zip", "Go", "unpack, go mod edit -replace"),
+    ("millrace.postman_collection.json", "Postman: every operation, in order", "Import, or newman run"),
+    ("millrace.postman_environment.json", "Postman: the server's address and your key", "Import"),
 )
 PAGE = """<!doctype html>
 <html lang="en">

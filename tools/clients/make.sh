@@ -3,9 +3,8 @@
 #
 #   make.sh SOURCE-FOLDER OUT VERSION
 #
-# OUT/www is then what "make install" adds to the web root: below clients/ a package for Python, TypeScript and Go,
-# and the page that lists them. Needs java, mvn, node and npm;
-# what they bring is pinned in tools/registry/pins and kept in OUT/tools. Nothing is made twice from the same.
+# OUT/www is then what "make install" adds to the web root: below clients/ a package for Python, TypeScript and Go, a
+# collection for Postman with its environment, and the page that lists them. Needs java, mvn, node and npm; what they bring is pinned in tools/registry/pins and kept in OUT/tools. Nothing is made twice from the same.
 set -euo pipefail
 source=$(cd "$1" && pwd)
 mkdir -p "$2"
@@ -60,6 +59,11 @@ generate go "millrace-client-go-$version" --git-host millrace.example --git-user
   --additional-properties "packageName=millrace,packageVersion=$version,disallowAdditionalPropertiesIfNotPresent=false"
 sed -i 's/^go 1\..*/go 1.19/' "$work/millrace-client-go-$version/go.mod"
 python3 "$source/tools/clients/zip.py" "$work/www/clients/millrace-client-go-$version.zip" "$work" "millrace-client-go-$version"
+
+"$out/tools/node_modules/.bin/openapi2postmanv2" -s "$document" -o "$work/raw.json" \
+  -O folderStrategy=Tags,requestParametersResolution=Example,optimizeConversion=true >"$work/postman.log" 2>&1 </dev/null ||
+  { tail -n 20 "$work/postman.log" >&2; die "openapi-to-postmanv2 makes no collection"; }
+python3 "$source/tools/clients/postman.py" "$work/raw.json" "$document" "$version" "$work/www/clients"
 
 python3 "$source/tools/clients/index.py" "$work/www/clients" "$version"
 find "$work/www" -type d -exec chmod 755 {} +
