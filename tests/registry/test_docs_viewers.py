@@ -53,10 +53,11 @@ def test_the_pages_in_chromium(tools, stack, api):
     """Both viewers show the operations, Try it out works with a key, and the console stays empty."""
     assert CHROMIUM, "chromium is not installed"
     api.workflow([{"name": "hello", "type": "log", "config": {"message": "hello"}}], name="seen in Swagger UI")
+    made = {"name": "made in Swagger UI", "steps": [{"name": "hello", "type": "log", "config": {"message": "hello"}}]}
     operations = sum(len(item) for item in json.loads(DOCUMENT.read_text())["paths"].values())
     r = run("node", PINNED / "pages.js", env={
         **os.environ, "NODE_PATH": str(tools.at / "node_modules"), "CHROMIUM": CHROMIUM, "BASE": stack.url,
-        "KEY": stack.key})
+        "KEY": stack.key, "WORKFLOW": json.dumps(made)})
     assert r.returncode == 0, r.stdout + r.stderr
     told = json.loads(r.stdout)
     assert told["complaints"] == []
@@ -64,5 +65,9 @@ def test_the_pages_in_chromium(tools, stack, api):
     assert told["swagger"]["status"] == "200"
     assert "seen in Swagger UI" in told["swagger"]["body"]
     assert told["swagger"]["refused"] == "401"
+    refused, done = told["swagger"]["create"]["refused"], told["swagger"]["create"]["made"]
+    assert refused["status"] == "400" and '"steps"' in refused["body"] and "VALIDATION_FAILED" in refused["body"]
+    assert done["status"] == "201" and made["name"] in done["body"]
+    assert [w["name"] for w in api.ok("GET", "/api/v1/workflows?search=made in Swagger UI")["items"]] == [made["name"]]
     assert told["redoc"]["found"] > 0
     assert told["errors"]["target"] == "VALIDATION_FAILED"

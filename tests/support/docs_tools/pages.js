@@ -22,20 +22,41 @@ async function open(context, path, quiet = () => false) {
 }
 
 // Executes the open operation again and waits for its answer's status.
-async function execute(page, operation) {
-  const answered = page.waitForResponse((r) => new URL(r.url()).pathname === "/api/v1/workflows", patience);
+async function execute(page, operation, method = "GET") {
+  const answered = page.waitForResponse(
+    (r) => new URL(r.url()).pathname === "/api/v1/workflows" && r.request().method() === method, patience);
   await operation.locator("button.execute").click();
   const status = String((await answered).status());
   await operation.locator(`.live-responses-table .response-col_status:has-text("${status}")`).first().waitFor();
   return status;
 }
 
+// What the operation's answer shows.
+function shown(operation) {
+  return operation.locator(".live-responses-table .highlight-code").first().innerText();
+}
+
+// Makes a workflow: first with a body that is refused, then with a good one.
+async function create(page) {
+  const operation = page.locator("#operations-workflows-createWorkflow");
+  await operation.locator(".opblock-summary-control").click();
+  await operation.locator("button.try-out__btn").click();
+  const seen = {};
+  for (const [word, body] of [["refused", { name: "made in Swagger UI" }], ["made", JSON.parse(process.env.WORKFLOW)]]) {
+    await operation.locator("textarea.body-param__text").fill(JSON.stringify(body));
+    seen[word] = { status: await execute(page, operation, "POST"), body: await shown(operation) };
+  }
+  return seen;
+}
+
 async function swagger(context) {
-  // the first attempt has no key: the browser says so itself
-  const page = await open(context, "/docs", (text) => text.includes("401"));
+  // the first attempt has no key, and a body is refused: the browser says so itself
+  const page = await open(context, "/docs", (text) => /\b40[01]\b/.test(text));
   await page.locator(".opblock").first().waitFor();
-  const seen = { operations: await page.locator(".opblock").count() };
-  const operation = page.locator(".opblock", { has: page.locator("text=listWorkflows") }).first();
+  // it draws those in view only, and knows them all
+  const seen = { operations: await page.evaluate(() => window.ui.getSystem().specSelectors.operations().size) };
+  await page.locator("input.operation-filter-input").fill("workflows");
+  const operation = page.locator("#operations-workflows-listWorkflows");
   await operation.locator(".opblock-summary-control").click();
   await operation.locator("button.try-out__btn").click();
   seen.refused = await execute(page, operation);
@@ -45,7 +66,8 @@ async function swagger(context) {
   await dialog.locator("button.authorize[type=submit]").first().click();
   await dialog.locator("button.btn-done").first().click();
   seen.status = await execute(page, operation);
-  seen.body = await operation.locator(".live-responses-table .highlight-code").first().innerText();
+  seen.body = await shown(operation);
+  seen.create = await create(page);
   return seen;
 }
 
