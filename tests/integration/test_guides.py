@@ -51,7 +51,7 @@ def test_authentication(fresh):
 
 def test_performance(fresh):
     said = follow(fresh, commands("performance.md"))
-    assert said.count('"items":') == 2 and "# TYPE http_requests_total counter" in said, said[-3000:]
+    assert said.count('"items":') == 2 and "# TYPE millrace_queue_depth gauge" in said, said[-3000:]
 
 
 def test_migrating(fresh):
