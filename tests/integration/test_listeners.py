@@ -98,10 +98,13 @@ def test_no_header_makes_a_request_a_local_one(stack):
 
 # ---- without credentials ----
 
-def set_anonymous(stack, principal, settles):
+def set_anonymous(stack, principal, status):
+    """Until every request is answered with STATUS: each on a connection of its own, since each process of nginx keeps
+    connections to workers, and one that was replaced answers on those until it has heard that it is to end."""
     stack.configure(anonymous_principal=principal)
     os.kill(stack.api_pid, signal.SIGHUP)
-    wait_until(lambda: everywhere(settles), message="the workers did not take the setting")
+    settled = lambda: stack.local("management", key="").get("/api/v1/workflows").status_code == status
+    wait_until(lambda: everywhere(settled, 30), message="the workers did not take the setting")
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +114,9 @@ def anybody(stack):
         "name": f"anybody-{uuid.uuid4().hex[:8]}", "kind": "service", "roles": ["editor"], "scopes": ["workflow-management"]})
     local = stack.local("management", key="")
     assert local.get("/api/v1/workflows").status_code == 401
-    set_anonymous(stack, user["id"], lambda: local.get("/api/v1/workflows").status_code == 200)
+    set_anonymous(stack, user["id"], 200)
     yield user
-    set_anonymous(stack, 0, lambda: local.get("/api/v1/workflows").status_code == 401)
+    set_anonymous(stack, 0, 401)
 
 
 def test_anonymous(stack, anybody):
