@@ -7,8 +7,8 @@ import pytest
 
 import statements
 from database import fresh
-from libpq import array
-from statements import HEADERS, OIDS, role_of
+from plans import NAMES, PAGE, literal, nodes
+from statements import HEADERS, role_of
 
 RUNS = 200000
 HUGE = 8 # a workflow of tenant 1
@@ -69,25 +69,6 @@ def parents(db):
     return {r["child"]: r["parent"] for r in rows}
 
 
-NAMES = {o: n for n, o in OIDS.items()}
-
-
-def literal(value):
-    if value is None:
-        return "null"
-    if isinstance(value, bytes):
-        return "'\\x" + value.hex() + "'"
-    if isinstance(value, list):
-        value = array(value)
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def nodes(plan):
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
-
-
 def explain(db, statement, /, order=None, tenant=1, run=False, **values):
     v = db.texts.find(statement, values, order)
     conn = db.conn(role_of(statement))
@@ -103,7 +84,6 @@ def explain(db, statement, /, order=None, tenant=1, run=False, **values):
         conn.execute("rollback; deallocate all")
 
 
-PAGE = {"page_limit": 50, "page_offset": 0, "want_total": True}
 AFTER = {"after_key": "2100-01-01T00:00:00Z", "after_id": 5000}
 CALLER = {"tenant_id": 1, "principal_id": 1, "principal_name": "root", "reason": None}
 VALUES = {
