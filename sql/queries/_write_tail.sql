@@ -8,21 +8,23 @@
 	where a.error is null
 		and a.entity_type is not null
 )
-, remembered as ( -- ?idempotency_key
-	update idempotency_keys k -- ?idempotency_key
-	set status = a.status, body = a.body, location = a.location, version = a.version -- ?idempotency_key
-	from answer a -- ?idempotency_key
-	where k.tenant_id = :tenant_id -- ?idempotency_key
-		and k.principal_id = :principal_id -- ?idempotency_key
-		and k.key = :idempotency_key -- ?idempotency_key
-		and a.error is null -- ?idempotency_key
-) -- ?idempotency_key
-, forgotten as ( -- ?idempotency_key
-	delete from idempotency_keys k -- ?idempotency_key
-	where k.tenant_id = :tenant_id -- ?idempotency_key
-		and k.principal_id = :principal_id -- ?idempotency_key
-		and k.key = :idempotency_key -- ?idempotency_key
-		and not exists (select 1 from answer a where a.error is null) -- ?idempotency_key
-) -- ?idempotency_key
+-- ?idempotency_key {
+, remembered as (
+	update idempotency_keys k
+	set status = a.status, body = a.body, location = a.location, version = a.version
+	from answer a
+	where k.tenant_id = :tenant_id
+		and k.principal_id = :principal_id
+		and k.key = :idempotency_key
+		and a.error is null
+)
+, forgotten as (
+	delete from idempotency_keys k
+	where k.tenant_id = :tenant_id
+		and k.principal_id = :principal_id
+		and k.key = :idempotency_key
+		and not exists (select 1 from answer a where a.error is null)
+)
+-- }
 select *
 from answer

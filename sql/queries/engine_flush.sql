@@ -61,58 +61,68 @@ with me as materialized (
 		on j.run_id = h.id
 	where coalesce(h.id, 0) <> 0
 		and coalesce(j.run_id, 0) <> 0
-), kept as ( -- ?states
-	insert into run_states (run_id, tenant_id, seq, state) -- ?states
-	select h.id, h.tenant_id, h.seq, k.state -- ?states
-	from unnest(:run_ids, :states) as k (run_id, state) -- ?states
-	full join held h on h.id = k.run_id -- ?states
-	where num_nulls(k.state) = 0 -- ?states
-		and coalesce(h.id, 0) <> 0 -- ?states
-	on conflict (run_id) do update -- ?states
-	set seq = excluded.seq, state = excluded.state -- ?states
-), forgotten as ( -- ?ended_ids
-	delete from run_states s -- ?ended_ids
-	using unnest(:ended_ids) as e (run_id) -- ?ended_ids
-	where s.run_id = e.run_id -- ?ended_ids
-		and (s.run_id in (select h.id from held h)) is true -- ?ended_ids
-), applied as ( -- ?command_ids
-	update run_commands c -- ?command_ids
-	set applied_at = now() -- ?command_ids
-	from unnest(:command_ids) as o (id) -- ?command_ids
-	where c.id = o.id -- ?command_ids
-		and (c.run_id in (select h.id from held h)) is true -- ?command_ids
-), awaited as ( -- ?w_run_ids
-	insert into run_waits (run_id, step_execution_id, tenant_id, step, kind, event_type, child_run_id, since) -- ?w_run_ids
-	select w.run_id, w.step_execution_id, h.tenant_id, w.step, case w.child_run_id when 0 then 'event' else 'child' end, -- ?w_run_ids
-		w.event_type, w.child_run_id, clock_timestamp() -- ?w_run_ids
-	from unnest(:w_run_ids, :w_step_execution_ids, :w_steps, :w_event_types, :w_child_run_ids) -- ?w_run_ids
-		as w (run_id, step_execution_id, step, event_type, child_run_id) -- ?w_run_ids
-	full join held h on h.id = w.run_id -- ?w_run_ids
-	where coalesce(w.run_id, 0) <> 0 -- ?w_run_ids
-		and coalesce(h.id, 0) <> 0 -- ?w_run_ids
-	on conflict do nothing -- ?w_run_ids
-), unawaited as ( -- ?w_run_ids
-	delete from run_waits w -- ?w_run_ids
-	using unnest(:u_run_ids, :u_step_execution_ids) as u (run_id, step_execution_id) -- ?w_run_ids
-	where w.run_id = u.run_id -- ?w_run_ids
-		and w.step_execution_id >= u.step_execution_id -- ?w_run_ids
-		and w.step_execution_id <= coalesce(nullif(u.step_execution_id, 0), 9223372036854775807) -- ?w_run_ids
-		and (w.run_id in (select h.id from held h)) is true -- ?w_run_ids
-), emitted as ( -- ?w_run_ids
-	insert into events (tenant_id, event_type, source, data, correlation_id, run_id, run_fact_id) -- ?w_run_ids
-	select h.tenant_id, e.event_type, concat('run/', h.id), e.data, r.correlation_id, h.id, e.id -- ?w_run_ids
-	from unnest(:e_run_ids, :e_ids, :e_types, :e_data) as e (run_id, id, event_type, data) -- ?w_run_ids
-	join held h on h.id = e.run_id -- ?w_run_ids
-	join runs r on r.id = e.run_id -- ?w_run_ids
-	order by e.id -- ?w_run_ids
-	on conflict (run_fact_id) where run_fact_id is not null do nothing -- ?w_run_ids
-), told as ( -- ?ended_child_ids
-	update run_waits w -- ?ended_child_ids
-	set checked = false, since = clock_timestamp() -- ?ended_child_ids
-	from unnest(:ended_child_ids) as e (id) -- ?ended_child_ids
-	where w.kind = 'child' -- ?ended_child_ids
-		and w.child_run_id = e.id -- ?ended_child_ids
-		and (w.child_run_id in (select h.id from held h)) is true -- ?ended_child_ids
+-- ?states {
+), kept as (
+	insert into run_states (run_id, tenant_id, seq, state)
+	select h.id, h.tenant_id, h.seq, k.state
+	from unnest(:run_ids, :states) as k (run_id, state)
+	full join held h on h.id = k.run_id
+	where num_nulls(k.state) = 0
+		and coalesce(h.id, 0) <> 0
+	on conflict (run_id) do update
+	set seq = excluded.seq, state = excluded.state
+-- }
+-- ?ended_ids {
+), forgotten as (
+	delete from run_states s
+	using unnest(:ended_ids) as e (run_id)
+	where s.run_id = e.run_id
+		and (s.run_id in (select h.id from held h)) is true
+-- }
+-- ?command_ids {
+), applied as (
+	update run_commands c
+	set applied_at = now()
+	from unnest(:command_ids) as o (id)
+	where c.id = o.id
+		and (c.run_id in (select h.id from held h)) is true
+-- }
+-- ?w_run_ids {
+), awaited as (
+	insert into run_waits (run_id, step_execution_id, tenant_id, step, kind, event_type, child_run_id, since)
+	select w.run_id, w.step_execution_id, h.tenant_id, w.step, case w.child_run_id when 0 then 'event' else 'child' end,
+		w.event_type, w.child_run_id, clock_timestamp()
+	from unnest(:w_run_ids, :w_step_execution_ids, :w_steps, :w_event_types, :w_child_run_ids)
+		as w (run_id, step_execution_id, step, event_type, child_run_id)
+	full join held h on h.id = w.run_id
+	where coalesce(w.run_id, 0) <> 0
+		and coalesce(h.id, 0) <> 0
+	on conflict do nothing
+), unawaited as (
+	delete from run_waits w
+	using unnest(:u_run_ids, :u_step_execution_ids) as u (run_id, step_execution_id)
+	where w.run_id = u.run_id
+		and w.step_execution_id >= u.step_execution_id
+		and w.step_execution_id <= coalesce(nullif(u.step_execution_id, 0), 9223372036854775807)
+		and (w.run_id in (select h.id from held h)) is true
+), emitted as (
+	insert into events (tenant_id, event_type, source, data, correlation_id, run_id, run_fact_id)
+	select h.tenant_id, e.event_type, concat('run/', h.id), e.data, r.correlation_id, h.id, e.id
+	from unnest(:e_run_ids, :e_ids, :e_types, :e_data) as e (run_id, id, event_type, data)
+	join held h on h.id = e.run_id
+	join runs r on r.id = e.run_id
+	order by e.id
+	on conflict (run_fact_id) where run_fact_id is not null do nothing
+-- }
+-- ?ended_child_ids {
+), told as (
+	update run_waits w
+	set checked = false, since = clock_timestamp()
+	from unnest(:ended_child_ids) as e (id)
+	where w.kind = 'child'
+		and w.child_run_id = e.id
+		and (w.child_run_id in (select h.id from held h)) is true
+-- }
 ), tallied as (
 	insert into run_tallies (at, tenant_id, completed, failed, cancelled, timed_out)
 	select now(), h.tenant_id,

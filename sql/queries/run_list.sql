@@ -40,34 +40,36 @@ with wanted as materialized (
 				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 			order by {key} {dir}, r.id {dir}
 			limit (select w.n + w.skip from wanted w)
-		) union all ( -- ?status ?workflow_id ?!correlation_id
+		-- ?status ?workflow_id ?!correlation_id {
+		) union all (
 			-- runs_active_idx
-			select r.* -- ?status ?workflow_id ?!correlation_id
-			from runs r -- ?status ?workflow_id ?!correlation_id
-			where r.workflow_id = :workflow_id -- ?status ?workflow_id ?!correlation_id
-				and exists (select 1 from workflows w where w.id = :workflow_id) -- ?status ?workflow_id ?!correlation_id
-				and r.status = s.status -- ?status ?workflow_id ?!correlation_id
-				and r.status in ('pending', 'running', 'paused', 'compensating') -- ?status ?workflow_id ?!correlation_id
-				and s.status in ('pending', 'running', 'paused', 'compensating') -- ?status ?workflow_id ?!correlation_id
-				and r.created_at >= :from -- ?status ?workflow_id ?!correlation_id ?from
-				and r.created_at < :to -- ?status ?workflow_id ?!correlation_id ?to
-				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?workflow_id ?!correlation_id ?after_id
-			order by {key} {dir}, r.id {dir} -- ?status ?workflow_id ?!correlation_id
-			limit (select w.n + w.skip from wanted w) -- ?status ?workflow_id ?!correlation_id
-		) union all ( -- ?status ?workflow_id ?!correlation_id
+			select r.*
+			from runs r
+			where r.workflow_id = :workflow_id
+				and exists (select 1 from workflows w where w.id = :workflow_id)
+				and r.status = s.status
+				and r.status in ('pending', 'running', 'paused', 'compensating')
+				and s.status in ('pending', 'running', 'paused', 'compensating')
+				and r.created_at >= :from -- ?from
+				and r.created_at < :to -- ?to
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit (select w.n + w.skip from wanted w)
+		) union all (
 			-- runs_workflow_ended_idx
-			select r.* -- ?status ?workflow_id ?!correlation_id
-			from runs r -- ?status ?workflow_id ?!correlation_id
-			where r.workflow_id = :workflow_id -- ?status ?workflow_id ?!correlation_id
-				and exists (select 1 from workflows w where w.id = :workflow_id) -- ?status ?workflow_id ?!correlation_id
-				and r.status = s.status -- ?status ?workflow_id ?!correlation_id
-				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status ?workflow_id ?!correlation_id
-				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status ?workflow_id ?!correlation_id
-				and r.created_at >= :from -- ?status ?workflow_id ?!correlation_id ?from
-				and r.created_at < :to -- ?status ?workflow_id ?!correlation_id ?to
-				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?workflow_id ?!correlation_id ?after_id
-			order by {key} {dir}, r.id {dir} -- ?status ?workflow_id ?!correlation_id
-			limit (select w.n + w.skip from wanted w) -- ?status ?workflow_id ?!correlation_id
+			select r.*
+			from runs r
+			where r.workflow_id = :workflow_id
+				and exists (select 1 from workflows w where w.id = :workflow_id)
+				and r.status = s.status
+				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated')
+				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated')
+				and r.created_at >= :from -- ?from
+				and r.created_at < :to -- ?to
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit (select w.n + w.skip from wanted w)
+		-- }
 		)
 	) r
 	order by {key} {dir}, r.id {dir}
@@ -78,13 +80,15 @@ with wanted as materialized (
 	from looked_at l
 	where true
 		and l.triggered_by = :triggered_by -- ?triggered_by
-		and (strpos(lower(l.correlation_id), lower(:search)) > 0 -- ?search
-			or strpos(lower(l.triggered_by), lower(:search)) > 0 -- ?search
-			or l.workflow_id in ( -- ?search
-				select w.id -- ?search
-				from (select distinct a.workflow_id from looked_at a) a -- ?search
-				join workflows w on w.id = a.workflow_id -- ?search
-				where strpos(lower(w.name), lower(:search)) > 0)) -- ?search
+		-- ?search {
+		and (strpos(lower(l.correlation_id), lower(:search)) > 0
+			or strpos(lower(l.triggered_by), lower(:search)) > 0
+			or l.workflow_id in (
+				select w.id
+				from (select distinct a.workflow_id from looked_at a) a
+				join workflows w on w.id = a.workflow_id
+				where strpos(lower(w.name), lower(:search)) > 0))
+		-- }
 ), numbered as (
 	select f.*, row_number() over () as n
 	from (select f.* from found f limit :page_limit + 1 offset (select :page_offset - w.skip from wanted w)) f

@@ -7,10 +7,12 @@
 -- index:   runs_workflow_idx
 -- With statuses each of them is read from the index that holds those alone: of a million that completed none is
 -- looked at to find one that runs or has failed.
-with asked as materialized ( -- ?status
-	select distinct u.status -- ?status
-	from unnest(:status) as u (status) -- ?status
-), page as materialized ( -- ?status
+-- ?status {
+with asked as materialized (
+	select distinct u.status
+	from unnest(:status) as u (status)
+), page as materialized (
+-- }
 with page as materialized ( -- ?!status
 	select r.id, r.workflow_id, r.version, r.status, r.trigger_type, r.triggered_by, r.input, r.result, r.error, r.retry_count,
 		r.completed_at, r.started_at, r.created_at, r.cancelled_at, r.cancelled_by, r.progress, r.priority, r.wake_at,
@@ -27,28 +29,30 @@ with page as materialized ( -- ?!status
 				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 			order by {key} {dir}, r.id {dir}
 			limit :page_limit + 1 + :page_offset
-		) union all ( -- ?status
+		-- ?status {
+		) union all (
 			-- runs_active_idx
-			select r.* -- ?status
-			from runs r -- ?status
-			where r.workflow_id = :id -- ?status
-				and r.status = s.status -- ?status
-				and r.status in ('pending', 'running', 'paused', 'compensating') -- ?status
-				and s.status in ('pending', 'running', 'paused', 'compensating') -- ?status
-				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?after_id
-			order by {key} {dir}, r.id {dir} -- ?status
-			limit :page_limit + 1 + :page_offset -- ?status
-		) union all ( -- ?status
+			select r.*
+			from runs r
+			where r.workflow_id = :id
+				and r.status = s.status
+				and r.status in ('pending', 'running', 'paused', 'compensating')
+				and s.status in ('pending', 'running', 'paused', 'compensating')
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit :page_limit + 1 + :page_offset
+		) union all (
 			-- runs_workflow_ended_idx
-			select r.* -- ?status
-			from runs r -- ?status
-			where r.workflow_id = :id -- ?status
-				and r.status = s.status -- ?status
-				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status
-				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated') -- ?status
-				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?status ?after_id
-			order by {key} {dir}, r.id {dir} -- ?status
-			limit :page_limit + 1 + :page_offset -- ?status
+			select r.*
+			from runs r
+			where r.workflow_id = :id
+				and r.status = s.status
+				and r.status in ('failed', 'cancelled', 'timed_out', 'compensated')
+				and s.status in ('failed', 'cancelled', 'timed_out', 'compensated')
+				and ({key}, r.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
+			order by {key} {dir}, r.id {dir}
+			limit :page_limit + 1 + :page_offset
+		-- }
 		)
 	) r
 	order by {key} {dir}, r.id {dir}

@@ -6,10 +6,12 @@
 -- index:   workflows_tenant_id_id_key
 -- The body is text, not json: its parts were checked when they were rendered.
 select
-	'{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.rendered_definition || ',"latest_run":' -- ?!state_only
-		|| coalesce('{"id":' || r.id || ',"run_id":' || r.id || ',"status":"' || r.status || '","version":' || r.version -- ?!state_only
-			|| ',"created_at":' || quoted(r.created_at) || ',"started_at":' || quoted(r.started_at) -- ?!state_only
-			|| ',"completed_at":' || quoted(r.completed_at) || '}', 'null') || '}' -- ?!state_only
+	-- ?!state_only {
+	'{' || w.rendered_summary || ',' || w.rendered_details || ',' || w.rendered_definition || ',"latest_run":'
+		|| coalesce('{"id":' || r.id || ',"run_id":' || r.id || ',"status":"' || r.status || '","version":' || r.version
+			|| ',"created_at":' || quoted(r.created_at) || ',"started_at":' || quoted(r.started_at)
+			|| ',"completed_at":' || quoted(r.completed_at) || '}', 'null') || '}'
+	-- }
 	null::text -- ?state_only
 		as body,
 	w.revision as version, concat(w.xmin, '.', r.id, '.', r.written_by) as state

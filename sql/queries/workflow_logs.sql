@@ -18,13 +18,15 @@ with found as materialized (
 		and (r.created_at, r.id) {cmp}= (select a.created_at, a.id from runs a where a.id = :after_key::{type}) -- ?after_id
 	order by r.created_at {dir}, r.id {dir}
 	limit 1000
-), mark as materialized ( -- ?after
-	select a.run_id, a.seq -- ?after
-	from latest l -- ?after
-	join journal a on a.run_id = l.run_id -- ?after
-	where a.id = :after -- ?after
-	limit 1 -- ?after
-), -- ?after
+-- ?after {
+), mark as materialized (
+	select a.run_id, a.seq
+	from latest l
+	join journal a on a.run_id = l.run_id
+	where a.id = :after
+	limit 1
+),
+-- }
 ), -- ?!after
 page as materialized (
 	select j.*

@@ -17,6 +17,14 @@ where t.id = :id::int8
 	and t.x is null -- ?!name
 	and t.y > :least -- ?name ?least
 	and t.y > 0 -- ?!least ?name
+	-- ?name {
+	and t.z = 1
+	and t.z = 2 -- ?!least
+	-- ?least {
+	and t.z = 3
+	-- }
+	-- }
+	and t.z = 4
 """
 LIST = """-- name:    x_list
 -- purpose: things
@@ -68,6 +76,9 @@ def test_good_ones(tool, tmp_path):
     assert '"where t.id = $1::int8\\n"' in table and "':id'" in table and "comment" not in table
     assert '"and t.name = $2\\n",\n\t\t0x1, 0x0 }' in table and '"and t.x is null\\n",\n\t\t0x0, 0x1 }' in table
     assert '"and t.y > $3\\n",\n\t\t0x3, 0x0 }' in table and '"and t.y > 0\\n",\n\t\t0x1, 0x2 }' in table
+    # lines in a block need what it needs, and what those around it do
+    assert '"and t.z = 1\\n",\n\t\t0x1, 0x0 }' in table and '"and t.z = 2\\n",\n\t\t0x1, 0x2 }' in table
+    assert '"and t.z = 3\\n",\n\t\t0x3, 0x0 }' in table and '"and t.z = 4\\n",\n\t\t0x0, 0x0 }' in table
     assert '{ "id", 20, false, 0x0 }' in table and '{ "least", 23, true, 0x2 }' in table
     assert '"order by lower(t.name) asc\\n"' in table and '"order by t.id desc\\n"' in table
     assert '"t.id::int8, t.id < $1' not in table and '"select t.id::int8, t.id < $1\\n"' in table
@@ -89,6 +100,12 @@ FAULTS = [
     ("option of one that is always there", ("-- ?name", "-- ?id"), "is no optional parameter"),
     ("unknown option", ("-- ?!name", "-- ?!nam"), "is no optional parameter"),
     ("word after an option", ("-- ?!name", "-- ?!name and"), "is no option"),
+    ("text before a block", ("-- ?name {", "and t.q -- ?name {"), "a line of its own"),
+    ("text before a block's end", ("\t-- }\n\tand", "\tand t.q -- }\n\tand"), "a line of its own"),
+    ("block without end", ("\t-- }\n\tand", "\tand"), "is not ended"),
+    ("end without block", ("-- ?name {", "-- the name"), "no block to end"),
+    ("blocks in blocks", ("-- ?least {", "-- ?least {\n" * 4), "in each other"),
+    ("given and absent", ("and t.z = 2 -- ?!least", "and t.z = 2 -- ?!name"), "can't be absent too"),
     ("another name", ("x_get\n", "x_put\n"), "is not the file's"),
     ("no purpose", ("a thing", ""), "a purpose is needed"),
     ("header line missing", ("-- flags:   read\n", ""), 'lacks "flags"'),

@@ -34,6 +34,8 @@ struct scan {
 	struct statement *s;
 	char out[LINE_MAX_BYTES];
 	size_t len;
+	struct line made;
+	enum { LINE_PLAIN, LINE_OPENS, LINE_CLOSES } block;
 };
 
 static void add(struct scan *c, const char *p, size_t len)
@@ -76,27 +78,38 @@ static const char *parameter(struct scan *c, const char *p)
 	return p + len;
 }
 
-/* "-- ?name ?!other" at the end of a line: it is there when all of that holds. Else it is a comment
- * for readers. */
-static void options(struct scan *c, const char *p, struct line *line)
+/* One "?name" or "?!name" at P; gives back where the next begins. */
+static const char *option(struct scan *c, const char *p)
+{
+	bool absent = p[1] == '!';
+	const char *name = p + 1 + absent;
+	size_t len = strcspn(name, " ");
+	int i = find_param(c->s, name, len);
+
+	if (i < 0 || !c->s->params[i].optional)
+		fail(c->s->path, c->s->line_number, "\"%.*s\" is no optional parameter", (int)len,
+		    name);
+	c->s->params[i].used = true;
+	c->s->params[i].decides = true;
+	*(absent ? &c->made.absent : &c->made.given) |= UINT64_C(1) << i;
+	return name + len + strspn(name + len, " ");
+}
+
+/* "-- ?name ?!other" at the end of a line: it is there when all of that holds. With "{" behind it,
+ * on a line of its own, it is so for all lines up to "-- }". Else it is a comment for readers. */
+static void options(struct scan *c, const char *p)
 {
 	p += 2 + strspn(p + 2, " ");
-	while (*p == '?') {
-		bool absent = p[1] == '!';
-		const char *name = p + 1 + absent;
-		size_t len = strcspn(name, " ");
-		int i = find_param(c->s, name, len);
-
-		if (i < 0 || !c->s->params[i].optional)
-			fail(c->s->path, c->s->line_number, "\"%.*s\" is no optional parameter",
-			    (int)len, name);
-		c->s->params[i].used = true;
-		c->s->params[i].decides = true;
-		*(absent ? &line->absent : &line->given) |= UINT64_C(1) << i;
-		p = name + len + strspn(name + len, " ");
-		if (*p != '\0' && *p != '?')
-			fail(c->s->path, c->s->line_number, "\"%s\" is no option", p);
-	}
+	if (strcmp(p, "}") == 0)
+		c->block = LINE_CLOSES;
+	if (*p != '?')
+		return;
+	while (*p == '?')
+		p = option(c, p);
+	if (strcmp(p, "{") == 0)
+		c->block = LINE_OPENS;
+	else if (*p != '\0')
+		fail(c->s->path, c->s->line_number, "\"%s\" is no option", p);
 }
 
 static void refuse(const struct scan *c, const char *p)
@@ -115,39 +128,68 @@ static void refuse(const struct scan *c, const char *p)
 		    "a byte that is no ASCII text outside of quotes");
 }
 
-static void read_line(struct statement *s, char *line)
+/* What C's line is cut into: text, and what follows "--". */
+static void scan_line(struct scan *c, const char *p)
 {
-	struct scan c = { .s = s };
-	struct line made = { NULL, 0, 0 };
-	const char *p = trim(line);
-
 	while (*p != '\0') {
 		if (p[0] == '-' && p[1] == '-') {
-			options(&c, p, &made);
+			options(c, p);
 			break;
 		}
 		if (*p == '\'' || *p == '"') {
-			p = quoted(&c, p);
+			p = quoted(c, p);
 		} else if (p[0] == ':' && p[1] == ':') {
-			add(&c, p, 2);
+			add(c, p, 2);
 			p += 2;
 		} else if (*p == ':' && is_word_start(p[1])) {
-			p = parameter(&c, p);
+			p = parameter(c, p);
 		} else {
-			refuse(&c, p);
-			add(&c, p++, 1);
+			refuse(c, p);
+			add(c, p++, 1);
 		}
 	}
-	while (c.len > 0 && (c.out[c.len - 1] == ' ' || c.out[c.len - 1] == '\t'))
-		c.len--;
-	if (c.len == 0 && (made.given | made.absent) != 0)
-		fail(s->path, s->line_number, "an option without a line");
-	if (c.len == 0)
+	while (c->len > 0 && (c->out[c->len - 1] == ' ' || c->out[c->len - 1] == '\t'))
+		c->len--;
+}
+
+static void begin_or_end_block(struct statement *s, const struct scan *c)
+{
+	if (c->len > 0)
+		fail(s->path, s->line_number, "a block begins and ends on a line of its own");
+	if (c->block == LINE_OPENS) {
+		if (s->blocks_len == BLOCKS_MAX)
+			fail(s->path, s->line_number, "more than %d blocks in each other",
+			    BLOCKS_MAX);
+		s->blocks[s->blocks_len++] = c->made;
+	} else if (s->blocks_len-- == 0) {
+		fail(s->path, s->line_number, "no block to end");
+	}
+}
+
+static void read_line(struct statement *s, char *line)
+{
+	struct scan c = { .s = s };
+
+	scan_line(&c, trim(line));
+	if (c.block == LINE_PLAIN && c.len == 0) {
+		if ((c.made.given | c.made.absent) != 0)
+			fail(s->path, s->line_number, "an option without a line");
 		return;
+	}
+	if (s->blocks_len > 0) {
+		c.made.given |= s->blocks[s->blocks_len - 1].given;
+		c.made.absent |= s->blocks[s->blocks_len - 1].absent;
+	}
+	if ((c.made.given & c.made.absent) != 0)
+		fail(s->path, s->line_number, "what is given can't be absent too");
+	if (c.block != LINE_PLAIN) {
+		begin_or_end_block(s, &c);
+		return;
+	}
 	if (s->lines_len == LINES_MAX)
 		fail(s->path, s->line_number, "more than %d lines", LINES_MAX);
-	made.text = copy(c.out, c.len);
-	s->lines[s->lines_len++] = made;
+	c.made.text = copy(c.out, c.len);
+	s->lines[s->lines_len++] = c.made;
 }
 
 /* ---- one file ---- */
@@ -175,6 +217,8 @@ struct statement *statement_read(const char *path)
 	}
 	if (s->lines_len == 0)
 		fail(path, 0, "there is no statement in it");
+	if (s->blocks_len > 0)
+		fail(path, s->line_number, "a block is not ended");
 	return s;
 }
 

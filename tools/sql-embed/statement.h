@@ -15,6 +15,7 @@
 #define ORDERS_MAX  16
 #define OPTIONS_MAX 32 /* parameters of one statement that lines depend on; see lib/pg.h */
 #define LINES_MAX   1000
+#define BLOCKS_MAX  4 /* in each other */
 
 struct type {
 	const char *name;
@@ -62,9 +63,12 @@ struct statement {
 	size_t orders_len;
 	struct line lines[LINES_MAX];
 	size_t lines_len;
-	/* the file's text while it is read */
+	/* while it is read: the file's text, and the blocks around the line, each with those around
+	 * it */
 	char *source;
 	unsigned line_number;
+	struct line blocks[BLOCKS_MAX];
+	size_t blocks_len;
 };
 
 /* Reads and checks PATH. Its header names it as the file is named. */
