@@ -34,8 +34,4 @@ with page as materialized (
 	) c
 )
 select coalesce(json_agg(agent_body(p.row) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
-	case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
-	case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id,
-	case when :want_total then (select n from counted) end as total,
-	null::int8 as total_estimate
-from numbered p
+-- include: _page_end

@@ -8,14 +8,7 @@
 with grouped as materialized (
 	select g.*, rollup_quantile(g.buckets, rollup_bounds(coalesce(:of, 'request')), g.max_us, 0.95) as p95
 	from rollup_groups(:of, :from, :to, :route, :method, :key_id, :principal_id, :workflow_id, :status, :error_code, false, coalesce(:group_by, '{route}')) g
-), page as materialized (
-	select g.*, ({key})::text as key
-	from grouped g
-	where true
-		and ({key}, g.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
-	order by {key} {dir}, g.id {dir}
-	limit :page_limit + 1
-	offset :page_offset
+-- include: _group_page
 ), numbered as (
 	select p.*,
 		rollup_quantile(p.buckets, rollup_bounds(coalesce(:of, 'request')), p.max_us, 0.5) as p50,
@@ -25,17 +18,7 @@ with grouped as materialized (
 	from page p
 )
 select coalesce(json_agg(json_build_object(
-			'time', ts(p.at),
-			'method', p.method,
-			'route', p.route,
-			'key_id', nullif(p.key_id, 0),
-			'key_name', (select k.name from api_keys k where k.id = p.key_id),
-			'principal_id', nullif(p.principal_id, 0),
-			'principal_name', (select n.name from principals n where n.id = p.principal_id),
-			'workflow_id', nullif(p.workflow_id, 0),
-			'workflow_name', (select w.name from workflows w where w.id = p.workflow_id),
-			'status', p.status,
-			'error_code', nullif(p.error_code, ''),
+-- include: _group_members
 			'count', p.n,
 			'average_ms', round(p.sum_us::numeric / p.n / 1000, 3),
 			'max_ms', round(p.max_us::numeric / 1000, 3),
@@ -43,8 +26,4 @@ select coalesce(json_agg(json_build_object(
 			'p90_ms', p.p90[1], 'p90_bounds_ms', p.p90[2:3],
 			'p95_ms', p.p95[1], 'p95_bounds_ms', p.p95[2:3],
 			'p99_ms', p.p99[1], 'p99_bounds_ms', p.p99[2:3]) order by p.n_row) filter (where p.n_row <= :page_limit), '[]') as items,
-	case when count(*) > :page_limit then max(p.key) filter (where p.n_row = :page_limit) end as next_key,
-	case when count(*) > :page_limit then max(p.id) filter (where p.n_row = :page_limit) end as next_id,
-	case when :want_total then (select count(*) from grouped) end as total,
-	null::int8 as total_estimate
-from numbered p
+-- include: _group_end

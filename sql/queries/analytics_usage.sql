@@ -8,37 +8,16 @@
 with grouped as materialized (
 	select g.*
 	from rollup_groups(:of, :from, :to, :route, :method, :key_id, :principal_id, :workflow_id, :status, :error_code, false, coalesce(:group_by, '{route}')) g
-), page as materialized (
-	select g.*, ({key})::text as key
-	from grouped g
-	where true
-		and ({key}, g.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
-	order by {key} {dir}, g.id {dir}
-	limit :page_limit + 1
-	offset :page_offset
+-- include: _group_page
 ), numbered as (
 	select p.*, row_number() over () as n_row
 	from page p
 )
 select coalesce(json_agg(json_build_object(
-			'time', ts(p.at),
-			'method', p.method,
-			'route', p.route,
-			'key_id', nullif(p.key_id, 0),
-			'key_name', (select k.name from api_keys k where k.id = p.key_id),
-			'principal_id', nullif(p.principal_id, 0),
-			'principal_name', (select n.name from principals n where n.id = p.principal_id),
-			'workflow_id', nullif(p.workflow_id, 0),
-			'workflow_name', (select w.name from workflows w where w.id = p.workflow_id),
-			'status', p.status,
-			'error_code', nullif(p.error_code, ''),
+-- include: _group_members
 			'count', p.n,
 			'succeeded', p.n - p.client_errors - p.server_errors,
 			'errors', p.client_errors + p.server_errors,
 			'error_rate', round((p.client_errors + p.server_errors)::numeric / p.n, 6),
 			'average_ms', round(p.sum_us::numeric / p.n / 1000, 3)) order by p.n_row) filter (where p.n_row <= :page_limit), '[]') as items,
-	case when count(*) > :page_limit then max(p.key) filter (where p.n_row = :page_limit) end as next_key,
-	case when count(*) > :page_limit then max(p.id) filter (where p.n_row = :page_limit) end as next_id,
-	case when :want_total then (select count(*) from grouped) end as total,
-	null::int8 as total_estimate
-from numbered p
+-- include: _group_end

@@ -5,12 +5,9 @@
 -- flags:   read
 -- order:   -published_at = e.published_at timestamptz, -id = e.published_at timestamptz
 -- index:   events_tenant_idx
--- What no index knows is looked for among ten thousand events from the page's place on: where those are not all, the
--- page may be short, and the next one begins behind them.
-with wanted as materialized (
-	select f.filtered, case when f.filtered then 10000 else :page_limit + 1 end as n,
-		case when f.filtered then 0 else :page_offset end as skip
-	from (select coalesce(:source, :correlation_id, :search) is not null as filtered) f
+with sought as (
+	select coalesce(:source, :correlation_id, :search) is not null as filtered
+-- include: _window
 ), looked_at as materialized (
 	select e.*, ({key})::text as key
 	from events e
@@ -29,30 +26,14 @@ with wanted as materialized (
 		and l.source = :source -- ?source
 		and l.correlation_id = :correlation_id -- ?correlation_id
 		and (strpos(lower(l.event_type), lower(:search)) > 0 or strpos(lower(l.source), lower(:search)) > 0) -- ?search
-), numbered as (
-	select f.*, row_number() over () as n
-	from (select f.* from found f limit :page_limit + 1 offset (select :page_offset - w.skip from wanted w)) f
-), counted as materialized (
-	select case
-		when not w.filtered then (
-			select count(*)
-			from (
-				select 1
-				from events e
-				where true
-					and e.event_type = :event_type -- ?event_type
-					and e.published_at >= :from -- ?from
-					and e.published_at < :to -- ?to
-				limit 10001
-			) c)
-		when (select count(*) from looked_at) = w.n then 10001
-		else (select count(*) from found) end as n
-	from wanted w
-), last as materialized ( -- looked at, where more may be behind it
-	select l.key, l.id
-	from wanted w
-	cross join lateral (select l.key, l.id from looked_at l offset w.n - 1) l
-	where w.filtered
+), countable as (
+	select 1
+	from events e
+	where true
+		and e.event_type = :event_type -- ?event_type
+		and e.published_at >= :from -- ?from
+		and e.published_at < :to -- ?to
+-- include: _window_page
 ), listed as (
 	select coalesce(json_agg(json_build_object(
 			'id', p.id,
@@ -64,12 +45,4 @@ with wanted as materialized (
 			'published_at', ts(p.published_at),
 			'published_by', p.published_by,
 			'run_id', p.run_id) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
-		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
-		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
-	from numbered p
-)
-select l.items, coalesce(l.next_key, (select a.key from last a)) as next_key,
-	coalesce(l.next_id, (select a.id from last a)) as next_id,
-	case when :want_total then (select n from counted) end as total,
-	case when :want_total and (select w.filtered from wanted w) then (select count(*) from found) end as total_estimate
-from listed l
+-- include: _window_end

@@ -34,9 +34,7 @@ with page as materialized (
 	) c
 ), listed as (
 	select coalesce(json_agg(user_json(p.row) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
-		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
-		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
-	from numbered p
+-- include: _next_place
 )
 select l.items, l.next_key, l.next_id,
 	case when :want_total then (select n from counted) end as total,

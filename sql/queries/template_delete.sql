@@ -4,16 +4,7 @@
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb)
 -- flags:   write
 with found as materialized (
-	select t.id, t.tenant_id is null as is_global
-	from templates t
-	where t.id = (select template_find(:template, :principal_id, :principal_is_admin))
-), locked as materialized (
-	select t.id, t.revision
-	from templates t
-	join found f on f.id = t.id
-	where t.deleted_at is null
-		and not f.is_global
-	for update of t
+-- include: _template_found
 ), judged as materialized (
 	select f.id,
 		case

@@ -73,40 +73,11 @@ with page as materialized ( -- ?!status
 	) c
 ), listed as (
 	select '[' || coalesce(string_agg(concat(
-			'{"id":', p.id,
-			',"run_id":', p.id,
-			',"execution_id":', p.id,
-			',"workflow_id":', p.workflow_id,
-			',"workflow_definition_id":', p.workflow_id,
-			',"workflow_name":', quoted((select w.name from workflows w where w.id = p.workflow_id)),
-			',"version":', p.version,
-			',"status":"', p.status,
-			'","is_terminal":', is_terminal(p.status)::text,
-			',"mode":"', coalesce(p.mode, 'standard'),
-			'","trigger_type":"', p.trigger_type,
-			'","triggered_by":', quoted(p.triggered_by),
+-- include: _run_members
 			',"input_data":', p.input,
 			',"result_data":', coalesce(p.result::text, 'null'),
-			',"error":', coalesce(p.error::text, 'null'),
-			',"retry_count":', p.retry_count,
-			',"execution_time_ms":',
-			coalesce((extract(epoch from coalesce(p.completed_at, now()) - p.started_at) * 1000)::int8::text, 'null'),
-			',"progress":', p.progress,
-			',"priority":', p.priority,
-			',"created_at":', quoted(p.created_at),
-			',"started_at":', quoted(p.started_at),
-			',"completed_at":', quoted(p.completed_at),
-			',"cancelled_at":', quoted(p.cancelled_at),
-			',"cancelled_by":', quoted(p.cancelled_by),
-			',"wake_at":', quoted(p.wake_at),
-			',"awaits":', p.awaits,
-			',"correlation_id":', quoted(p.correlation_id),
-			',"parent_run_id":', coalesce(p.parent_run_id::text, 'null'),
-			',"rerun_of":', coalesce(p.rerun_of::text, 'null'),
 			'}'), ',' order by p.n) filter (where p.n <= :page_limit), '') || ']' as items,
-		case when count(*) > :page_limit then max(p.key) filter (where p.n = :page_limit) end as next_key,
-		case when count(*) > :page_limit then max(p.id) filter (where p.n = :page_limit) end as next_id
-	from numbered p
+-- include: _next_place
 )
 select l.items, l.next_key, l.next_id,
 	case when :want_total then (select n from counted) end as total,

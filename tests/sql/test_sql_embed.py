@@ -142,7 +142,33 @@ def test_answers_are_complete(tool, tmp_path):
     assert 'lacks the column "action text"' in error
     assert "_write_tail.sql is missing" in run(tool, tmp_path, ("x_make", WRITE), ok=False)
     error = run(tool, tmp_path, ("x_make", WRITE), ("_write_tail", TAIL.replace("key text?", "key int8?")), ok=False)
-    assert "another type" in error
+    assert "another type in _write_tail" in error
+
+
+PART = """-- name:    _rest
+-- purpose: a part
+-- params:  name text?, id int8
+	and t.a = :id
+	and t.b = :name -- ?name
+"""
+
+
+def test_parts(tool, tmp_path):
+    good = GOOD.replace("\tand t.z = 4\n", "-- ?least {\n-- include: _rest\n-- }\n")
+    table = run(tool, tmp_path, ("_rest", PART), ("x_get", good))
+    # its parameters have the statement's numbers, and its lines need what the block around them does
+    assert '"and t.a = $1\\n",\n\t\t0x2, 0x0 }' in table and '"and t.b = $2\\n",\n\t\t0x3, 0x0 }' in table
+    assert table == run(tool, tmp_path, ("x_get", good), ("_rest", PART))
+    whole = ("_whole", "-- name:    _whole\n-- purpose: a part\n-- params:  name text?, id int8\n-- include: _rest\n")
+    assert table == run(tool, tmp_path, ("_rest", PART), whole, ("x_get", good.replace("_rest", "_whole")))
+    for files, message in [
+            ([("x_get", good)], 'no part "_rest"'),
+            ([("x_get", GOOD), ("_rest", PART)], "no statement includes it"),
+            ([("x_get", good), ("_rest", PART.replace(":id", ":other").replace("id int8", "other int8"))], '"other" of _rest is not declared'),
+            ([("x_get", good), ("_rest", PART.replace("int8", "int4"))], "another type in _rest"),
+            ([("x_get", good.replace("-- ?least {", "-- ?!name {")), ("_rest", PART)], "can't be absent too"),
+    ]:
+        assert message in run(tool, tmp_path, *files, ok=False)
 
 
 def test_makefile_lists_every_file():

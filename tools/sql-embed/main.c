@@ -1,6 +1,7 @@
 /*
  * sql-embed ids|table OUT FILE…: makes sql/sql_ids.h or sql/sql_stmts.c from the statement files.
- * _write_tail.sql among them is appended to every statement that writes and isn't "system".
+ * Those named _x.sql are parts, which statements include; _write_tail.sql is appended to every
+ * statement that writes and isn't "system".
  * OUT is replaced only when all is well. Output depends on the files' contents alone.
  */
 #include <stdio.h>
@@ -17,6 +18,34 @@ static int by_name(const void *a, const void *b)
 	const struct statement *const *x = a, *const *y = b;
 
 	return strcmp((*x)->name, (*y)->name);
+}
+
+/* A part may include those before it. */
+static struct statement *read_parts(int argc, char **argv)
+{
+	struct statement *parts = NULL;
+
+	for (int i = 3; i < argc; i++)
+		if (statement_is_part(argv[i])) {
+			struct statement *p = statement_read(argv[i], parts);
+
+			p->next = parts;
+			parts = p;
+		}
+	return parts;
+}
+
+/* Takes the common end of statements that write out of PARTS; the others are included by now. */
+static const struct statement *write_tail(const struct statement *parts)
+{
+	const struct statement *tail = NULL;
+
+	for (const struct statement *p = parts; p != NULL; p = p->next)
+		if (strcmp(p->name, "_write_tail") == 0)
+			tail = p;
+		else if (!p->is_included)
+			fail(p->path, 0, "no statement includes it");
+	return tail;
 }
 
 static void finish(struct statement **statements, size_t len, const struct statement *tail)
@@ -58,24 +87,22 @@ static void write_out(const char *path, bool ids, struct statement *const *state
 int main(int argc, char **argv)
 {
 	static struct statement *statements[STATEMENTS_MAX];
-	const struct statement *tail = NULL;
+	struct statement *parts;
 	size_t len = 0;
 
 	if (argc < 4 || (strcmp(argv[1], "ids") != 0 && strcmp(argv[1], "table") != 0)) {
 		(void)fputs("usage: sql-embed ids|table OUT FILE...\n", stderr);
 		return 2;
 	}
+	parts = read_parts(argc, argv);
 	for (int i = 3; i < argc; i++) {
-		struct statement *s = statement_read(argv[i]);
-
-		if (strcmp(s->name, "_write_tail") == 0)
-			tail = s;
-		else if (s->name[0] == '_' || len == STATEMENTS_MAX)
-			fail(argv[i], 0, "unknown part, or too many statements");
-		else
-			statements[len++] = s;
+		if (statement_is_part(argv[i]))
+			continue;
+		if (len == STATEMENTS_MAX)
+			fail(argv[i], 0, "too many statements");
+		statements[len++] = statement_read(argv[i], parts);
 	}
-	finish(statements, len, tail);
+	finish(statements, len, write_tail(parts));
 	write_out(argv[2], strcmp(argv[1], "ids") == 0, statements, len);
 	free_all();
 	return 0;

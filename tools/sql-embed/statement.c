@@ -152,93 +152,30 @@ static void scan_line(struct scan *c, const char *p)
 		c->len--;
 }
 
-static void begin_or_end_block(struct statement *s, const struct scan *c)
-{
-	if (c->len > 0)
-		fail(s->path, s->line_number, "a block begins and ends on a line of its own");
-	if (c->block == LINE_OPENS) {
-		if (s->blocks_len == BLOCKS_MAX)
-			fail(s->path, s->line_number, "more than %d blocks in each other",
-			    BLOCKS_MAX);
-		s->blocks[s->blocks_len++] = c->made;
-	} else if (s->blocks_len-- == 0) {
-		fail(s->path, s->line_number, "no block to end");
-	}
-}
+/* ---- parts ---- */
 
-static void read_line(struct statement *s, char *line)
-{
-	struct scan c = { .s = s };
-
-	scan_line(&c, trim(line));
-	if (c.block == LINE_PLAIN && c.len == 0) {
-		if ((c.made.given | c.made.absent) != 0)
-			fail(s->path, s->line_number, "an option without a line");
-		return;
-	}
-	if (s->blocks_len > 0) {
-		c.made.given |= s->blocks[s->blocks_len - 1].given;
-		c.made.absent |= s->blocks[s->blocks_len - 1].absent;
-	}
-	if ((c.made.given & c.made.absent) != 0)
-		fail(s->path, s->line_number, "what is given can't be absent too");
-	if (c.block != LINE_PLAIN) {
-		begin_or_end_block(s, &c);
-		return;
-	}
-	if (s->lines_len == LINES_MAX)
-		fail(s->path, s->line_number, "more than %d lines", LINES_MAX);
-	c.made.text = copy(c.out, c.len);
-	s->lines[s->lines_len++] = c.made;
-}
-
-/* ---- one file ---- */
-
-struct statement *statement_read(const char *path)
-{
-	struct statement *s = take(sizeof(*s));
-	const char *slash = strrchr(path, '/');
-	char *at;
-
-	s->path = path;
-	s->source = read_file(path);
-	at = s->source;
-	header_read(s, &at, (slash != NULL ? slash[1] : path[0]) == '_');
-	while (at != NULL && *at != '\0') {
-		char *line = at;
-
-		at = strchr(line, '\n');
-		if (at != NULL)
-			*at++ = '\0';
-		s->line_number++;
-		if (header_is_line(line))
-			fail(s->path, s->line_number, "a line of the header after its end");
-		read_line(s, line);
-	}
-	if (s->lines_len == 0)
-		fail(path, 0, "there is no statement in it");
-	if (s->blocks_len > 0)
-		fail(path, s->line_number, "a block is not ended");
-	return s;
-}
-
-/* Where the tail's parameter is in S, added when it is new. */
-static int adopt(struct statement *s, const struct param *p)
+/* Where the part's parameter is in S, added when it is new and MAY_ADD. */
+static int adopt(
+    struct statement *s, const struct statement *part, const struct param *p, bool may_add)
 {
 	int i = find_param(s, p->name, strlen(p->name));
 
 	if (i < 0) {
+		if (!may_add)
+			fail(s->path, s->line_number, "parameter \"%s\" of %s is not declared",
+			    p->name, part->name);
 		if (s->params_len == PARAMS_MAX)
-			fail(
-			    s->path, 0, "more than %d parameters with the common tail", PARAMS_MAX);
+			fail(s->path, s->line_number, "more than %d parameters with those of %s",
+			    PARAMS_MAX, part->name);
 		i = (int)s->params_len++;
 		s->params[i] = *p;
 	}
 	if (s->params[i].type != p->type)
-		fail(s->path, 0, "parameter \"%s\" has another type in the common tail", p->name);
+		fail(s->path, s->line_number, "parameter \"%s\" has another type in %s", p->name,
+		    part->name);
 	if (p->decides && !s->params[i].optional)
-		fail(s->path, 0, "parameter \"%s\" must be optional, as in the common tail",
-		    p->name);
+		fail(s->path, s->line_number, "parameter \"%s\" must be optional, as in %s",
+		    p->name, part->name);
 	s->params[i].used = true;
 	s->params[i].decides = s->params[i].decides || p->decides;
 	return i;
@@ -253,7 +190,7 @@ static char *renumber(const struct statement *s, const char *text, const int *ma
 
 	while (*text != '\0') {
 		if (len + 16 > sizeof(out))
-			fail(s->path, 0, "a line of the common tail is too long");
+			fail(s->path, s->line_number, "a line of the part is too long");
 		in_text = *text == '\'' ? !in_text : in_text;
 		if (*text == '$' && !in_text) {
 			char *end;
@@ -279,20 +216,130 @@ static uint64_t mapped(uint64_t bits, const int *map)
 	return out;
 }
 
-void statement_append(struct statement *s, const struct statement *tail)
+/* A line of S, that only is there when the blocks around it are. */
+static void add_line(struct statement *s, struct line l)
+{
+	if (s->blocks_len > 0) {
+		l.given |= s->blocks[s->blocks_len - 1].given;
+		l.absent |= s->blocks[s->blocks_len - 1].absent;
+	}
+	if ((l.given & l.absent) != 0)
+		fail(s->path, s->line_number, "what is given can't be absent too");
+	if (s->lines_len == LINES_MAX)
+		fail(s->path, s->line_number, "more than %d lines", LINES_MAX);
+	s->lines[s->lines_len++] = l;
+}
+
+static void add_part(struct statement *s, const struct statement *part, bool may_add)
 {
 	int map[PARAMS_MAX];
 
-	for (size_t i = 0; i < tail->params_len; i++)
-		map[i] = adopt(s, &tail->params[i]);
-	for (size_t i = 0; i < tail->lines_len; i++) {
-		const struct line *l = &tail->lines[i];
+	for (size_t i = 0; i < part->params_len; i++)
+		map[i] = adopt(s, part, &part->params[i], may_add);
+	for (size_t i = 0; i < part->lines_len; i++) {
+		const struct line *l = &part->lines[i];
 
-		if (s->lines_len == LINES_MAX)
-			fail(s->path, 0, "more than %d lines with the common tail", LINES_MAX);
-		s->lines[s->lines_len++] = (struct line){ renumber(s, l->text, map),
-			mapped(l->given, map), mapped(l->absent, map) };
+		add_line(s, (struct line){ renumber(s, l->text, map), mapped(l->given, map),
+		                mapped(l->absent, map) });
 	}
+}
+
+void statement_append(struct statement *s, const struct statement *tail)
+{
+	add_part(s, tail, true);
+}
+
+/* "-- include: _name" on a line of its own: the part's lines stand there. */
+static bool include(struct statement *s, const char *line)
+{
+	static const char word[] = "-- include: ";
+
+	if (strncmp(line, word, sizeof(word) - 1) != 0)
+		return false;
+	line += sizeof(word) - 1;
+	for (struct statement *p = s->parts; p != NULL; p = p->next)
+		if (strcmp(p->name, line) == 0) {
+			p->is_included = true;
+			add_part(s, p, false);
+			return true;
+		}
+	fail(s->path, s->line_number, "there is no part \"%s\"", line);
+}
+
+/* ---- one file ---- */
+
+static void begin_or_end_block(struct statement *s, struct scan *c)
+{
+	const struct line *around = s->blocks_len > 0 ? &s->blocks[s->blocks_len - 1] : NULL;
+
+	if (c->len > 0)
+		fail(s->path, s->line_number, "a block begins and ends on a line of its own");
+	if (c->block == LINE_CLOSES) {
+		if (s->blocks_len-- == 0)
+			fail(s->path, s->line_number, "no block to end");
+		return;
+	}
+	if (s->blocks_len == BLOCKS_MAX)
+		fail(s->path, s->line_number, "more than %d blocks in each other", BLOCKS_MAX);
+	if (around != NULL) {
+		c->made.given |= around->given;
+		c->made.absent |= around->absent;
+	}
+	s->blocks[s->blocks_len++] = c->made;
+}
+
+static void read_line(struct statement *s, char *line)
+{
+	struct scan c = { .s = s };
+
+	line = trim(line);
+	if (include(s, line))
+		return;
+	scan_line(&c, line);
+	if (c.block != LINE_PLAIN) {
+		begin_or_end_block(s, &c);
+	} else if (c.len > 0) {
+		c.made.text = copy(c.out, c.len);
+		add_line(s, c.made);
+	} else if ((c.made.given | c.made.absent) != 0) {
+		fail(s->path, s->line_number, "an option without a line");
+	}
+}
+
+bool statement_is_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return (slash != NULL ? slash[1] : path[0]) == '_';
+}
+
+struct statement *statement_read(const char *path, struct statement *parts)
+{
+	struct statement *s = take(sizeof(*s));
+	char *at;
+
+	s->path = path;
+	s->parts = parts;
+	s->source = read_file(path);
+	at = s->source;
+	header_read(s, &at, statement_is_part(path));
+	while (at != NULL && *at != '\0') {
+		char *line = at;
+
+		at = strchr(line, '\n');
+		if (at != NULL)
+			*at++ = '\0';
+		s->line_number++;
+		if (header_is_line(line))
+			fail(s->path, s->line_number, "a line of the header after its end");
+		read_line(s, line);
+	}
+	s->line_number = 0;
+	if (s->lines_len == 0)
+		fail(path, 0, "there is no statement in it");
+	if (s->blocks_len > 0)
+		fail(path, 0, "a block is not ended");
+	return s;
 }
 
 /* ---- the whole ---- */

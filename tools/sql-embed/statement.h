@@ -69,10 +69,17 @@ struct statement {
 	unsigned line_number;
 	struct line blocks[BLOCKS_MAX];
 	size_t blocks_len;
+	struct statement *parts;
+	/* of a part */
+	struct statement *next;
+	bool is_included;
 };
 
-/* Reads and checks PATH. Its header names it as the file is named. */
-struct statement *statement_read(const char *path);
+/* Reads and checks PATH. Its header names it as the file is named. PARTS, by next, are what it may
+ * include. */
+struct statement *statement_read(const char *path, struct statement *parts);
+/* True when PATH names a part of statements: "_x.sql". */
+bool statement_is_part(const char *path);
 /* Appends the common end of statements that write: its parameters and its lines. */
 void statement_append(struct statement *s, const struct statement *tail);
 /* What can only be said once all is read: parameters used, columns and text fit the flags. */

@@ -1,0 +1,8 @@
+-- name:    _group_end
+-- purpose: where the next page begins, and how many groups there are
+-- params:  page_limit int4, want_total bool
+	case when count(*) > :page_limit then max(p.key) filter (where p.n_row = :page_limit) end as next_key,
+	case when count(*) > :page_limit then max(p.id) filter (where p.n_row = :page_limit) end as next_id,
+	case when :want_total then (select count(*) from grouped) end as total,
+	null::int8 as total_estimate
+from numbered p
