@@ -5,6 +5,8 @@ import re
 import jsonschema
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")
+# the query parameters of a list that say which part of it, and how sorted
+PAGING = {"limit", "offset", "page", "page_size", "cursor", "ordering", "sort_by", "sort_order"}
 FORMATS = jsonschema.FormatChecker(formats=())
 
 

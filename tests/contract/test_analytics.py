@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.stack import wait_until
 
+from .openapi import PAGING
+
 USAGE, ERRORS, LATENCY = (f"/api/v1/analytics/{w}" for w in ("usage", "errors", "latency"))
 ALL = (USAGE, ERRORS, LATENCY)
 NOTHING = 9007199254740991
@@ -61,14 +63,19 @@ def test_by_everything(admin, used):
     assert both == sums(admin, **mine, group_by=["status", "route"]) and len(both) == 4
 
 
+def filters(used):
+    """What is asked beside the key, and how many of its requests fit."""
+    return (({"route": GET_WORKFLOW}, 6), ({"route": "/nothing"}, 0), ({"method": "delete"}, 1),
+            ({"workflow_id": f"wf_{used['workflow']}"}, 4), ({"workflow_id": NOTHING}, 0), ({"status": "404"}, 2),
+            ({"status": "4xx"}, 3), ({"status": ["200", "403"]}, 5), ({"error_code": "WORKFLOW_NOT_FOUND"}, 2),
+            ({"from": "2020-01-01T00:00:00Z"}, 7), ({"from": "2099-01-01T00:00:00Z"}, 0),
+            ({"to": "2020-01-01T00:00:00Z", "from": "2019-01-01T00:00:00Z"}, 0), ({"to": "2099-01-01T00:00:00Z"}, 7),
+            ({"principal_id": NOTHING}, 0), ({"of": "request"}, 7), ({"of": "RUN"}, 0))
+
+
 def test_filters(admin, used):
     mine = {"key_id": f"key_{used['key_id']}", "group_by": "status"}
-    for asked, count in (({"route": GET_WORKFLOW}, 6), ({"route": "/nothing"}, 0), ({"method": "delete"}, 1),
-                         ({"workflow_id": f"wf_{used['workflow']}"}, 4), ({"workflow_id": NOTHING}, 0), ({"status": "404"}, 2),
-                         ({"status": "4xx"}, 3), ({"status": ["200", "403"]}, 5), ({"error_code": "WORKFLOW_NOT_FOUND"}, 2),
-                         ({"from": "2020-01-01T00:00:00Z"}, 7), ({"from": "2099-01-01T00:00:00Z"}, 0),
-                         ({"to": "2020-01-01T00:00:00Z", "from": "2019-01-01T00:00:00Z"}, 0), ({"to": "2099-01-01T00:00:00Z"}, 7),
-                         ({"principal_id": NOTHING}, 0), ({"of": "request"}, 7), ({"of": "RUN"}, 0)):
+    for asked, count in filters(used):
         for path in (USAGE, LATENCY):
             assert sum(g["count"] for g in sums(admin, path, **mine, **asked)) == count, (path, asked)
     assert [g["count"] for g in sums(admin, key_id=NOTHING)] == []
@@ -112,10 +119,23 @@ def test_runs(admin, things):
     assert error["error_code"] and error["status"] == "failed" and error["share"] == 1
 
 
+def test_nothing_is_left_out(recorder, used):
+    """A filter, grouping or ordering that is new in the document wants to be tried here."""
+    tried = {name for asked, _ in filters(used) for name in asked} | {"key_id", "group_by"}
+    for path in ALL:
+        _, operation = recorder.document.operation("GET", path)
+        schemas = {p["name"]: p["schema"] for p in operation["parameters"] if p["in"] == "query"}
+        assert schemas.keys() - PAGING == tried, path
+        assert {w.lstrip("-") for w in schemas["ordering"]["enum"]} == set(ORDERS[path]), path
+        assert set(schemas["group_by"]["items"]["enum"]) == {"hour", "day", "route", "key", "workflow", "status", "error_code"}
+
+
+ORDERS = {USAGE: ("count", "errors", "error_rate", "average_ms", "time", "route"), ERRORS: ("count", "time", "route"),
+          LATENCY: ("count", "average_ms", "max_ms", "p95_ms", "time", "route")}
+
+
 def test_orders_and_pages(admin, used):
-    orders = {USAGE: ("count", "errors", "error_rate", "average_ms", "time", "route"), ERRORS: ("count", "time", "route"),
-              LATENCY: ("count", "average_ms", "max_ms", "p95_ms", "time", "route")}
-    for path, names in orders.items():
+    for path, names in ORDERS.items():
         for name, sign in itertools.product(names, ("", "-")):
             asked = {"group_by": "route,hour,status", "ordering": sign + name}
             page = admin.ok("GET", path, params={**asked, "limit": 1000})
