@@ -27,6 +27,16 @@ def with_nulls(node):
     return node
 
 
+def from_expression(source, answer, path, template):
+    """What a link's expression stands for, of an answer to a request for PATH; KeyError when that isn't there."""
+    if source.startswith("$request.path."):
+        return dict(zip(template.split("/"), path.rstrip("/").split("/")))["{%s}" % source[14:]]
+    assert source.startswith("$response.body#/"), source
+    for part in source[16:].split("/"):
+        answer = answer[int(part) if isinstance(answer, list) else part.replace("~1", "/").replace("~0", "~")]
+    return answer
+
+
 class Document:
     def __init__(self, text):
         self.doc = json.loads(text)
@@ -55,6 +65,12 @@ class Document:
         if found and "$ref" in found:
             found = self.resolver.resolve(found["$ref"])[1]
         return found
+
+    def links(self, response):
+        """The links of an answer, each as it stands among the components."""
+        shared = self.doc.get("components", {}).get("links", {})
+        return {name: shared[link["$ref"].rsplit("/", 1)[1]] if "$ref" in link else link
+                for name, link in response.get("links", {}).items()}
 
     def faults(self, schema, value):
         validator = jsonschema.Draft7Validator(schema, resolver=self.resolver, format_checker=FORMATS)

@@ -383,6 +383,7 @@ struct json_object *mr_document(void)
 	mr_put(doc, "paths", served);
 	mr_put(parts, "examples", mr_document_problems());
 	mr_put(parts, "headers", mr_document_headers());
+	mr_put(parts, "links", mr_document_shared_links(described));
 	mr_put(parts, "responses", mr_document_errors());
 	mr_put(parts, "schemas", described);
 	mr_put(parts, "securitySchemes", security_schemes());

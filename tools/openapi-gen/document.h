@@ -22,8 +22,13 @@ struct json_object *mr_document_operation(
 /* The row's .operation, else "listWorkflows", "cancelRun" and so on, from method and path. */
 #define MR_OPERATION_LEN 96
 void mr_operation_name(const struct mr_route *r, char *out, size_t cap);
-/* The links of a row's success, NULL when there are none. */
-struct json_object *mr_document_links(struct json_object *schemas, const struct mr_route *r);
+/* "runs" → "run", in place. */
+void mr_operation_singular(char *word);
+/* The links of a row's success with STATUS, by reference; NULL when there are none. */
+struct json_object *mr_document_links(
+    struct json_object *schemas, const struct mr_route *r, unsigned status);
+/* The links that answers refer to. */
+struct json_object *mr_document_shared_links(struct json_object *schemas);
 /* An example that fits SCHEMA. WRITTEN: of what a client sends, without what only answers hold. */
 struct json_object *mr_document_example(
     struct json_object *schemas, struct json_object *schema, bool written);

@@ -1,168 +1,397 @@
-/* What can be asked next with what an answer holds: OpenAPI's links, from the route table alone. */
+/* What can be asked next with what an answer holds: OpenAPI's links, from the route table and from
+ * what was recorded. A resource is what one row reads by the only variable of its path; an answer
+ * is about one (a run that was started), and may name others (the run's workflow). */
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/macros.h"
 #include "tools/openapi-gen/document.h"
+#include "tools/openapi-gen/recorded.h"
 
-static void link_to(struct json_object *all, const char *name, const char *operation,
-    const char *parameter, const char *from, const char *doc)
+#define RESOURCES_MAX 64
+#define NAME_LEN      64
+
+struct resource {
+	const struct mr_route *reader;
+	char variable[NAME_LEN]; /* of its path: "id" */
+	char member[NAME_LEN];   /* what others name it by: "run_id" */
+};
+
+/* Where links come from: the answer of a row. */
+struct answer {
+	const struct mr_route *row;
+	struct json_object *schema;
+	struct json_object *recorded; /* NULL: nothing is */
+};
+
+static struct json_object *member(struct json_object *o, const char *name)
 {
-	struct json_object *o = json_object_new_object(), *parameters = json_object_new_object();
+	struct json_object *v = NULL;
 
-	mr_puts(o, "operationId", operation);
-	mr_puts(parameters, parameter, from);
-	mr_put(o, "parameters", parameters);
-	mr_puts(o, "description", doc);
-	mr_put(all, name, o);
+	(void)json_object_object_get_ex(o, name, &v); /* of NULL it finds none */
+	return v;
 }
 
-static void link_to_route(
-    struct json_object *all, const struct mr_route *to, const char *variable, const char *from)
+static struct answer answer_of(
+    struct json_object *schemas, const struct mr_route *r, unsigned status)
 {
 	char operation[MR_OPERATION_LEN];
 
-	mr_operation_name(to, operation, sizeof(operation));
-	link_to(all, operation, operation, variable, from, to->summary);
+	mr_operation_name(r, operation, sizeof(operation));
+	return (struct answer){
+		.row = r,
+		.schema = mr_document_schema(schemas, mr_schema_texts[r->out.schema].name),
+		.recorded = member(mr_recorded_exchange(operation, status), "answer"),
+	};
 }
 
-static bool has_member(struct json_object *schemas, const struct mr_route *r, const char *name)
+static bool is_required(struct json_object *schema, const char *name)
 {
-	struct json_object *schema, *properties;
+	struct json_object *all = member(schema, "required");
 
-	schema = mr_document_schema(schemas, mr_schema_texts[r->out.schema].name);
-	return json_object_object_get_ex(schema, "properties", &properties) &&
-	       json_object_object_get_ex(properties, name, NULL);
+	for (size_t i = 0; all != NULL && i < json_object_array_length(all); i++) {
+		if (strcmp(json_object_get_string(json_object_array_get_idx(all, i)), name) == 0)
+			return true;
+	}
+	return false;
 }
 
-/* The one variable of a path, "{id}" at TAIL; false when there are more. */
-static bool only_variable(const char *tail, char *out, size_t cap)
+/* Whether there is a value under that name in every answer: null would lead nowhere. */
+static bool holds(const struct answer *a, const char *name)
 {
-	size_t n;
+	struct json_object *schema = member(member(a->schema, "properties"), name);
 
-	if (*tail != '{' || strchr(tail + 1, '{') != NULL)
+	if (schema == NULL || json_object_get_boolean(member(schema, "nullable")))
 		return false;
-	n = strcspn(tail, "}");
-	(void)snprintf(out, cap, "%.*s", (int)n - 1, tail + 1); /* ours: short */
+	return a->recorded != NULL ? member(a->recorded, name) != NULL
+	                           : is_required(a->schema, name);
+}
+
+/* ---- resources ---- */
+
+/* The first variable of a path; what follows it, NULL when there is none. */
+static const char *first_variable(const char *path, char out[NAME_LEN])
+{
+	const char *open = strchr(path, '{');
+	size_t n = open != NULL ? strcspn(open, "}") : 0;
+
+	if (open == NULL)
+		return NULL;
+	(void)snprintf(out, NAME_LEN, "%.*s", (int)n - 1, open + 1); /* ours: short */
+	return open + n + 1;
+}
+
+/* The segment that ends before END, one of them, as members write it: "api-keys" → "api_key". */
+static void singular_before(const char *path, const char *end, char out[NAME_LEN])
+{
+	const char *begin = end;
+
+	while (begin > path && begin[-1] != '/')
+		begin--;
+	(void)snprintf(out, NAME_LEN, "%.*s", (int)(end - begin), begin); /* ours: short */
+	mr_operation_singular(out);
+	for (char *p = out; *p != '\0'; p++) {
+		if (*p == '-')
+			*p = '_';
+	}
+}
+
+static bool resource_read_by(const struct mr_route *r, struct resource *out)
+{
+	const char *rest = first_variable(r->path, out->variable);
+	char name[NAME_LEN];
+
+	if (r->method != MR_GET || r->envelope != MR_ENVELOPE_ONE || rest == NULL || *rest != '\0')
+		return false;
+	singular_before(r->path, strchr(r->path, '{') - 1, name);
+	(void)snprintf(out->member, sizeof(out->member), "%.60s_id", name); /* it fits */
+	out->reader = r;
 	return true;
 }
 
-/* The length of the collection's path that a resource made by R is in: R's own, or the one above it
- * where R is a verb (events/publish). 0: it makes none that can be read. */
-static size_t collection_of(const struct mr_route *r)
+static unsigned resources(struct resource out[RESOURCES_MAX])
 {
-	const char *end = r->path + strlen(r->path);
+	unsigned n = 0;
 
-	for (int level = 0; level < 2; level++) {
-		size_t n = (size_t)(end - r->path);
-
-		for (unsigned i = 0; i < mr_routes_len; i++) {
-			const struct mr_route *to = &mr_routes[i];
-
-			if (to->method == MR_GET && strncmp(to->path, r->path, n) == 0 &&
-			    strcmp(to->path + n, "/{id}") == 0)
-				return n;
-		}
-		while (end > r->path && *--end != '/')
-			;
+	for (unsigned i = 0; i < mr_routes_len && n < RESOURCES_MAX; i++) {
+		if (resource_read_by(&mr_routes[i], &out[n]))
+			n++;
 	}
-	return 0;
+	return n;
 }
 
-/* From what was made to all that can be done with it. */
-static void from_creation(
-    struct json_object *all, struct json_object *schemas, const struct mr_route *r)
+/* Whether R is in the resource's collection or below it: api-keys/{id}/rotate, events/publish. */
+static bool is_around(const struct resource *res, const struct mr_route *r)
 {
-	size_t n = r->out.status == 201 && has_member(schemas, r, "id") ? collection_of(r) : 0;
-	char variable[64];
+	size_t n = (size_t)(strchr(res->reader->path, '{') - res->reader->path) - 1;
 
-	for (unsigned i = 0; n > 0 && i < mr_routes_len; i++) {
-		const struct mr_route *to = &mr_routes[i];
-
-		if (strncmp(to->path, r->path, n) == 0 && to->path[n] == '/' &&
-		    only_variable(to->path + n + 1, variable, sizeof(variable)))
-			link_to_route(all, to, variable, "$response.body#/id");
-	}
+	return strncmp(r->path, res->reader->path, n) == 0 &&
+	       (r->path[n] == '/' || r->path[n] == '\0');
 }
 
-/* From one resource to what else can be read of it. */
-static void from_one(struct json_object *all, const struct mr_route *r)
-{
-	size_t n = strlen(r->path);
-	const char *open = strchr(r->path, '{');
-	char variable[64], from[96];
+/* ---- links ---- */
 
-	if (r->method != MR_GET || r->envelope != MR_ENVELOPE_ONE || open == NULL ||
-	    r->path[n - 1] != '}' || !only_variable(open, variable, sizeof(variable)))
+static bool is_linked(struct json_object *all, const char *operation)
+{
+	size_t n = strlen(operation);
+
+	json_object_object_foreach(all, key, link)
+	{
+		(void)link;
+		if (strncmp(key, operation, n) == 0 && key[n] == '.')
+			return true;
+	}
+	return false;
+}
+
+static void parameter(
+    struct json_object *parameters, const char *name, const char *from, const char *where)
+{
+	char source[NAME_LEN * 2];
+
+	(void)snprintf(source, sizeof(source), "$%s%s", from, where); /* it fits */
+	(void)json_object_object_add(
+	    parameters, name, json_object_new_string(source)); /* copies the name */
+}
+
+/* A link under "operation.member", the same for all answers that have that member. Returns its
+ * parameters. */
+static struct json_object *add_link(struct json_object *all, const char *name, const char *suffix,
+    const char *operation, const char *doc)
+{
+	struct json_object *o = json_object_new_object(), *parameters = json_object_new_object();
+	char key[MR_OPERATION_LEN + NAME_LEN];
+
+	(void)snprintf(key, sizeof(key), "%s.%s", name, suffix); /* it fits */
+	mr_puts(o, "operationId", operation);
+	mr_put(o, "parameters", parameters);
+	mr_puts(o, "description", doc);
+	(void)json_object_object_add(all, key, o); /* copies the key */
+	return parameters;
+}
+
+/* The second variable of a path, REST of which follows the first: one of many
+ * ("/versions/{version}"), and a member of the answer. Empty when there is no second; false when no
+ * link can be made. */
+static bool second_variable(const struct answer *a, const char *rest, char out[NAME_LEN])
+{
+	char one[NAME_LEN], third[NAME_LEN];
+	const char *after = first_variable(rest, out);
+
+	if (after == NULL) {
+		out[0] = '\0';
+		return true;
+	}
+	singular_before(rest, strchr(rest, '{') - 1, one);
+	return strcmp(one, out) == 0 && first_variable(after, third) == NULL && holds(a, out);
+}
+
+/* What only brings back what was deleted. */
+static bool is_undelete(const struct mr_route *r)
+{
+	const char *last = strrchr(r->path, '/');
+
+	return strcmp(last, "/undelete") == 0;
+}
+
+/* Whether the row takes the resource in its path, and what follows that there. What several views
+ * have in common is called the same in all of them: {template}. */
+static const char *path_after(const struct resource *res, const struct mr_route *to)
+{
+	size_t n = strlen(res->reader->path);
+	char variable[NAME_LEN];
+	const char *rest;
+
+	if (strncmp(to->path, res->reader->path, n) == 0 &&
+	    (to->path[n] == '/' || to->path[n] == '\0'))
+		return to->path + n;
+	rest = first_variable(to->path, variable);
+	return rest != NULL && strcmp(variable, "id") != 0 && strcmp(variable, res->variable) == 0
+	           ? rest
+	           : NULL;
+}
+
+static void link_to(struct json_object *all, const struct answer *a, const struct resource *res,
+    const struct mr_route *to, const char *from)
+{
+	char operation[MR_OPERATION_LEN], second[NAME_LEN];
+	const char *rest = path_after(res, to);
+	struct json_object *parameters;
+
+	mr_operation_name(to, operation, sizeof(operation));
+	if (to == a->row || rest == NULL || is_linked(all, operation) ||
+	    !second_variable(a, rest, second))
 		return;
-	(void)snprintf(from, sizeof(from), "$request.path.%s", variable); /* it fits */
+	parameters = add_link(all, operation, from, operation, to->summary);
+	parameter(parameters, res->variable, "response.body#/", from);
+	if (second[0] != '\0')
+		parameter(parameters, second, "response.body#/", second);
+}
+
+/* All that can be done with what the answer is about. What is deleted is gone, unless a row brings
+ * it back. */
+static void to_all_of(
+    struct json_object *all, const struct answer *a, const struct resource *res, const char *from)
+{
+	bool is_kept = false;
+
+	for (unsigned i = 0; a->row->method == MR_DELETE && i < mr_routes_len; i++)
+		is_kept = is_kept ||
+		          (is_undelete(&mr_routes[i]) && path_after(res, &mr_routes[i]) != NULL);
 	for (unsigned i = 0; i < mr_routes_len; i++) {
 		const struct mr_route *to = &mr_routes[i];
 
-		if (to->method == MR_GET && strncmp(to->path, r->path, n) == 0 &&
-		    to->path[n] == '/' && strchr(to->path + n, '{') == NULL)
-			link_to_route(all, to, variable, from);
+		if (a->row->method == MR_DELETE ? is_kept && (is_undelete(to) || to == res->reader)
+		                                : !is_undelete(to))
+			link_to(all, a, res, to, from);
 	}
 }
 
-/* From a member such as run_id to the operation that reads one: GET …/runs/{id}. */
-static void from_members(
-    struct json_object *all, struct json_object *schemas, const struct mr_route *r)
+/* What else is named is only read, and its version with it. */
+static void to_reading(struct json_object *all, const struct answer *a, const struct resource *res)
 {
+	char second[NAME_LEN];
+
+	link_to(all, a, res, res->reader, res->member);
 	for (unsigned i = 0; i < mr_routes_len; i++) {
 		const struct mr_route *to = &mr_routes[i];
-		const char *end = strstr(to->path, "s/{id}"), *begin;
-		char member[64], from[96];
+		const char *rest = path_after(res, to);
 
-		if (to->method != MR_GET || end == NULL || end[6] != '\0' ||
-		    strcmp(to->path, r->path) == 0 || strchr(to->path, '{') != end + 2)
-			continue;
-		for (begin = end; begin[-1] != '/'; begin--)
-			;
-		(void)snprintf(member, sizeof(member), "%.*s_id", (int)(end - begin), begin);
-		if (!has_member(schemas, r, member))
-			continue;
-		(void)snprintf(from, sizeof(from), "$response.body#/%s", member); /* it fits */
-		link_to_route(all, to, "id", from);
+		if (to->method == MR_GET && rest != NULL && strchr(rest, '{') != NULL &&
+		    second_variable(a, rest, second))
+			link_to(all, a, res, to, res->member);
+	}
+}
+
+/* Whether another of what the answer names belongs to RES, as a run to its workflow. */
+static bool is_container(struct json_object *schemas, const struct answer *a,
+    const struct resource *list, unsigned n, const struct resource *res)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct answer its = answer_of(schemas, list[i].reader, list[i].reader->out.status);
+
+		if (its.schema != answer_of(schemas, res->reader, 0).schema &&
+		    holds(a, list[i].member) && holds(&its, res->member))
+			return true;
+	}
+	return false;
+}
+
+/* What the answer is about: what has its schema, else what it must name and what belongs to all
+ * others that it names, else an entry of the row's own collection. SUBJECT gets the member that
+ * names each.
+ */
+static void find_subjects(struct json_object *schemas, const struct answer *a,
+    const struct resource *list, unsigned n, const char *subject[RESOURCES_MAX])
+{
+	bool is_found = false;
+
+	for (unsigned i = 0; i < n && holds(a, "id"); i++) {
+		if (list[i].reader->out.schema == a->row->out.schema) {
+			subject[i] = "id";
+			is_found = true;
+		}
+	}
+	for (unsigned i = 0; i < n && !is_found; i++) {
+		if (is_required(a->schema, list[i].member) && holds(a, list[i].member) &&
+		    !is_container(schemas, a, list, n, &list[i]))
+			subject[i] = list[i].member;
+	}
+	for (unsigned i = 0; i < n; i++)
+		is_found = is_found || subject[i] != NULL;
+	for (unsigned i = 0; i < n && !is_found && holds(a, "id"); i++) {
+		if (is_around(&list[i], a->row))
+			subject[i] = "id";
+	}
+}
+
+static void from_one(struct json_object *all, struct json_object *schemas, const struct answer *a)
+{
+	struct resource list[RESOURCES_MAX];
+	const char *subject[RESOURCES_MAX] = { NULL };
+	unsigned n = resources(list);
+
+	find_subjects(schemas, a, list, n, subject);
+	for (unsigned i = 0; i < n; i++) {
+		if (subject[i] != NULL)
+			to_all_of(all, a, &list[i], subject[i]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (subject[i] == NULL && holds(a, list[i].member))
+			to_reading(all, a, &list[i]);
 	}
 }
 
 static void next_page(struct json_object *all, const struct mr_route *r)
 {
-	char operation[MR_OPERATION_LEN], variable[64], from[96];
-	const char *open = strchr(r->path, '{');
+	char operation[MR_OPERATION_LEN], variable[NAME_LEN];
+	struct json_object *parameters;
 
-	if (r->envelope != MR_ENVELOPE_LIST)
-		return;
 	mr_operation_name(r, operation, sizeof(operation));
-	link_to(all, "nextPage", operation, "cursor", "$response.body#/next_cursor",
+	parameters = add_link(all, "nextPage", operation, operation,
 	    "The page after this one, as long as next_cursor isn't null.");
-	for (; open != NULL; open = strchr(open + 1, '{')) {
-		struct json_object *parameters =
-		    json_object_object_get(json_object_object_get(all, "nextPage"), "parameters");
-
-		(void)snprintf(
-		    variable, sizeof(variable), "%.*s", (int)strcspn(open, "}") - 1, open + 1);
-		(void)snprintf(from, sizeof(from), "$request.path.%s", variable); /* it fits */
-		(void)json_object_object_add(
-		    parameters, variable, json_object_new_string(from)); /* copies the name */
-	}
+	parameter(parameters, "cursor", "response.body#/", "next_cursor");
+	for (const char *p = first_variable(r->path, variable); p != NULL;
+	     p = first_variable(p, variable))
+		parameter(parameters, variable, "request.path.", variable);
 }
 
-struct json_object *mr_document_links(struct json_object *schemas, const struct mr_route *r)
+static struct json_object *links_of(
+    struct json_object *schemas, const struct mr_route *r, unsigned status)
 {
 	struct json_object *all = json_object_new_object();
+	struct answer a;
 
-	if (r->out.schema != MR_SCHEMA_NONE &&
-	    (r->envelope == MR_ENVELOPE_LIST || !mr_envelope_is_list(r->envelope))) {
+	if (r->envelope == MR_ENVELOPE_LIST) {
 		next_page(all, r);
-		from_creation(all, schemas, r);
-		from_one(all, r);
-		if (r->envelope != MR_ENVELOPE_LIST)
-			from_members(all, schemas, r);
-	}
-	if (json_object_object_length(all) == 0) {
-		json_object_put(all);
-		return NULL;
+	} else if (r->out.schema != MR_SCHEMA_NONE && !mr_envelope_is_list(r->envelope)) {
+		a = answer_of(schemas, r, status);
+		from_one(all, schemas, &a);
 	}
 	return all;
+}
+
+struct json_object *mr_document_links(
+    struct json_object *schemas, const struct mr_route *r, unsigned status)
+{
+	struct json_object *all = links_of(schemas, r, status), *out = json_object_new_object();
+
+	json_object_object_foreach(all, key, link)
+	{
+		char ref[MR_OPERATION_LEN + NAME_LEN * 2], name[MR_OPERATION_LEN];
+		struct json_object *o = json_object_new_object();
+
+		(void)link;
+		(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(key, "."), key);
+		(void)snprintf(ref, sizeof(ref), "#/components/links/%s", key); /* it fits */
+		mr_puts(o, "$ref", ref);
+		(void)json_object_object_add(out, name, o); /* copies the name */
+	}
+	json_object_put(all);
+	if (json_object_object_length(out) == 0) {
+		json_object_put(out);
+		return NULL;
+	}
+	return out;
+}
+
+struct json_object *mr_document_shared_links(struct json_object *schemas)
+{
+	struct json_object *out = json_object_new_object();
+
+	for (unsigned i = 0; i < mr_routes_len; i++) {
+		const unsigned statuses[] = { mr_routes[i].out.status, mr_routes[i].out_again };
+
+		for (size_t s = 0; s < MR_ARRAY_LEN(statuses) && statuses[s] != 0; s++) {
+			struct json_object *all = links_of(schemas, &mr_routes[i], statuses[s]);
+
+			json_object_object_foreach(all, key, link)
+			{
+				(void)json_object_object_add(
+				    out, key, json_object_get(link)); /* copies the key */
+			}
+			json_object_put(all);
+		}
+	}
+	return out;
 }

@@ -42,7 +42,7 @@ static bool ends_with(const char *s, const char *end)
 }
 
 /* "policies" → "policy", "breaches" → "breach", "runs" → "run"; "status" and "metrics" stay. */
-static void singular(char *word)
+void mr_operation_singular(char *word)
 {
 	size_t n = strlen(word);
 
@@ -63,7 +63,7 @@ static void add_words(char *out, size_t cap, const char *text, bool one_of_them)
 
 	(void)snprintf(word, sizeof(word), "%s", text); /* ours: short */
 	if (one_of_them)
-		singular(word);
+		mr_operation_singular(word);
 	for (const char *p = word; *p != '\0' && n + 1 < cap; p++) {
 		if (!isalnum((unsigned char)*p)) {
 			upper = true;

@@ -732,7 +732,7 @@ static struct json_object *success(
 	media_shown(content, r->out.type != NULL ? r->out.type : "application/json",
 	    answer_schema(r, schemas), schemas, false, answered(exchange(r, status)));
 	mr_put(o, "content", content);
-	links = mr_document_links(schemas, r);
+	links = mr_document_links(schemas, r, status);
 	if (links != NULL)
 		mr_put(o, "links", links);
 	return o;
