@@ -27,7 +27,7 @@ static bool has_length(const struct mr_request *r)
 
 	if (r->status < 200 || r->status == 204 || r->status == 304)
 		return false;
-	return r->out_body.len > 0 || r->out_headers.len == 0 ||
+	return mr_response_body(r).len > 0 || r->out_headers.len == 0 ||
 	       memmem(r->out_headers.p, r->out_headers.len, redirect, sizeof(redirect) - 1) == NULL;
 }
 
@@ -38,12 +38,13 @@ static bool has_body(const struct mr_request *r)
 
 int mr_answer_begin(struct mr_answer *a, const struct mr_request *r, uint16_t id)
 {
+	struct mr_str body = mr_response_body(r);
 	struct mr_buf *b = &a->head;
 	char *record;
 
 	mr_buf_reset(b);
 	a->id = id;
-	a->body = has_body(r) ? mr_buf_str(&r->out_body) : MR_STR_NONE;
+	a->body = has_body(r) ? body : MR_STR_NONE;
 	a->sent = 0;
 	a->head_given = a->end_given = false;
 	record = mr_buf_room(b, MR_FCGI_HEADER);
@@ -52,14 +53,14 @@ int mr_answer_begin(struct mr_answer *a, const struct mr_request *r, uint16_t id
 	mr_buf_commit(b, MR_FCGI_HEADER); /* written with the piece, when its length is known */
 	mr_buf_add(b, "Status: ", 8);
 	mr_buf_add_u64(b, r->status);
-	if (r->out_body.len > 0 || r->out_content_type.p != NULL) {
+	if (body.len > 0 || r->out_content_type.p != NULL) {
 		mr_buf_add(b, "\r\nContent-Type: ", 16);
 		mr_buf_adds(b, r->out_content_type.p != NULL ? r->out_content_type
 		                                             : MR_STR("application/json"));
 	}
 	if (has_length(r)) {
 		mr_buf_add(b, "\r\nContent-Length: ", 18);
-		mr_buf_add_u64(b, r->out_body.len);
+		mr_buf_add_u64(b, body.len);
 	}
 	mr_buf_add(b, "\r\n", 2);
 	mr_buf_adds(b, mr_buf_str(&r->out_headers));

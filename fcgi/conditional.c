@@ -28,7 +28,7 @@ static void answer_unchanged(struct mr_request *r)
 {
 	r->status = 304;
 	r->out_content_type = MR_STR_NONE;
-	mr_buf_reset(&r->out_body);
+	mr_response_no_body(r);
 }
 
 bool mr_conditional_unchanged(struct mr_request *r)
@@ -68,7 +68,7 @@ void mr_conditional_tag(struct mr_request *r)
 		mr_response_problem(r, MR_ERR_PRECONDITION_FAILED, "%s", "");
 		return;
 	}
-	etag.len = mr_etag_make(r->call->version, mr_buf_str(&r->out_body), text);
+	etag.len = mr_etag_make(r->call->version, mr_response_body(r), text);
 	if (etag.len == 0)
 		return;
 	mr_response_header(r, "ETag", etag);

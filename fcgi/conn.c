@@ -167,7 +167,7 @@ static void begin_answer(struct mr_conn *c)
 	if (!mr_buf_failed(&x->r.out_body) && mr_answer_begin(&x->answer, &x->r, c->reader.id) == 0)
 		return;
 	mr_log(MR_LOG_ERROR, "answer too large", MR_F_S("path", x->r.path),
-	    MR_F_N("bytes", x->r.out_body.len));
+	    MR_F_N("bytes", mr_response_body(&x->r).len));
 	mr_response_problem(
 	    &x->r, MR_ERR_INTERNAL, "%s", "The answer is larger than the server can send.");
 	if (mr_answer_begin(&x->answer, &x->r, c->reader.id) < 0)

@@ -116,7 +116,7 @@ void mr_response_problem(struct mr_request *r, enum mr_error_id id, const char *
 	r->problem = id;
 	r->out_content_type = MR_STR("application/problem+json");
 	mr_buf_reset(&r->out_headers);
-	mr_buf_reset(&r->out_body);
+	mr_response_no_body(r);
 	write_headers(r, id);
 	mr_problem_write(&r->out_body, r, id, detail);
 }

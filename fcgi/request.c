@@ -68,10 +68,27 @@ void mr_response_header(struct mr_request *r, const char *name, struct mr_str va
 	mr_buf_add(b, "\r\n", 2);
 }
 
+void mr_response_no_body(struct mr_request *r)
+{
+	mr_buf_reset(&r->out_body);
+	r->out_constant = MR_STR_NONE;
+}
+
 void mr_response_json(struct mr_request *r, unsigned status, struct mr_str body)
 {
+	mr_response_no_body(r);
 	r->status = status;
 	r->out_content_type = MR_STR("application/json");
-	mr_buf_reset(&r->out_body);
 	mr_buf_adds(&r->out_body, body);
+}
+
+void mr_response_constant(struct mr_request *r, unsigned status, struct mr_str body)
+{
+	mr_response_json(r, status, MR_STR_NONE);
+	r->out_constant = body;
+}
+
+struct mr_str mr_response_body(const struct mr_request *r)
+{
+	return r->out_constant.p != NULL ? r->out_constant : mr_buf_str(&r->out_body);
 }

@@ -72,6 +72,7 @@ struct mr_request {
 	enum mr_error_id problem;  /* which one the answer is, if it is one; else it may be old */
 	struct mr_buf out_headers; /* "Name: value\r\n"… without Status */
 	struct mr_buf out_body;
+	struct mr_str out_constant;     /* the body instead of out_body, unless absent */
 	struct mr_str out_content_type; /* default application/json */
 
 	/* true once the client is gone; long waits end early */
@@ -91,6 +92,12 @@ struct mr_str mr_request_arg(const struct mr_request *r, const char *name);
 void mr_response_header(struct mr_request *r, const char *name, struct mr_str value);
 /* Decides status and body; the body is copied. */
 void mr_response_json(struct mr_request *r, unsigned status, struct mr_str body);
+/* The same without a copy: BODY stays as it is for as long as the process lives. */
+void mr_response_constant(struct mr_request *r, unsigned status, struct mr_str body);
+/* No body; the status and the headers stay. */
+void mr_response_no_body(struct mr_request *r);
+/* The body as it is now: until the answer is changed. */
+struct mr_str mr_response_body(const struct mr_request *r);
 /* The problem+json body of ID with its own sentence, or DETAIL when it is not empty; r->faults
  * become "details". Replaces whatever the answer held. */
 void mr_response_problem(struct mr_request *r, enum mr_error_id id, const char *fmt, ...)

@@ -6,5 +6,8 @@
 
 extern const char mr_openapi_json[];
 extern const size_t mr_openapi_json_len;
+/* The same by gzip. */
+extern const char mr_openapi_gzip[];
+extern const size_t mr_openapi_gzip_len;
 
 #endif

@@ -56,8 +56,26 @@ def test_the_served_document_is_the_committed_one(stack):
 
 def test_the_document_may_be_kept(stack):
     nobody = stack.anonymous()
-    etag = nobody.get("/openapi.json").headers["ETag"]
-    assert nobody.get("/openapi.json", headers={"If-None-Match": etag}).status_code == 304
+    tags = {coding: nobody.get("/openapi.json", headers={"Accept-Encoding": coding}).headers["ETag"] for coding in ("gzip", "identity")}
+    assert tags["gzip"] == f"W/{tags['identity']}"
+    for etag in tags.values():
+        for coding in tags:
+            answer = nobody.get("/openapi.json", headers={"If-None-Match": etag, "Accept-Encoding": coding})
+            assert answer.status_code == 304 and answer.content == b"" and answer.headers["ETag"] == tags[coding]
+            assert "Content-Encoding" not in answer.headers
+
+
+def test_the_document_was_compressed_at_build(stack):
+    """Smaller than nginx would make it in passing, and the same to the last byte."""
+    nobody = stack.anonymous()
+    plain = nobody.get("/openapi.json", headers={"Accept-Encoding": "gzip;q=0"})
+    assert "Content-Encoding" not in plain.headers
+    packed = nobody.get("/openapi.json", headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    assert packed.headers["Content-Encoding"] == "gzip" and packed.content == plain.content
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 10
+    assert all("Accept-Encoding" in a.headers["Vary"] for a in (plain, packed))
+    head = nobody.request("HEAD", "/openapi.json", headers={"Accept-Encoding": "gzip"})
+    assert {n: head.headers[n] for n in ("Content-Length", "ETag")} == {n: packed.headers[n] for n in ("Content-Length", "ETag")}
 
 
 def refs(node):

@@ -2,10 +2,10 @@
  * openapi-gen: what the route table, the schemas and the error table say, for people and programs.
  *
  *   openapi-gen --json OUT EXAMPLES    the OpenAPI 3.0.3 document, for docs/reference/openapi.json
- *   openapi-gen --embed OUT EXAMPLES   the same as a C file, for GET /openapi.json
- *   openapi-gen --errors OUT   docs/reference/errors.md
- *   openapi-gen --errors-page OUT   the same as a page, for GET /docs/errors
- *   openapi-gen --routes OUT   a line for each route, for tests
+ *   openapi-gen --embed OUT EXAMPLES   the same as a C file, plain and by gzip, for GET
+ * /openapi.json openapi-gen --errors OUT   docs/reference/errors.md openapi-gen --errors-page OUT
+ * the same as a page, for GET /docs/errors openapi-gen --routes OUT   a line for each route, for
+ * tests
  *
  * EXAMPLES is what was recorded, docs/reference/examples.json; without it the schemas' own examples
  * are shown. Without OUT it goes to standard output. Sorted as the tables are; no dates, so equal
@@ -13,7 +13,9 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "tools/openapi-gen/document.h"
 #include "tools/openapi-gen/errors.h"
@@ -23,6 +25,40 @@ static int die(const char *what, const char *why)
 {
 	fprintf(stderr, "openapi-gen: %s: %s\n", what, why);
 	return 1;
+}
+
+#define GZIP_WINDOW (15 + 16) /* zlib's largest window; the 16 asks for gzip's head and end */
+
+static void put_bytes(FILE *out, const unsigned char *s, size_t len)
+{
+	fputs("\nconst char mr_openapi_gzip[] =\n    \"", out);
+	for (size_t i = 0; i < len; i++) {
+		if (i > 0 && i % 24 == 0)
+			fputs("\"\n    \"", out);
+		fprintf(out, "\\%03o", s[i]);
+	}
+	fprintf(out, "\";\nconst size_t mr_openapi_gzip_len = %zu;\n", len);
+}
+
+/* Compressed once, as well as can be, so that no request waits for it. */
+static int put_compressed(FILE *out, const char *s)
+{
+	z_stream z = { .next_in = (unsigned char *)(uintptr_t)s, .avail_in = (uInt)strlen(s) };
+	unsigned char *to;
+	int r = -1;
+
+	if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, MAX_MEM_LEVEL,
+	        Z_DEFAULT_STRATEGY) != Z_OK)
+		return -1;
+	z.avail_out = (uInt)deflateBound(&z, z.avail_in);
+	z.next_out = to = malloc(z.avail_out);
+	if (to != NULL && deflate(&z, Z_FINISH) == Z_STREAM_END) {
+		put_bytes(out, to, z.total_out);
+		r = 0;
+	}
+	(void)deflateEnd(&z); /* it has nothing more to say */
+	free(to);
+	return r;
 }
 
 static void put_embedded(FILE *out, const char *s)
@@ -86,6 +122,7 @@ static void put_routes(FILE *out)
 static int put(FILE *out, const char *mode)
 {
 	struct json_object *doc;
+	int r = 0;
 
 	if (strcmp(mode, "--errors") == 0)
 		return mr_errors_markdown(out) < 0;
@@ -99,8 +136,11 @@ static int put(FILE *out, const char *mode)
 	if (doc == NULL)
 		return die("document", "the tables can't be described");
 	if (strcmp(mode, "--embed") == 0) {
-		put_embedded(out, json_object_to_json_string_ext(doc,
-		                      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		const char *text = json_object_to_json_string_ext(
+		    doc, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+		put_embedded(out, text);
+		r = put_compressed(out, text) < 0 ? die("document", "not enough memory") : 0;
 	} else {
 		put_printable(out, json_object_to_json_string_ext(
 		                       doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
@@ -108,7 +148,7 @@ static int put(FILE *out, const char *mode)
 		fputc('\n', out);
 	}
 	json_object_put(doc);
-	return 0;
+	return r;
 }
 
 static int put_into(const char *path, const char *mode)
