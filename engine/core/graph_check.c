@@ -37,6 +37,14 @@ const struct mr_config_row *mr_graph_config_row(
 	return NULL;
 }
 
+bool mr_graph_auth_wants_text(struct mr_str key)
+{
+	const struct mr_config_row *row =
+	    mr_graph_config_row(auth_rows, MR_ARRAY_LEN(auth_rows), key);
+
+	return row != NULL && row->kind == K_FULL_TEXT;
+}
+
 /* ---- one value ---- */
 
 static void check_word(struct mr_compile *c, const struct mr_config_row *row,

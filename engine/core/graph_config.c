@@ -204,6 +204,14 @@ bool mr_graph_config_wants_text(int type, struct mr_str key)
 	return row != NULL && (row->kind == K_URL || row->kind == K_FULL_TEXT || row->kind == K_ID);
 }
 
+bool mr_graph_config_is_auth(int type, struct mr_str key)
+{
+	const struct mr_config_row *row =
+	    type >= 0 ? mr_graph_config_row(types[type].rows, types[type].len, key) : NULL;
+
+	return row != NULL && row->kind == K_AUTH;
+}
+
 /* ---- compiling ---- */
 
 static int compile_transforms(

@@ -43,6 +43,10 @@ void mr_graph_check_rows(struct mr_compile *c, const struct mr_config_row *rows,
     const struct mr_value *v, struct mr_str path);
 /* Whether a step of this type wants a text with something in it, an address or an id there. */
 bool mr_graph_config_wants_text(int type, struct mr_str key);
+/* Whether that member is an auth, and whether an auth's member wants a text with something in it.
+ */
+bool mr_graph_config_is_auth(int type, struct mr_str key);
+bool mr_graph_auth_wants_text(struct mr_str key);
 const struct mr_config_row *mr_graph_config_row(
     const struct mr_config_row *rows, size_t len, struct mr_str key);
 

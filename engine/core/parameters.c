@@ -22,7 +22,8 @@ struct frame {
 	size_t next;
 	struct mr_str path;
 	bool is_apart;
-	int type; /* of the step whose config this is; negative: it is none */
+	int type;     /* of the step whose config this is; negative: it is none */
+	bool is_auth; /* the config's "auth" */
 	struct mr_str step;
 };
 
@@ -251,28 +252,43 @@ static int rewrite(struct walk *w, struct mr_value *v)
 	return v->s.p != NULL ? 0 : MR_E_NOMEM;
 }
 
-static int text(struct walk *w, const struct frame *f, struct mr_str key, struct mr_str path,
+static bool wants_text(const struct frame *f, struct mr_str key)
+{
+	if (key.p == NULL)
+		return false;
+	return f->is_auth ? mr_graph_auth_wants_text(key)
+	                  : f->type >= 0 && mr_graph_config_wants_text(f->type, key);
+}
+
+/* An empty text that must not stay empty: its place is a parameter. */
+static int place(struct walk *w, const struct frame *f, struct mr_str key, struct mr_str path,
     struct mr_value *v)
 {
 	struct mr_parameter *p;
 	struct mr_str name;
 
-	if (v->s.len == 0 && key.p != NULL && f->type >= 0 &&
-	    mr_graph_config_wants_text(f->type, key)) {
-		name = mr_arena_printf(w->arena, "%.*s.%.*s", MR_STR_ARG(f->step), MR_STR_ARG(key));
-		if (name.p == NULL)
-			return MR_E_NOMEM;
-		p = w->fills ? find(w, name) : add(w, name, path);
-		if (p != NULL && w->fills && value_of(w, p) != NULL)
-			*v = *value_of(w, p);
-		else if (p != NULL && !w->fills) {
-			p->key = key;
-			p->is_place = p->is_required = true;
-			if (p->description == NULL)
-				p->description = described(w->variables, key);
-		}
-		return 0;
+	if (f->is_auth)
+		key = mr_arena_printf(w->arena, "auth.%.*s", MR_STR_ARG(key));
+	name = mr_arena_printf(w->arena, "%.*s.%.*s", MR_STR_ARG(f->step), MR_STR_ARG(key));
+	if (key.p == NULL || name.p == NULL)
+		return MR_E_NOMEM;
+	p = w->fills ? find(w, name) : add(w, name, path);
+	if (p != NULL && w->fills && value_of(w, p) != NULL)
+		*v = *value_of(w, p);
+	else if (p != NULL && !w->fills) {
+		p->key = key;
+		p->is_place = p->is_required = true;
+		if (p->description == NULL)
+			p->description = described(w->variables, key);
 	}
+	return 0;
+}
+
+static int text(struct walk *w, const struct frame *f, struct mr_str key, struct mr_str path,
+    struct mr_value *v)
+{
+	if (v->s.len == 0 && wants_text(f, key))
+		return place(w, f, key, path, v);
 	if (f->is_apart)
 		return 0;
 	read_refs(w, v);
@@ -331,6 +347,10 @@ static int walk(struct walk *w, struct mr_value *definition)
 
 			if (key.p != NULL && mr_str_eqz(key, "config"))
 				inner.type = step_type(f->v, &inner.step);
+			else if (key.p != NULL && mr_graph_config_is_auth(f->type, key)) {
+				inner.is_auth = true;
+				inner.step = f->step;
+			}
 			stack[depth++] = inner;
 		}
 	}

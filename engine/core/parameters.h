@@ -15,7 +15,7 @@
 
 struct mr_parameter {
 	struct mr_str name;                 /* "api_endpoint"; of a place "fetch.url" */
-	struct mr_str key;                  /* of a place: "url"; else absent */
+	struct mr_str key;                  /* of a place: "url", "auth.token"; else absent */
 	struct mr_str path;                 /* where it stands first: "steps[0].config.url" */
 	const struct mr_value *description; /* its entry of the template's variables, or NULL */
 	bool is_place;

@@ -9,22 +9,20 @@ with found as materialized (
 	from runs r
 	where r.id = :id
 		and r.mode = 'saga'
-), executions as materialized (
-	select j.step_execution_id as id, min(j.seq) as first_seq, max(j.seq) as last_seq,
-		max(j.seq) filter (where j.kind in ('step.completed', 'step.failed', 'step.cancelled', 'step.skipped')) as end_seq
-	from journal j
-	where j.run_id = (select f.id from found f)
-		and j.step_execution_id is not null
-		and j.kind like 'step.%'
-	group by j.step_execution_id
-	order by 2
+-- include: _step_executions
+), shown as materialized (
+	select x.*
+	from executions x
+	where exists (select 1 from found)
+	order by x.first_seq
 	limit 1000
 ), steps as (
-	select json_agg(step_body(f, l, e, null, null) order by x.first_seq)::text as list
-	from executions x
+	select json_agg(step_body(f, l, e, i, step_branch(l)) order by x.first_seq)::text as list
+	from shown x
 	join journal f on f.run_id = :id and f.seq = x.first_seq
 	join journal l on l.run_id = :id and l.seq = x.last_seq
 	left join journal e on e.run_id = :id and e.seq = x.end_seq
+	left join journal i on i.run_id = :id and i.seq = x.input_seq
 )
 select saga_body(r, (select w.name from workflows w where w.id = r.workflow_id), coalesce(s.list, '[]')) as body,
 	r.fence + r.seq as version

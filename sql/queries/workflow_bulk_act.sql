@@ -109,7 +109,12 @@ with given as materialized (
 	from started s
 ), reached as (
 	select s.workflow_id, json_agg(s.id order by s.id) as run_ids
-	from (select id, workflow_id from stopped union all select id, workflow_id from started) s
+	from (
+		select id, workflow_id from stopped
+		union all
+		select id, workflow_id from started
+		union all
+		select k.id, k.workflow_id from active k where :dry_run) s
 	group by s.workflow_id
 ), audited_each as (
 	insert into audit_logs (tenant_id, entity_type, entity_id, action, user_id, user_name, changes, address, correlation_id)

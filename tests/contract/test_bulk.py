@@ -70,6 +70,8 @@ def test_workflows_by_ids(admin, things, other):
     assert by_id(admin.post(WORKFLOWS, {"op": "execute", "ids": ids})) == dict.fromkeys(ids, (409, "WORKFLOW_NOT_ACTIVE"))
     assert by_id(admin.post(WORKFLOWS, {"op": "resume", "ids": ids})) == both
     assert by_id(admin.post(WORKFLOWS, {"op": "resume", "ids": ids})) == dict.fromkeys(ids, (409, "WORKFLOW_NOT_PAUSED"))
+    dry = admin.post(WORKFLOWS, {"op": "cancel", "ids": ids, "dry_run": True})
+    assert [r["run_ids"] for r in dry.json()["results"]] == [[run] for run in runs], "whom the act would reach"
     told = admin.post(WORKFLOWS, {"op": "cancel", "ids": ids})
     assert by_id(told) == both and [r["run_ids"] for r in told.json()["results"]] == [[run] for run in runs]
     for run in runs:

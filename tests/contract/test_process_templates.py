@@ -1,23 +1,16 @@
 """Templates as S3 has them: processes, and blueprints that are exported and imported."""
 import uuid
 
+from support.seeds import Seed
+from support.shape import like
+
 from .test_templates import LOG, TEMPLATES, code, make, unique
 
 PROCESSES = "/api/v1/workflow/process-templates"
 IMPORT = f"{PROCESSES}/import_blueprint/"
-SEED = {
-    "name": "Standard Approval Process", "description": "Multi-level approval workflow template", "version": "1.2.0",
-    "template_type": "approval",
-    "process_steps": [{"step": 1, "name": "Validate Request", "action": "validation", "config": {}},
-                      {"step": 2, "name": "Manager Approval", "action": "approval", "approver": "manager"}],
-    "variables": [{"name": "amount", "type": "number", "description": "Transaction amount"},
-                  {"name": "discount_percentage", "type": "number", "description": "Discount percentage requested"}],
-    "settings": {"timeout": 300, "max_retries": 3},
-    "graph_spec": {
-        "nodes": [{"id": "start", "type": "trigger", "x": 100, "y": 100}, {"id": "step1", "type": "action", "x": 200, "y": 100},
-                  {"id": "step2", "type": "decision", "x": 300, "y": 100}, {"id": "end", "type": "terminator", "x": 400, "y": 100}],
-        "edges": [{"from": "start", "to": "step1"}, {"from": "step1", "to": "step2"},
-                  {"from": "step2", "to": "end", "condition": "approved"}]}}
+S3 = Seed("s3")
+SEED, IMPORTED = S3.take("Export Template", "Response"), S3.take("Import Blueprint", "Response")
+REFUSED, GONE = S3.take("Error Handling", "400"), S3.take("Error Handling", "404")
 
 
 def seed():
@@ -29,7 +22,8 @@ def test_the_seeds_blueprint_goes_in_and_comes_out(admin, other):
     answer = admin.post(IMPORT, body)
     assert answer.status_code == 201, answer.text
     made = answer.json()
-    assert list(made) == ["id", "name", "version", "template_type", "is_active", "created_at"]
+    assert list(made) == list(IMPORTED)
+    like(IMPORTED, made)
     assert (made["name"], made["version"], made["template_type"], made["is_active"]) == (body["name"], "1.2.0", "approval", True)
     assert answer.headers["Location"] == f"{PROCESSES}/{made['id']}"
     exported = admin.get(f"{PROCESSES}/{made['id']}/export/")
@@ -43,6 +37,8 @@ def test_the_seeds_blueprint_goes_in_and_comes_out(admin, other):
     assert admin.post(IMPORT, {**body, "version": "1.3.0", "description": "another"}).status_code == 201
     newest = admin.ok("GET", f"{PROCESSES}/{body['name'].lower().replace(' ', '-')}/")
     assert newest["version"] == "1.3.0" and newest["process_steps"] == body["process_steps"]
+    like(REFUSED, {**(wrong := admin.post(IMPORT, {})).json(), "details": {"workflow_id": wrong.json()["details"]["name"]}})
+    like(GONE, admin.get(f"{PROCESSES}/999000999/export/").json())
     refused = admin.post(f"/api/v1/workflows/from-template/{made['id']}", {"name": unique()})
     assert code(refused) == (400, "VALIDATION_FAILED") and len(refused.json()["details"]) >= 2
 

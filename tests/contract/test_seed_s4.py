@@ -1,72 +1,40 @@
-"""The requests of the workflow management API of automation services (port 8006) and of its saga orchestrator
-(port 8008), as they are documented there, sent to their base addresses; answers are like the documented ones."""
+"""The workflow management API of automation services (port 8006) and of its saga orchestrator (port 8008): each example
+of its document (seeds/s4.md) is sent to its base address, and each answer is like the documented one."""
 import json
 import uuid
 
 import pytest
 
 from support.documents import letter_pdf, letter_scan
+from support.seeds import Seed
 from support.shape import differences, like
 from support.stack import ROOT, wait_until
 
-EXECUTION = {
-    "id": 789, "workflow_id": 123, "trigger_type": "manual", "status": "completed", "execution_time_ms": 1500,
-    "retry_count": 0, "created_at": "2025-01-08T10:00:00Z", "started_at": "2025-01-08T10:00:01Z",
-    "completed_at": "2025-01-08T10:00:02Z",
-    "result_data": {"validate_file": {"valid": True, "size": 1024}, "extract_content": {"content": "extracted text"},
-                    "sync_data": {"status_code": 200}, "notify_completion": {"sent": True}}}
-STEPS = [
-    {"id": 1, "step_order": 1, "step_name": "validate_file", "step_type": "file_process", "status": "completed",
-     "execution_time_ms": 250, "started_at": "2025-01-08T10:00:01Z", "completed_at": "2025-01-08T10:00:01.250Z",
-     "input_data": {"file_id": "123"}, "output_data": {"valid": True, "size": 1024}, "retry_count": 0},
-    {"id": 2, "step_order": 2, "step_name": "extract_content", "step_type": "file_process", "status": "completed",
-     "execution_time_ms": 800, "started_at": "2025-01-08T10:00:01.250Z", "completed_at": "2025-01-08T10:00:02.050Z",
-     "input_data": {"file_id": "123", "action": "extract"},
-     "output_data": {"content": "extracted text", "word_count": 150}, "retry_count": 0}]
-HEALTH = {
-    "status": "healthy", "timestamp": "2025-01-08T10:00:00Z", "service": "automation-services", "version": "1.0.0",
-    "components": {"database": "healthy", "redis": "healthy", "scheduler": "healthy", "saga_orchestrator": "healthy"},
-    "metrics": {"total_workflows": 25, "active_executions": 3, "completed_executions_24h": 150,
-                "failed_executions_24h": 2, "success_rate_24h": 98.7}}
-ERROR = {"detail": "Workflow not found", "timestamp": "2025-01-08T10:00:00Z", "path": "/api/v1/workflows/999",
-         "error_code": "WORKFLOW_NOT_FOUND"}
-STARTED = {"message": "Workflow execution started", "execution_id": 789, "workflow_id": 123}
+S4 = Seed("s4")
+LISTED = S4.take("List Templates", "Response")
+CATEGORIES = S4.take("Get Template Categories", "Response")
+CUSTOM = S4.take("Create Template", "Request")
+FROM_TEMPLATE = S4.take("Create Workflow from Template", "Request")
+DATA_PROCESSING = S4.take("Create Workflow", "Request")
+EXECUTE, STARTED = S4.take("Execute Workflow", "Request"), S4.take("Execute Workflow", "Response")
+EXECUTIONS = S4.take("Get Workflow Executions", "Response")
+STEPS = S4.take("Get Execution Steps (Enhanced tracking)", "Response")
+HEALTH = S4.take("Health Check", "Response")
+START_SAGA = S4.take("Start SAGA", "Request")
+VARIABLES = S4.take("Example Usage")
+ERROR = S4.take("Error Response Format")
+PIPELINE = S4.take("Example Complete Workflow")
 SAGA = {"saga_id": 1, "saga_type": "workflow_execution", "status": "running", "correlation_id": "x", "steps": []}
 
 
-TEMPLATE = {
-    "id": 1, "name": "Simple HTTP Request", "description": "Execute a simple HTTP request with optional data processing",
-    "category": "integration", "template_config": {"steps": [
-        {"name": "http_request", "type": "http_request", "config": {"url": "", "method": "GET", "headers": {}}}]},
-    "default_trigger_config": {"type": "manual", "enabled": True}, "is_public": True, "version": "1.0.0", "usage_count": 5,
-    "created_at": "2025-01-08T10:00:00Z", "updated_at": "2025-01-08T10:00:00Z"}
-CATEGORIES = {"categories": [{"name": "integration", "count": 5, "display_name": "Integration"}], "total": 2}
-CUSTOM = {
-    "name": "Custom Integration Template", "description": "Custom template for API integrations", "category": "integration",
-    "template_config": {"steps": [
-        {"name": "fetch_data", "type": "http_request",
-         "config": {"url": "{{api_endpoint}}", "method": "GET", "headers": {"Authorization": "Bearer {{api_token}}"}}},
-        {"name": "process_data", "type": "data_transform",
-         "config": {"transformations": [{"type": "extract", "path": "data.items", "key": "extracted_items"}]}}]},
-    "default_trigger_config": {"type": "schedule", "enabled": False}, "default_cron_schedule": "0 9 * * 1", "is_public": True,
-    "tags": "api,integration,custom"}
+def test_every_example_is_replayed():
+    assert S4.left() == [("Webhook Payload Format", "")], "webhooks aren't served yet"
 
 
-def data_processing(sync="https://api.example.com/sync", webhook="https://hooks.slack.com/..."):
-    return {
-        "name": "Data Processing Workflow", "description": "Process uploaded files and sync with external API",
-        "workflow_config": {"steps": [
-            {"name": "validate_file", "type": "file_process",
-             "config": {"action": "validate", "file_id": "{{trigger.file_id}}"}},
-            {"name": "extract_content", "type": "file_process",
-             "config": {"action": "extract", "file_id": "{{trigger.file_id}}"}},
-            {"name": "sync_data", "type": "http_request",
-             "config": {"url": sync, "method": "POST", "data": {"content": "{{steps.extract_content.content}}"}}},
-            {"name": "notify_completion", "type": "notification",
-             "config": {"type": "webhook", "webhook_url": webhook,
-                        "message": "File processing completed successfully"}}]},
-        "trigger_config": {"type": "file_upload", "enabled": True}, "trigger_on_file_upload": True,
-        "trigger_file_extensions": "pdf,docx,csv", "timeout_seconds": 600, "is_enabled": True}
+def at(receiver, example):
+    """The example, its services replaced by ours."""
+    text = json.dumps(example).replace("https://hooks.slack.com/...", receiver.url + "/hook")
+    return json.loads(text.replace("https://api.example.com", receiver.url))
 
 
 @pytest.fixture(scope="module")
@@ -88,35 +56,37 @@ def sent(client, method, path, **options):
 @pytest.fixture
 def workflow(automation):
     """The documented one, as it stands; it goes at the end, since its name is taken and uploads start it."""
-    made = sent(automation, "POST", "/api/v1/workflows", json=data_processing())
+    made = sent(automation, "POST", "/api/v1/workflows", json=DATA_PROCESSING)
     yield made
     automation.delete(f"/api/v1/workflows/{made['id']}")
 
 
 def run_it(automation, receiver):
-    """The documented workflow with a service of ours for its two addresses, carried out on a real PDF."""
+    """The documented workflow and the documented request to execute it, carried out on a real PDF."""
     receiver.on("/sync", 200, {"response_id": "abc123"})
     file = sent(automation, "POST", "/api/v1/files", files={"file": ("a.pdf", letter_pdf(), "application/pdf")})
     made = sent(automation, "POST", "/api/v1/workflows", json={
-        **data_processing(receiver.url + "/sync", receiver.url + "/hook"), "name": f"data-{uuid.uuid4().hex[:8]}",
+        **at(receiver, DATA_PROCESSING), "name": f"data-{uuid.uuid4().hex[:8]}",
         "trigger_on_file_upload": False, "trigger_config": {"type": "manual", "enabled": True}})
-    started = sent(automation, "POST", f"/api/v1/workflows/{made['id']}/execute", json={"trigger_data": {
-        "file_id": str(file["id"]), "user_id": "user_456", "custom_params": {"priority": "high"}}})
+    request = {"trigger_data": {**EXECUTE["trigger_data"], "file_id": str(file["id"])}}
+    started = sent(automation, "POST", f"/api/v1/workflows/{made['id']}/execute", json=request)
     like(STARTED, started)
     assert started["message"] == STARTED["message"] and started["workflow_id"] == made["id"]
     run = automation.wait_run(started["execution_id"])
     assert run["status"] == "completed", run["error"]
+    assert run["input_data"] == request["trigger_data"]
     return made["id"], started["execution_id"]
 
 
 def test_create_list_get_update_delete(automation, workflow):
-    like(data_processing(), workflow)
-    assert all(workflow[k] == v for k, v in data_processing().items())
+    like(DATA_PROCESSING, workflow)
+    assert all(workflow[k] == v for k, v in DATA_PROCESSING.items())
     for query in ("", "?status=active&limit=100&offset=0", "?status=ACTIVE"):
-        assert workflow["id"] in [w["id"] for w in sent(automation, "GET", "/api/v1/workflows" + query)["items"]]
+        listed = sent(automation, "GET", "/api/v1/workflows" + query)
+        assert (listed["limit"], listed["offset"]) == (100, 0) and workflow["id"] in [w["id"] for w in listed["items"]]
     path = f"/api/v1/workflows/{workflow['id']}"
     got = sent(automation, "GET", path)
-    assert got["workflow_config"] == data_processing()["workflow_config"]
+    assert got["workflow_config"] == DATA_PROCESSING["workflow_config"]
     got["description"] = "edited"
     assert sent(automation, "PUT", path, json=got)["description"] == "edited"
     assert sent(automation, "DELETE", path)["status"] == "deleted"
@@ -124,7 +94,7 @@ def test_create_list_get_update_delete(automation, workflow):
 
 
 def test_a_name_that_is_taken(automation, workflow):
-    answer = automation.post("/api/v1/workflows", data_processing())
+    answer = automation.post("/api/v1/workflows", DATA_PROCESSING)
     assert answer.status_code == 409
     like(ERROR, answer.json())
 
@@ -132,13 +102,21 @@ def test_a_name_that_is_taken(automation, workflow):
 def test_execute_executions_and_steps(automation, receiver):
     workflow, execution = run_it(automation, receiver)
     answer = automation.get(f"/api/v1/workflows/{workflow}/executions?status=completed&limit=50&offset=0")
-    like([EXECUTION], answer.json())
     assert answer.status_code == 200 and answer.headers["X-Total-Count"] == "1"
+    assert answer.json() == automation.get(f"/api/v1/workflows/{workflow}/executions").json(), "these are the defaults"
+    # what a service answered is the member "json" of a result; expressions find it without that word, too
+    differs = differences(EXECUTIONS, answer.json())
+    assert differs == ["$[0].result_data.sync_data.response_id: is missing"], differs
     result = answer.json()[0]["result_data"]
-    assert result["sync_data"]["json"]["response_id"] == "abc123"
+    assert result["sync_data"]["json"]["response_id"] == EXECUTIONS[0]["result_data"]["sync_data"]["response_id"]
+    assert (answer.json()[0]["trigger_type"], answer.json()[0]["id"]) == (EXECUTIONS[0]["trigger_type"], execution)
     steps = sent(automation, "GET", f"/api/v1/workflows/executions/{execution}/steps")
     like(STEPS, steps[:2])
     assert [s["step_order"] for s in steps] == [1, 2, 3, 4]
+    for example, step in zip(STEPS, steps):
+        assert {m: step[m] for m in ("step_order", "step_name", "step_type", "status", "retry_count")} == {
+            m: example[m] for m in ("step_order", "step_name", "step_type", "status", "retry_count")}
+    assert steps[0]["input_data"]["file_id"] == steps[1]["input_data"]["file_id"] == answer.json()[0]["input_data"]["file_id"]
     assert automation.get(f"/api/v1/workflows/executions/{execution}").json()["id"] == execution
     assert receiver.wait("/sync", 1)[0].json == {"content": result["extract_content"]["content"]}
     assert receiver.wait("/hook", 1)[0].json["message"] == "File processing completed successfully"
@@ -161,20 +139,19 @@ def test_health(automation, receiver):
     run_it(automation, receiver)  # so that there is a rate of success
     body = wait_until(lambda: (h := sent(automation, "GET", "/health"))["metrics"]["success_rate_24h"] is not None and h)
     like(HEALTH, body)
-    assert body["status"] == "healthy" and {body["components"][c] for c in HEALTH["components"]} == {"healthy"}
+    assert body["status"] == HEALTH["status"] and {body["components"][c] for c in HEALTH["components"]} == {"healthy"}
 
 
 def test_sagas(automation, orchestrator, receiver):
     workflow, execution = run_it(automation, receiver)
-    config = {"steps": [{"name": "a", "type": "log", "config": {"message": "x"}}]}
-    request = {"saga_type": "workflow_execution", "correlation_id": f"workflow-{workflow}-execution-{execution}",
-               "input_data": {"workflow_id": workflow, "execution_id": execution, "workflow_config": config,
-                              "timeout_seconds": 600}, "tenant_id": "automation-services"}
+    request = {**START_SAGA, "correlation_id": f"workflow-{workflow}-execution-{execution}",
+               "input_data": {**START_SAGA["input_data"], "workflow_id": workflow, "execution_id": execution,
+                              "workflow_config": DATA_PROCESSING["workflow_config"]}}
     started = like(SAGA, sent(orchestrator, "POST", "/api/v1/sagas/start", json=request))
     assert (started["correlation_id"], started["tenant_id"]) == (request["correlation_id"], "automation-services")
     assert started["execution_id"] == execution, "it is attached, not started again"
     saga = like(SAGA, sent(orchestrator, "GET", f"/api/v1/sagas/{started['saga_id']}"))
-    assert [s["step_name"] for s in saga["steps"]] == [s["name"] for s in data_processing()["workflow_config"]["steps"]]
+    assert saga["steps"] == sent(automation, "GET", f"/api/v1/workflows/executions/{execution}/steps")
     assert started["saga_id"] in [s["saga_id"] for s in sent(orchestrator, "GET", "/api/v1/sagas/")["items"]]
     del request["input_data"]["execution_id"], request["input_data"]["workflow_id"]
     request["input_data"]["workflow_config"] = {"steps": [{"name": "wait", "type": "delay", "config": {"seconds": 3600}}]}
@@ -192,12 +169,8 @@ def test_publish_an_event(orchestrator):
 def test_variables(automation, receiver):
     """The example of context variables, its host replaced by ours."""
     receiver.on("/data/user_456", 200, {"data": {"items": [1, 2]}})
-    made = sent(automation, "POST", "/api/v1/workflows", json={"name": f"v-{uuid.uuid4().hex}", "workflow_config": {"steps": [
-        {"name": "api_call", "type": "http_request",
-         "config": {"url": receiver.url + "/data/{{trigger.user_id}}", "headers": {"X-Execution-ID": "{{execution_id}}"}}},
-        {"name": "process_response", "type": "data_transform",
-         "config": {"source_data": "{{steps.api_call.json}}",
-                    "transformations": [{"type": "extract", "path": "data.items", "key": "processed_items"}]}}]}})
+    made = sent(automation, "POST", "/api/v1/workflows", json={
+        "name": f"v-{uuid.uuid4().hex}", "workflow_config": at(receiver, VARIABLES)})
     run = sent(automation, "POST", f"/api/v1/workflows/{made['id']}/execute", json={"trigger_data": {"user_id": "user_456"}})
     ended = automation.wait_run(run["execution_id"])
     assert ended["result_data"]["process_response"]["processed_items"] == [1, 2], ended
@@ -211,8 +184,9 @@ def test_errors(automation, stack):
                            (stack.local("automation", key="your-api-key-here").get("/api/v1/workflows"), 401)):
         assert answer.status_code == status
         like(ERROR, answer.json())
+        assert answer.json()["path"] == answer.request.path_url
     gone = automation.get("/api/v1/workflows/999000999").json()
-    assert gone["error_code"] == "WORKFLOW_NOT_FOUND" and gone["path"] == "/api/v1/workflows/999000999"
+    assert gone["error_code"] == ERROR["error_code"] and gone["path"] == "/api/v1/workflows/999000999"
 
 
 @pytest.mark.parametrize("path, rate", [
@@ -228,6 +202,7 @@ def test_limits_are_told(automation, recorder, path, rate):
 def test_document_processing_pipeline(automation, receiver, name, make, media_type):
     """The complete example, as it stands, from the upload that starts it to its notification."""
     definition = json.loads((ROOT / "examples" / "document-processing-pipeline.json").read_text())
+    assert definition == PIPELINE
     receiver.on("/documents", 201, {"id": "doc-77"})
     made = sent(automation, "POST", "/api/v1/workflows", json=definition)
     try:
@@ -260,13 +235,16 @@ def test_templates(automation, template):
     # what the document sends comes back as it was sent, but for tags, which are a list in answers
     assert {k: template[k] for k in CUSTOM if k != "tags"} == {k: v for k, v in CUSTOM.items() if k != "tags"}
     assert template["tags"] == ["api", "integration", "custom"] and template["usage_count"] == 0
-    fields = {**TEMPLATE, "template_config": {"steps": [{"name": "x", "type": "x", "config": {}}]}}
     for query in ("", "?category=integration", "?public_only=true&search=Custom%20Integration&tags=api,custom&page=1&page_size=20"):
         listed = sent(automation, "GET", "/api/v1/templates" + query)
-        like({"templates": [], "total": 10, "page": 1, "page_size": 20}, listed)
-        mine = [t for t in listed["templates"] if t["id"] == template["id"]]
-        assert len(mine) == 1, query
-        like(fields, {**mine[0], "template_config": {"steps": mine[0]["template_config"]["steps"]}})
+        assert list(listed) == list(LISTED) and (listed["page"], listed["page_size"]) == (1, 20)
+        # what a step's config holds is each template's own
+        anything = {**LISTED["templates"][0], "template_config": {}}
+        like({**LISTED, "templates": [anything]}, {**listed, "templates": [
+            {**t, "description": t["description"] or "", "category": t["category"] or ""} for t in listed["templates"]]})
+        assert [t["id"] for t in listed["templates"]].count(template["id"]) == 1, query
+    assert automation.get("/api/v1/templates?page_size=100").status_code == 200
+    assert automation.get("/api/v1/templates?page_size=101").status_code == 400
     path = f"/api/v1/templates/{template['id']}"
     assert sent(automation, "GET", path) == template
     changed = sent(automation, "PUT", path, json={**template, "description": "Another"})
@@ -275,21 +253,32 @@ def test_templates(automation, template):
     assert automation.get(path).status_code == 404
 
 
+def test_the_documented_template_ships(automation):
+    """The one that the document lists is in the library, the same but for its id, its use and its times."""
+    example = LISTED["templates"][0]
+    found = sent(automation, "GET", "/api/v1/templates?search=Simple%20HTTP%20Request")["templates"]
+    shipped = next(t for t in found if t["name"] == example["name"])
+    like(example, shipped)
+    for member in set(example) - {"id", "usage_count", "created_at", "updated_at"}:
+        assert shipped[member] == example[member], member
+
+
 def test_template_categories(automation, template):
     body = like(CATEGORIES, sent(automation, "GET", "/api/v1/templates/categories"))
     named = {c["name"]: c for c in body["categories"]}
-    assert named["integration"]["display_name"] == "Integration" and named["integration"]["count"] >= 1
-    assert named["file-processing"]["display_name"] == "File Processing" and body["total"] == len(named)
+    assert list(body) == list(CATEGORIES) and body["total"] == len(named)
+    for example in CATEGORIES["categories"]:
+        assert named[example["name"]]["display_name"] == example["display_name"] and named[example["name"]]["count"] >= 1
 
 
 def test_a_workflow_from_a_template(automation, template):
-    made = sent(automation, "POST", "/api/v1/templates/create-workflow", json={
-        "template_id": template["id"], "workflow_name": f"Daily Data Sync {uuid.uuid4().hex[:6]}",
-        "workflow_description": "Daily synchronization workflow created from template",
-        "custom_config": {"steps": [{"name": "fetch_data", "config": {"url": "https://api.example.com/data"}}]},
-        "cron_schedule": "0 9 * * *", "is_scheduled": False, "trigger_on_file_upload": False})
-    like({"id": 1, "name": "Daily Data Sync", "description": "x", "status": "active", "created_at": "x"}, made)
-    steps = made["workflow_config"]["steps"]
-    assert steps[0]["config"] == {**CUSTOM["template_config"]["steps"][0]["config"], "url": "https://api.example.com/data"}
+    request = {**FROM_TEMPLATE, "template_id": template["id"], "workflow_name": f"Daily Data Sync {uuid.uuid4().hex[:6]}"}
+    refused = automation.post("/api/v1/templates/create-workflow", request)
+    assert refused.status_code == 400 and list(refused.json()["details"]) == ["is_scheduled"], "schedules aren't served yet"
+    made = sent(automation, "POST", "/api/v1/templates/create-workflow", json={**request, "is_scheduled": False})
+    assert (made["name"], made["description"]) == (request["workflow_name"], FROM_TEMPLATE["workflow_description"])
+    assert made["trigger_on_file_upload"] is FROM_TEMPLATE["trigger_on_file_upload"] and made["status"] == "active"
+    steps, custom = made["workflow_config"]["steps"], FROM_TEMPLATE["custom_config"]["steps"][0]
+    assert steps[0]["config"] == {**CUSTOM["template_config"]["steps"][0]["config"], **custom["config"]}
     assert steps[1] == CUSTOM["template_config"]["steps"][1]
     assert sent(automation, "GET", f"/api/v1/templates/{template['id']}")["usage_count"] == 1

@@ -1,4 +1,5 @@
 """Loopback listeners: plain HTTP for programs written for another server's base address."""
+import json
 import os
 import pathlib
 import signal
@@ -78,6 +79,22 @@ def test_unknown_members_and_arguments_are_ignored(stack):
     # known ones are checked as ever
     wrong = local.post("/api/v1/workflows", body(timeout_seconds="soon", colour="red"))
     assert wrong.status_code == 400 and list(wrong.json()["details"]) == ["timeout_seconds"]
+
+
+def test_what_curl_sends_by_itself_is_read(stack):
+    """curl -d '{…}' says that it sends a form."""
+    def curl(base, key, text):
+        out = subprocess.run(["curl", "-s", "--cacert", stack.ca, "-w", "\n%{http_code}", "-X", "POST",
+                              base + "/api/v1/workflows", "-H", f"X-API-Key: {key}", "-d", text],
+                             check=True, capture_output=True, text=True).stdout
+        return int(out.rsplit("\n", 1)[1]), json.loads(out.rsplit("\n", 1)[0])
+
+    local = stack.loopback_url("management")
+    assert curl(local, stack.key, json.dumps(body()))[0] == 200
+    assert curl(local, stack.key, "name=x&steps=y")[1]["error_code"] == "JSON_INVALID"
+    assert curl(stack.url, stack.key, json.dumps(body()))[1]["error_code"] == "MEDIA_TYPE_UNSUPPORTED"
+    other = stack.local("management").post("/api/v1/workflows", data="{}", headers={"Content-Type": "text/plain"})
+    assert other.status_code == 415
 
 
 @pytest.mark.parametrize("path, wrong", [

@@ -25,6 +25,17 @@ static const struct fill_case cases[] = {
 	{ "{'steps':[{'name':'s','type':'http_request','config':{'url':''}},"
 	  "{'name':'t','type':'http_request','config':{'url':''}}]}",
 	    "null", "{'s.url':'http://x/'}", "s.url! t.url!", "parameters.t.url" },
+	{ "{'steps':[{'name':'s','type':'http_request','config':{'url':'http://x/','auth':"
+	  "{'type':'bearer','token':''}}}]}",
+	    "null", "{'auth.token':'{{secrets.T}}'}", "auth.token!",
+	    "{'steps':[{'name':'s','type':'http_request','config':{'url':'http://x/','auth':"
+	    "{'type':'bearer','token':'{{secrets.T}}'}}}]}" },
+	{ "{'steps':[{'name':'s','type':'http_request','config':{'url':'http://x/','auth':"
+	  "{'type':'api_key','key':'','in':'query'}}},{'name':'t','type':'http_request',"
+	  "'config':{'url':'http://x/','auth':{'type':'api_key','key':'','in':'query'}}}]}",
+	    "null", "{'s.auth.key':'u'}", "s.auth.key! t.auth.key!", "parameters.t.auth.key" },
+	{ "{'steps':[{'type':'log','config':{'message':'x','auth':{'token':''}}}]}", "null", "null",
+	    "", "{'steps':[{'type':'log','config':{'message':'x','auth':{'token':''}}}]}" },
 	{ "{'steps':[{'type':'foreach','config':{'items':'{{all}}','as':'one','steps':["
 	  "{'type':'log','config':{'message':'{{one}} {{index}} {{trigger.x}} {{steps.y}}'}}]}}]}",
 	    "null", "{}", "all",
