@@ -1,5 +1,7 @@
 #include "handlers/definition.h"
 
+#include <string.h>
+
 #include "engine/core/graph.h"
 #include "fcgi/slice.h"
 
@@ -23,7 +25,8 @@ static const char *const others[] = { "start_step", "settings", "mode", "timeout
 	"max_retries", "retry", "output", "input_schema", "variables", "trigger_conditions", "vars",
 	"secrets", "concurrency", "on_failure", "finally", "labels", "sla" };
 
-#define MEMBERS_MAX (MR_ARRAY_LEN(others) + 1)
+/* Those that a workflow shows as members of its own; workflow_config shows the others. */
+static const char *const columns[] = { "timeout_seconds", "max_retries", "input_schema" };
 
 /* A JSON object with the raw texts of its members. */
 struct object {
@@ -31,14 +34,29 @@ struct object {
 	const struct mr_str *raw;
 };
 
+/* A member of the definition that comes of it. */
+struct part {
+	struct mr_member member;
+	struct mr_str raw;
+	bool in_config;
+};
+
+enum form {
+	KEPT,      /* as it is stored, but for columns */
+	CONTAINER, /* the body's container, which says all but the columns */
+	FLAT, /* the members side by side: the body's, and the stored ones that it doesn't say */
+};
+
 struct reader {
 	struct mr_arena *arena;
 	struct mr_faults *faults;
-	struct object body, old;
+	/* the body; the stored definition; its workflow_config as clients read it */
+	struct object body, old, config;
+	struct mr_str config_text;
 	const struct mr_value *old_config, *old_steps; /* NULL: none */
-	/* what is taken, in order */
-	struct mr_member members[MEMBERS_MAX];
-	struct mr_str raw[MEMBERS_MAX];
+	enum form form;
+	/* what is taken, in order; the steps, or what holds them, first */
+	struct part *parts;
 	size_t len;
 };
 
@@ -51,12 +69,20 @@ static int find(const struct object *o, const char *name)
 	return -1;
 }
 
-static void take(struct reader *d, const struct object *from, int i)
+static bool is_column(const char *name)
 {
-	if (from->map->members[i].value.kind == MR_VALUE_NULL)
-		return;
-	d->members[d->len] = from->map->members[i];
-	d->raw[d->len++] = from->raw[i];
+	for (size_t i = 0; i < MR_ARRAY_LEN(columns); i++) {
+		if (strcmp(columns[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void take(struct reader *d, const struct object *from, int i, bool in_config)
+{
+	if (from->map->members[i].value.kind != MR_VALUE_NULL)
+		d->parts[d->len++] =
+		    (struct part){ from->map->members[i], from->raw[i], in_config };
 }
 
 bool mr_definition_touched(const struct mr_value *body)
@@ -101,10 +127,18 @@ static bool is_unchanged(const struct reader *d, size_t s, const struct mr_value
 	               same(value, mr_value_get(d->old_config, "process_steps"))));
 }
 
-/* The source to take from the body: its place in SOURCES, or -1 to keep the old one. */
+/* Two containers say the same as a whole, others the same steps. */
+static bool alike(size_t s, const struct mr_value *a, size_t t, const struct mr_value *b)
+{
+	if (sources[s].is_container && sources[t].is_container)
+		return same(a, b);
+	return same(steps_in(s, a), steps_in(t, b));
+}
+
+/* The source to take from the body: its place in SOURCES, or -1 to keep the stored one. */
 static int choose(struct reader *d)
 {
-	const struct mr_value *chosen_steps = NULL;
+	const struct mr_value *taken = NULL;
 	int chosen = -1;
 
 	for (size_t s = 0; s < SOURCES; s++) {
@@ -115,8 +149,8 @@ static int choose(struct reader *d)
 			continue;
 		if (chosen < 0) {
 			chosen = (int)s;
-			chosen_steps = steps_in(s, v);
-		} else if (!same(chosen_steps, steps_in(s, v))) {
+			taken = v;
+		} else if (!alike((size_t)chosen, taken, s, v)) {
 			mr_fault_add(d->faults, mr_str(sources[s].name), "conflict",
 			    "says something else than %s; send only one of them",
 			    sources[chosen].name);
@@ -125,63 +159,196 @@ static int choose(struct reader *d)
 	return chosen;
 }
 
-static int take_source(struct reader *d, bool *ret_new)
-{
-	int s = choose(d), i;
+/* ---- what is taken ---- */
 
-	*ret_new = s >= 0;
-	if (s >= 0) {
-		take(d, &d->body, find(&d->body, sources[s].name));
-		return s;
-	}
-	for (size_t n = 0; n < SOURCES; n++) {
-		i = find(&d->old, sources[n].name);
-		if (i >= 0) {
-			take(d, &d->old, i);
-			return (int)n;
-		}
-	}
-	return -1;
+/* The object that holds the stored NAME, and its place there; NULL: it isn't stored. */
+static const struct object *stored(const struct reader *d, const char *name, int *ret)
+{
+	*ret = find(&d->config, name);
+	if (*ret >= 0)
+		return &d->config;
+	*ret = find(&d->old, name);
+	return *ret >= 0 ? &d->old : NULL;
 }
 
-static void take_others(struct reader *d, bool new_source)
+/* Does the body say something else than what is stored? Null says that it isn't there. */
+static bool changes(const struct reader *d, const char *name)
+{
+	int i = find(&d->body, name), j;
+	const struct object *from = stored(d, name, &j);
+	const struct mr_value *v = i >= 0 ? &d->body.map->members[i].value : NULL;
+
+	if (v == NULL)
+		return false;
+	if (v->kind == MR_VALUE_NULL)
+		return from != NULL;
+	return from == NULL || !mr_value_eq(v, &from->map->members[j].value);
+}
+
+static enum form form_of(const struct reader *d, int source)
+{
+	if (source >= 0)
+		return sources[source].is_container ? CONTAINER : FLAT;
+	for (size_t n = 0; n < MR_ARRAY_LEN(others); n++) {
+		bool beside = is_column(others[n]) && find(&d->config, others[n]) < 0;
+
+		if (!beside && changes(d, others[n]))
+			return FLAT;
+	}
+	return KEPT;
+}
+
+/* SOURCE is the body's, or -1. False when there are no steps at all. */
+static bool take_source(struct reader *d, int source)
+{
+	const struct object *from;
+	int i;
+
+	if (source >= 0) {
+		take(d, &d->body, find(&d->body, sources[source].name), true);
+		return true;
+	}
+	for (size_t n = 0; n < SOURCES; n++) {
+		if (d->form == FLAT && sources[n].is_container)
+			continue;
+		i = find(&d->old, sources[n].name);
+		from = d->form == KEPT && i >= 0 ? &d->old : stored(d, sources[n].name, &i);
+		if (from != NULL) {
+			take(d, from, i, true);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where the member NAME is taken from, when the body doesn't say it; NULL: nowhere. */
+static const struct object *left(const struct reader *d, const char *name, bool new_steps, int *ret)
+{
+	switch (d->form) {
+	case KEPT:
+		*ret = find(&d->old, name);
+		return *ret >= 0 ? &d->old : NULL;
+	case CONTAINER:
+		*ret = is_column(name) && mr_value_get(&d->parts[0].member.value, name) == NULL
+		           ? find(&d->old, name)
+		           : -1;
+		return *ret >= 0 ? &d->old : NULL;
+	case FLAT:
+		break;
+	}
+	/* where new steps begin isn't said by the old ones */
+	return new_steps && strcmp(name, others[0]) == 0 ? NULL : stored(d, name, ret);
+}
+
+static void take_others(struct reader *d, bool new_steps)
 {
 	for (size_t n = 0; n < MR_ARRAY_LEN(others); n++) {
+		const struct object *from = &d->body;
 		int i = find(&d->body, others[n]);
 
-		if (i >= 0) {
-			take(d, &d->body, i);
-			continue;
-		}
-		/* where new steps begin isn't said by the old ones */
-		if (new_source && n == 0)
-			continue;
-		i = find(&d->old, others[n]);
-		if (i >= 0)
-			take(d, &d->old, i);
+		if (i < 0)
+			from = left(d, others[n], new_steps, &i);
+		if (from != NULL)
+			take(d, from, i, from == &d->config || !is_column(others[n]));
+	}
+}
+
+/* What else the stored config says: a description, say. */
+static void take_rest(struct reader *d)
+{
+	for (size_t i = 0; d->config.map != NULL && i < d->config.map->len; i++) {
+		struct mr_str name = d->config.map->members[i].key.s;
+		bool known = false;
+
+		for (size_t n = 0; n < SOURCES; n++)
+			known = known || mr_str_eqz(name, sources[n].name);
+		for (size_t n = 0; n < MR_ARRAY_LEN(others); n++)
+			known = known || mr_str_eqz(name, others[n]);
+		if (!known)
+			take(d, &d->config, (int)i, true);
 	}
 }
 
 /* ---- what comes of it ---- */
 
-static struct mr_str object_text(struct reader *d, size_t len)
+static void add_member(struct mr_buf *b, const struct mr_member *m, struct mr_str raw)
+{
+	if (b->len > 1)
+		mr_buf_addc(b, ',');
+	mr_buf_add_json(b, m->key.s);
+	mr_buf_addc(b, ':');
+	mr_buf_adds(b, raw);
+}
+
+static struct mr_str end_object(struct reader *d, struct mr_buf *b)
 {
 	struct mr_str s;
+
+	mr_buf_addc(b, '}');
+	s = mr_buf_failed(b) ? MR_STR_NONE : mr_arena_str(d->arena, mr_buf_str(b));
+	mr_buf_done(b);
+	return s;
+}
+
+static struct mr_str whole_text(struct reader *d)
+{
 	struct mr_buf b;
 
 	mr_buf_init(&b, TEXT_MAX);
 	mr_buf_addc(&b, '{');
-	for (size_t i = 0; i < len; i++) {
-		if (i > 0)
-			mr_buf_addc(&b, ',');
-		mr_buf_add_json(&b, d->members[i].key.s);
-		mr_buf_addc(&b, ':');
-		mr_buf_adds(&b, d->raw[i]);
+	for (size_t i = 0; i < d->len; i++)
+		add_member(&b, &d->parts[i].member, d->parts[i].raw);
+	return end_object(d, &b);
+}
+
+/* True when the container doesn't say P, but P belongs into what clients read as workflow_config.
+ */
+static bool is_beside(const struct mr_map *container, const struct part *p)
+{
+	return p->in_config && mr_map_find(container, &p->member.key) == NULL;
+}
+
+/* The container's members, and what stands beside it. */
+static struct mr_str container_text(struct reader *d)
+{
+	const struct mr_map *container = d->parts[0].member.value.map;
+	const struct mr_str *raw = mr_slice_members(d->arena, d->parts[0].raw, container);
+	bool all = true;
+	struct mr_buf b;
+
+	if (raw == NULL)
+		return MR_STR_NONE;
+	mr_buf_init(&b, TEXT_MAX);
+	mr_buf_addc(&b, '{');
+	for (size_t i = 0; i < container->len; i++)
+		add_member(&b, &container->members[i], raw[i]);
+	for (size_t i = 1; i < d->len; i++) {
+		if (is_beside(container, &d->parts[i])) {
+			add_member(&b, &d->parts[i].member, d->parts[i].raw);
+			all = false;
+		}
 	}
-	mr_buf_addc(&b, '}');
-	s = mr_buf_failed(&b) ? MR_STR_NONE : mr_arena_str(d->arena, mr_buf_str(&b));
+	if (!all)
+		return end_object(d, &b);
 	mr_buf_done(&b);
-	return s;
+	return d->parts[0].raw; /* as it was written */
+}
+
+static struct mr_str config_text(struct reader *d)
+{
+	struct mr_buf b;
+
+	if (d->form == KEPT)
+		return d->config_text;
+	if (d->form == CONTAINER)
+		return container_text(d);
+	mr_buf_init(&b, TEXT_MAX);
+	mr_buf_addc(&b, '{');
+	for (size_t i = 0; i < d->len; i++) {
+		if (d->parts[i].in_config)
+			add_member(&b, &d->parts[i].member, d->parts[i].raw);
+	}
+	return end_object(d, &b);
 }
 
 static int object_value(struct reader *d, struct mr_value *ret)
@@ -191,7 +358,7 @@ static int object_value(struct reader *d, struct mr_value *ret)
 	if (m == NULL)
 		return MR_E_NOMEM;
 	for (size_t i = 0; i < d->len; i++)
-		m->members[i] = d->members[i];
+		m->members[i] = d->parts[i].member;
 	if (mr_map_seal(d->arena, m) < 0)
 		return MR_E_NOMEM;
 	*ret = mr_value_map(m);
@@ -231,7 +398,7 @@ static int make_digest(struct reader *d, const struct mr_value *v, char out[MR_S
 	return 0;
 }
 
-static int finish(struct reader *d, int source, struct mr_definition *ret)
+static int finish(struct reader *d, struct mr_definition *ret)
 {
 	struct mr_value v;
 	int r = object_value(d, &v);
@@ -242,37 +409,47 @@ static int finish(struct reader *d, int source, struct mr_definition *ret)
 		r = make_digest(d, &v, ret->digest);
 	if (r < 0)
 		return r;
-	ret->text = object_text(d, d->len);
-	if (source >= 0 && sources[source].is_container) {
-		ret->config = d->raw[0];
-	} else {
-		/* the source, and where it begins if that is said */
-		bool starts = d->len > 1 && mr_str_eqz(d->members[1].key.s, others[0]);
-
-		ret->config = object_text(d, starts ? 2 : 1);
-	}
+	ret->text = whole_text(d);
+	ret->config = config_text(d);
 	return ret->text.p != NULL && ret->config.p != NULL ? 0 : MR_E_NOMEM;
+}
+
+/* TEXT was valid when it was stored. */
+static int read_object(
+    struct mr_arena *a, struct mr_str text, struct mr_value *v, struct object *ret)
+{
+	if (mr_json_parse(a, text, NULL, NULL, v) < 0 || v->kind != MR_VALUE_MAP)
+		return MR_E_IO;
+	*ret = (struct object){ v->map, mr_slice_members(a, text, v->map) };
+	return ret->raw != NULL ? 0 : MR_E_NOMEM;
 }
 
 static int read_old(struct reader *d, const struct mr_definition_old *old)
 {
 	struct mr_value *v = mr_arena_array(d->arena, 3, sizeof(*v));
+	int r;
 
 	if (v == NULL)
 		return MR_E_NOMEM;
-	if (mr_json_parse(d->arena, old->definition, NULL, NULL, &v[0]) < 0 ||
-	    v[0].kind != MR_VALUE_MAP)
-		return MR_E_IO; /* it was valid when it was stored */
-	d->old.map = v[0].map;
-	d->old.raw = mr_slice_members(d->arena, old->definition, v[0].map);
-	if (d->old.raw == NULL)
-		return MR_E_NOMEM;
-	if (old->workflow_config.p != NULL &&
-	    mr_json_parse(d->arena, old->workflow_config, NULL, NULL, &v[1]) == 0)
-		d->old_config = &v[1];
-	if (old->steps.p != NULL && mr_json_parse(d->arena, old->steps, NULL, NULL, &v[2]) == 0)
+	r = read_object(d->arena, old->definition, &v[0], &d->old);
+	if (r == 0)
+		r = read_object(d->arena, old->workflow_config, &v[1], &d->config);
+	if (r < 0)
+		return r;
+	d->config_text = old->workflow_config;
+	d->old_config = &v[1];
+	if (mr_json_parse(d->arena, old->steps, NULL, NULL, &v[2]) == 0)
 		d->old_steps = &v[2];
 	return 0;
+}
+
+/* Room for all that may be taken: the source, the others, and what else is stored. */
+static int make_room(struct reader *d)
+{
+	size_t most = 1 + MR_ARRAY_LEN(others) + (d->config.map != NULL ? d->config.map->len : 0);
+
+	d->parts = mr_arena_array(d->arena, most, sizeof(d->parts[0]));
+	return d->parts != NULL ? 0 : MR_E_NOMEM;
 }
 
 int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct mr_str text,
@@ -280,7 +457,6 @@ int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct m
 {
 	struct reader d = { .arena = a, .faults = faults };
 	size_t before = faults->count;
-	bool is_new;
 	int source, r;
 
 	d.body.map = body->map;
@@ -288,18 +464,23 @@ int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct m
 	if (d.body.raw == NULL)
 		return MR_E_NOMEM;
 	r = old != NULL ? read_old(&d, old) : 0;
+	if (r == 0)
+		r = make_room(&d);
 	if (r < 0)
 		return r;
-	source = take_source(&d, &is_new);
-	take_others(&d, is_new);
+	source = choose(&d);
 	if (faults->count > before)
 		return MR_E_INVALID;
-	if (source < 0) {
+	d.form = form_of(&d, source);
+	if (!take_source(&d, source)) {
 		mr_fault_add(faults, MR_STR("steps"), "required",
 		    "is required: the steps, as steps, definition or workflow_config");
 		return MR_E_INVALID;
 	}
-	return finish(&d, source, ret);
+	take_others(&d, source >= 0);
+	if (d.form == FLAT)
+		take_rest(&d);
+	return finish(&d, ret);
 }
 
 int mr_definition_normal(struct mr_arena *a, struct mr_str definition, struct mr_str *ret)

@@ -11,16 +11,16 @@
 #include "lib/error.h"
 #include "lib/value.h"
 
-/* What is stored now; all absent for a new workflow. */
+/* What is stored now, all of it JSON. */
 struct mr_definition_old {
-	struct mr_str definition, workflow_config, steps; /* JSON */
+	struct mr_str definition, workflow_config, steps;
 };
 
 struct mr_agent_ref; /* engine/core/graph.h */
 
 struct mr_definition {
 	struct mr_str text;   /* JSON object: what the engine compiles */
-	struct mr_str config; /* JSON: what the client wrote as its workflow_config */
+	struct mr_str config; /* JSON object: what clients read as workflow_config */
 	struct mr_str steps;  /* JSON array: the normal form */
 	char digest[MR_SHA256_HEX];
 	const struct mr_agent_ref *agents; /* that its steps name */
@@ -34,7 +34,9 @@ bool mr_definition_touched(const struct mr_value *body);
 
 /*
  * BODY is a map, TEXT what it was parsed from. Members that BODY lacks come from OLD (NULL: none),
- * null leaves a member out. 0, MR_E_INVALID with FAULTS under the client's own paths, or another
+ * null leaves a member out; a new container (workflow_config, definition) says all that it says,
+ * and nothing of the stored one is left but what stands beside it: timeout_seconds, max_retries and
+ * input_schema. 0, MR_E_INVALID with FAULTS under the client's own paths, or another
  * MR_E_*.
  */
 int mr_definition_read(struct mr_arena *a, const struct mr_value *body, struct mr_str text,

@@ -215,6 +215,30 @@ def test_deleting_cancels_active_runs_and_keeps_the_row_readable(admin, things):
         assert refused.status_code == 409 and refused.json()["error_code"] == "WORKFLOW_DELETED"
 
 
+def test_what_stands_beside_the_steps_is_read_and_kept(admin):
+    steps = [{"name": "a", "type": "set", "config": {"n": "{{vars.n + 1}}"}}]
+    beside = {"vars": {"n": 1}, "output": "{{vars.n}}"}
+    for made in (admin.ok("POST", BASE, json={"name": uuid.uuid4().hex, "steps": steps, "timeout_seconds": 60, **beside}),
+                 admin.ok("POST", BASE, json={"name": uuid.uuid4().hex, "definition": {"steps": steps, **beside}, "timeout_seconds": 60})):
+        path = f"{BASE}/{made['id']}"
+        assert made["workflow_config"] == {"steps": steps, **beside} and made["timeout_seconds"] == 60
+        assert admin.ok("GET", f"{path}/versions/1")["workflow_config"] == made["workflow_config"]
+        assert admin.ok("PUT", path, json=made)["version"] == 1  # what was read says nothing new
+        # other steps alone: the rest stays, and a run has it
+        more = [*steps, {"name": "b", "type": "set", "config": {"n": "{{vars.n * 10}}"}}]
+        changed = admin.ok("PATCH", path, json={"steps": more})
+        assert changed["workflow_config"] == {"steps": more, **beside} and changed["version"] == 2
+        assert admin.ok("POST", f"{path}/execute?wait=30", json={})["run"]["result_data"] == 20
+        # a part of the rest alone
+        changed = admin.ok("PATCH", path, json={"vars": {"n": 2}})
+        assert changed["workflow_config"] == {"steps": more, **beside, "vars": {"n": 2}} and changed["version"] == 3
+        assert admin.ok("POST", f"{path}/execute?wait=30", json={})["run"]["result_data"] == 30
+        # another config says all there is
+        changed = admin.ok("PATCH", path, json={"workflow_config": {"steps": [{"name": "c", "type": "noop"}]}})
+        assert changed["workflow_config"] == {"steps": [{"name": "c", "type": "noop"}]} and changed["timeout_seconds"] == 60
+        assert admin.ok("POST", f"{path}/execute?wait=30", json={})["run"]["vars"] is None
+
+
 def test_list_filters(admin):
     mark = uuid.uuid4().hex[:8]
     one = admin.ok("POST", BASE, json=fresh(tags=[mark, "one"], description=f"says {mark}"))

@@ -46,6 +46,20 @@ static void new_ones(void **state)
 		    "{\"definition\":{\"steps\":" STEP_A "}}", "{\"steps\":" STEP_A "}", "" },
 		{ "{\"steps\":" STEP_A ",\"definition\":{\"steps\":" STEP_B "}}", NULL, NULL,
 		    "steps: says something else than definition; send only one of them\n" },
+		/* what stands beside the steps is read with them, but for the columns */
+		{ "{\"vars\":{\"n\":1E0},\"timeout_seconds\":60,\"steps\":" STEP_A "}",
+		    "{\"steps\":" STEP_A ",\"timeout_seconds\":60,\"vars\":{\"n\":1E0}}",
+		    "{\"steps\":" STEP_A ",\"vars\":{\"n\":1E0}}", "" },
+		{ "{\"mode\":\"standard\",\"vars\":{},\"definition\":{\"steps\":" STEP_A
+		  ",\"vars\": {}}}",
+		    "{\"definition\":{\"steps\":" STEP_A
+		    ",\"vars\": {}},\"mode\":\"standard\",\"vars\":{}}",
+		    "{\"steps\":" STEP_A ",\"vars\":{},\"mode\":\"standard\"}", "" },
+		{ "{\"definition\":{\"steps\":" STEP_A
+		  ",\"vars\":{}},\"workflow_config\":{\"steps\":" STEP_A "}}",
+		    NULL, NULL,
+		    "definition: says something else than workflow_config; send only one of "
+		    "them\n" },
 		{ "{}", NULL, NULL,
 		    "steps: is required: the steps, as steps, definition or workflow_config\n" },
 	};
@@ -108,6 +122,56 @@ static void over_a_stored_one(void **state)
 		if (o.r != 0)
 			fail_msg("%s: %.*s", cases[i].name, MR_STR_ARG(o.faults));
 		assert_str(o.d.text, cases[i].text != NULL ? cases[i].text : stored);
+		a = mr_arena_free(a);
+	}
+}
+
+/* Over one whose vars and output stand in its config. */
+static void what_is_not_said_is_kept(void **state)
+{
+#define CONFIG "{\"description\":\"d\",\"vars\":{\"n\":1},\"steps\":" STEP_A ",\"output\":\"x\"}"
+	static const struct {
+		const char *name, *body, *text, *config;
+	} cases[] = {
+		{ "all of it back",
+		    "{\"workflow_config\":" CONFIG ",\"timeout_seconds\":60,\"input_schema\":null}",
+		    NULL, CONFIG },
+		{ "other steps", "{\"steps\":" STEP_B "}",
+		    "{\"steps\":" STEP_B
+		    ",\"timeout_seconds\":60,\"output\":\"x\",\"vars\":{\"n\":1},"
+		    "\"description\":\"d\"}",
+		    "{\"steps\":" STEP_B
+		    ",\"output\":\"x\",\"vars\":{\"n\":1},\"description\":\"d\"}" },
+		{ "other vars", "{\"vars\":{\"n\":2}}",
+		    "{\"steps\":" STEP_A
+		    ",\"timeout_seconds\":60,\"output\":\"x\",\"vars\":{\"n\":2},"
+		    "\"description\":\"d\"}",
+		    "{\"steps\":" STEP_A
+		    ",\"output\":\"x\",\"vars\":{\"n\":2},\"description\":\"d\"}" },
+		{ "no vars", "{\"vars\":null}",
+		    "{\"steps\":" STEP_A
+		    ",\"timeout_seconds\":60,\"output\":\"x\",\"description\":\"d\"}",
+		    "{\"steps\":" STEP_A ",\"output\":\"x\",\"description\":\"d\"}" },
+		{ "another container", "{\"workflow_config\":{\"steps\":" STEP_A "}}",
+		    "{\"workflow_config\":{\"steps\":" STEP_A "},\"timeout_seconds\":60}",
+		    "{\"steps\":" STEP_A "}" },
+		{ "another time", "{\"timeout_seconds\":61}",
+		    "{\"workflow_config\":" CONFIG ",\"timeout_seconds\":61}", CONFIG },
+	};
+	static const char *const stored = "{\"workflow_config\":" CONFIG ",\"timeout_seconds\":60}";
+	const struct mr_definition_old old = { .definition = mr_str(stored),
+		.workflow_config = MR_STR(CONFIG),
+		.steps = MR_STR("[{\"normal\":1}]") };
+
+	(void)state;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct mr_arena *a = mr_arena_create(8u << 20);
+		struct outcome o = take(a, cases[i].body, &old);
+
+		if (o.r != 0)
+			fail_msg("%s: %.*s", cases[i].name, MR_STR_ARG(o.faults));
+		assert_str(o.d.text, cases[i].text != NULL ? cases[i].text : stored);
+		assert_str(o.d.config, cases[i].config);
 		a = mr_arena_free(a);
 	}
 }
@@ -184,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_ones),
 		cmocka_unit_test(over_a_stored_one),
+		cmocka_unit_test(what_is_not_said_is_kept),
 		cmocka_unit_test(changed_differently),
 		cmocka_unit_test(faults_have_the_clients_paths),
 		cmocka_unit_test(white_space_is_no_difference),
