@@ -16,7 +16,9 @@ with given as materialized (
 		and case :op
 			when 'execute' then w.status = 'active'
 			when 'pause' then w.status = 'active'
-			when 'resume' then w.status = 'paused'
+			when 'resume' then w.status = 'paused' or w.status <> 'deleted' and exists (
+				select 1 from runs r where r.workflow_id = w.id and r.status in ('pending', 'running', 'paused', 'compensating')
+					and stands_paused(r))
 			when 'delete' then w.status <> 'deleted'
 			else w.status <> 'deleted' and exists (
 				select 1 from runs r
@@ -49,8 +51,7 @@ with given as materialized (
 		when 'cancel' then true
 		when 'delete' then f.status <> 'deleted'
 		when 'pause' then f.status in ('active', 'paused') and r.status <> 'paused'
-		when 'resume' then f.status = 'paused' and (r.status = 'paused' or exists (
-			select 1 from run_commands c where c.run_id = r.id and c.applied_at is null and c.kind = 'pause'))
+		when 'resume' then f.status <> 'deleted' and stands_paused(r)
 		else false end
 	order by r.id
 	for update of r
@@ -60,7 +61,8 @@ with given as materialized (
 			when f.id is null then 'WORKFLOW_NOT_FOUND'
 			when :op = 'execute' and f.status <> 'active' then 'WORKFLOW_NOT_ACTIVE'
 			when :op = 'pause' and f.status not in ('active', 'paused') then 'WORKFLOW_NOT_ACTIVE'
-			when :op = 'resume' and f.status <> 'paused' then 'WORKFLOW_NOT_PAUSED'
+			when :op = 'resume' and f.status <> 'paused'
+				and not exists (select 1 from active a where a.workflow_id = f.id) then 'WORKFLOW_NOT_PAUSED'
 			when :op = 'cancel' and not exists (select 1 from active a where a.workflow_id = f.id) then 'NO_ACTIVE_RUN'
 		end as error
 	from wanted x
@@ -78,7 +80,7 @@ with given as materialized (
 		updated_at = now()
 	from acting a
 	where w.id = a.id
-		and (:op = 'pause' and a.status = 'active' or :op = 'resume' or :op = 'delete' and a.status <> 'deleted')
+		and (:op = 'pause' and a.status = 'active' or :op = 'resume' and a.status = 'paused' or :op = 'delete' and a.status <> 'deleted')
 ), stopped as (
 	update runs r
 	set fence = r.fence + 1,

@@ -1,5 +1,5 @@
 -- name:    workflow_resume
--- purpose: lets a paused workflow and its paused runs go on
+-- purpose: lets a paused workflow and its paused runs go on, or the paused runs of one that isn't paused itself
 -- params:  id int8, reason text?, principal_name text?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
@@ -19,10 +19,9 @@ with found as materialized (
 ), active as materialized (
 	select r.id
 	from runs r
-	where r.workflow_id = (select c.id from changed c)
+	where r.workflow_id = (select f.id from found f where f.status <> 'deleted')
 		and r.status in ('pending', 'running', 'paused', 'compensating')
-		and (r.status = 'paused'
-			or exists (select 1 from run_commands c where c.run_id = r.id and c.applied_at is null and c.kind = 'pause'))
+		and stands_paused(r)
 	order by r.id
 	for update
 ), commanded as materialized (
@@ -31,17 +30,21 @@ with found as materialized (
 ), reached as (
 	select coalesce(json_agg(c.run_id order by c.run_id), '[]') as run_ids, count(*) as n
 	from commanded c
+), judged as (
+	select case when f.status <> 'paused' and c.n = 0 then 'WORKFLOW_NOT_PAUSED' end as error
+	from found f
+	cross join reached c
 ), answer as (
-	select case when f.status = 'paused' then 202 end as status,
+	select case when j.error is null then 202 end as status,
 		json_build_object(
-			'message', 'Workflow resumed',
+			'message', case when f.status = 'paused' then 'Workflow resumed' else 'Paused runs resumed' end,
 			'workflow_id', f.id,
 			'id', f.id,
-			'status', 'active',
+			'status', case f.status when 'paused' then 'active' else f.status end,
 			'run_ids', c.run_ids) as body,
 		null as location,
 		null::int8 as version,
-		case when f.status <> 'paused' then 'WORKFLOW_NOT_PAUSED' end as error,
+		j.error,
 		'workflow' as entity_type,
 		f.id as entity_id,
 		'resumed' as action,
@@ -49,4 +52,5 @@ with found as materialized (
 		case when c.n > 0 then 'c:0' end as wake
 	from found f
 	cross join reached c
+	cross join judged j
 )

@@ -70,6 +70,10 @@ def test_workflows_by_ids(admin, things, other):
     assert by_id(admin.post(WORKFLOWS, {"op": "execute", "ids": ids})) == dict.fromkeys(ids, (409, "WORKFLOW_NOT_ACTIVE"))
     assert by_id(admin.post(WORKFLOWS, {"op": "resume", "ids": ids})) == both
     assert by_id(admin.post(WORKFLOWS, {"op": "resume", "ids": ids})) == dict.fromkeys(ids, (409, "WORKFLOW_NOT_PAUSED"))
+    # one that isn't paused, but whose run is
+    admin.wait_run(runs[0], until={"running"})
+    assert admin.post(f"/api/v1/runs/{runs[0]}/pause").status_code == 202
+    assert by_id(admin.post(WORKFLOWS, {"op": "resume", "ids": ids})) == {ids[0]: (202, None), ids[1]: (409, "WORKFLOW_NOT_PAUSED")}
     dry = admin.post(WORKFLOWS, {"op": "cancel", "ids": ids, "dry_run": True})
     assert [r["run_ids"] for r in dry.json()["results"]] == [[run] for run in runs], "whom the act would reach"
     told = admin.post(WORKFLOWS, {"op": "cancel", "ids": ids})

@@ -61,6 +61,13 @@ def test_halted_and_resumed(client):
     assert sent(client, "GET", path)["status"] == "paused"
     sent(client, "POST", path + "/resume")
     assert sent(client, "GET", path)["status"] == "active"
+    client.wait_run(made["execution_id"], until="running")
+    # a run that was halted by itself is resumed by its workflow's address, too
+    sent(client, "POST", f"/api/v1/runs/{made['execution_id']}/pause")
+    client.wait_run(made["execution_id"], until="paused")
+    assert sent(client, "POST", path + "/resume")["run_ids"] == [made["execution_id"]]
+    client.wait_run(made["execution_id"], until="running")
+    assert client.post(path + "/resume").json()["error_code"] == "WORKFLOW_NOT_PAUSED"
     sent(client, "DELETE", path)
 
 
