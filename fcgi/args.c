@@ -1,11 +1,13 @@
 #include "fcgi/args.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "fcgi/array.h"
 #include "lib/clock.h"
 
 #define PAIRS_MAX 200
+#define NOBODY    "9007199254740992" /* 2^53: the first that is no id any more */
 
 /* The spellings of each id prefix; the first is what the route table says. */
 static const char *const id_prefixes[][4] = {
@@ -75,6 +77,26 @@ int mr_id_parse(struct mr_str text, const char *prefix, struct mr_str *ret)
 		return MR_E_NOT_FOUND;
 	*ret = digits;
 	return 0;
+}
+
+void mr_id_pattern(const char *prefix, char out[MR_ID_PATTERN_LEN])
+{
+	const char *const one[] = { prefix, NULL };
+	const char *const *spellings = one;
+	char any[MR_ID_PATTERN_LEN / 2] = "";
+
+	if (prefix == NULL) {
+		(void)snprintf(out, MR_ID_PATTERN_LEN, "^[0-9]+$");
+		return;
+	}
+	for (size_t i = 0; i < MR_ARRAY_LEN(id_prefixes); i++) {
+		if (strcmp(id_prefixes[i][0], prefix) == 0)
+			spellings = id_prefixes[i];
+	}
+	for (size_t n = 0; *spellings != NULL && n < sizeof(any); spellings++)
+		n += (size_t)snprintf(
+		    any + n, sizeof(any) - n, "%s%s", n > 0 ? "|" : "", *spellings);
+	(void)snprintf(out, MR_ID_PATTERN_LEN, "^((%s)_)?[0-9]+$", any); /* ours: it fits */
 }
 
 static void fault_id(struct mr_request *r, struct mr_str path, const char *prefix)
@@ -229,6 +251,7 @@ static struct mr_str check_value(struct mr_request *r, const struct mr_arg *arg,
 {
 	struct mr_str name = mr_str(arg->name), id;
 	int64_t i;
+	int rc;
 
 	switch (arg->type) {
 	case MR_ARG_INT:
@@ -243,8 +266,11 @@ static struct mr_str check_value(struct mr_request *r, const struct mr_arg *arg,
 	case MR_ARG_ENUM:
 		return value_word(r, arg, v);
 	case MR_ARG_ID:
-		if (mr_id_parse(v, arg->id_prefix, &id) == 0)
+		rc = mr_id_parse(v, arg->id_prefix, &id);
+		if (rc == 0)
 			return id;
+		if (rc == MR_E_NOT_FOUND) /* an id, so it isn't at fault: what has it is nothing */
+			return MR_STR(NOBODY);
 		fault_id(r, name, arg->id_prefix);
 		return MR_STR_NONE;
 	case MR_ARG_TEXT:
@@ -383,9 +409,9 @@ static void read_page(
 		mr_fault_add(&r->faults, MR_STR("cursor"), "conflict",
 		    "can't be combined with page or offset");
 	page->search = v[SEARCH].p != NULL && v[SEARCH].len > 0 ? v[SEARCH] : MR_STR_NONE;
-	if (page->search.len > 1000)
-		mr_fault_add(
-		    &r->faults, MR_STR("search"), "max_length", "must have at most 1000 bytes");
+	if (mr_str_code_points(page->search) > MR_SEARCH_MAX)
+		mr_fault_add(&r->faults, MR_STR("search"), "max_length",
+		    "must have at most %d characters", MR_SEARCH_MAX);
 	read_order(r, list, v, page);
 }
 
@@ -464,7 +490,7 @@ static void take(struct mr_request *r, struct reader *rd, struct mr_str name, st
 	} else if (i >= 0) {
 		if (rd->pairs[i].value.p != NULL)
 			fault_repeated(r, name);
-		else if (value.len > 0)
+		else if (value.len > 0 || r->route->args[i].type != MR_ARG_TEXT)
 			rd->pairs[i].value = check_value(r, &r->route->args[i], value);
 	} else if (rd->list != NULL && (i = list_arg_find(name, rd->list)) >= 0) {
 		if (rd->list_values[i].p != NULL)

@@ -31,6 +31,10 @@ struct mr_page {
  */
 int mr_id_parse(struct mr_str text, const char *prefix, struct mr_str *ret) MR_MUST_CHECK;
 
+/* What the ids look like that mr_id_parse takes, as a pattern: "^((wf|workflow)_)?[0-9]+$". */
+#define MR_ID_PATTERN_LEN 96
+void mr_id_pattern(const char *prefix, char out[MR_ID_PATTERN_LEN]);
+
 /* "%41+b" → "A b". Refuses broken escapes, NUL and what is not UTF-8: MR_E_INVALID. */
 int mr_percent_decode(
     struct mr_arena *a, struct mr_str s, bool plus, struct mr_str *ret) MR_MUST_CHECK;
@@ -51,6 +55,7 @@ int mr_args_query(
 unsigned mr_page_default(const struct mr_route *route);
 unsigned mr_page_max(const struct mr_route *route);
 
+#define MR_SEARCH_MAX 1000 /* characters */
 #define MR_OFFSET_MAX 1000000000
 /* So far a list is walked through; of one that goes on there, no deeper page is given by offset. */
 #define MR_OFFSET_WALKED 100000

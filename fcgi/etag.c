@@ -83,7 +83,6 @@ static bool version_of(struct mr_str tag, int64_t *ret)
 int mr_etag_if_match(struct mr_str header, int64_t *ret)
 {
 	int64_t version = -1, one;
-	bool foreign = false;
 
 	if (header.p == NULL || mr_str_eqz(mr_str_trim(header), "*")) {
 		*ret = -1;
@@ -97,14 +96,13 @@ int mr_etag_if_match(struct mr_str header, int64_t *ret)
 		if (tag.len == 0)
 			return MR_E_INVALID;
 		if (!version_of(tag, &one))
-			foreign = true;
-		else if (version >= 0 && version != one)
+			continue;
+		if (version >= 0 && version != one)
 			return MR_E_INVALID;
-		else
-			version = one;
+		version = one;
 	}
-	if (version < 0)
-		return foreign ? MR_E_NOT_FOUND : MR_E_INVALID;
+	if (version < 0) /* a list without any tag of ours, or without any */
+		return MR_E_NOT_FOUND;
 	*ret = version;
 	return 0;
 }

@@ -14,8 +14,8 @@ size_t mr_etag_make(int64_t version, struct mr_str body, char out[MR_ETAG_LEN]);
 /* If-None-Match names TAG, by weak comparison, or "*". */
 bool mr_etag_none_match(struct mr_str header, struct mr_str tag);
 /* The version that If-Match names. 0: *ret is it; < 0 in *ret: anything goes ("*" or absent).
- * MR_E_NOT_FOUND: no tag of ours, so nothing can match. MR_E_INVALID: not a list of tags, or of
- * several versions. */
+ * MR_E_NOT_FOUND: no tag of ours, or none at all, so nothing can match. MR_E_INVALID: not a list of
+ * tags, or of several versions. */
 int mr_etag_if_match(struct mr_str header, int64_t *ret) MR_MUST_CHECK;
 
 #endif

@@ -155,15 +155,6 @@ static unsigned type_of(const struct mr_value *v)
 	}
 }
 
-static size_t code_points(struct mr_str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.len; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static bool is_http_uri(struct mr_str s)
 {
 	struct mr_str rest = s;
@@ -183,7 +174,7 @@ static bool is_http_uri(struct mr_str s)
 
 static void check_string(struct checker *c, const struct mr_schema_node *n, struct mr_str s)
 {
-	size_t len = n->min_length > 0 || n->max_length != SIZE_MAX ? code_points(s) : 0;
+	size_t len = n->min_length > 0 || n->max_length != SIZE_MAX ? mr_str_code_points(s) : 0;
 	int64_t us;
 
 	if (n->min_length == 1 && len == 0)

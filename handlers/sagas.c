@@ -30,6 +30,8 @@ static struct mr_str id_of(struct mr_request *r, const struct saga *s, const cha
 
 	if (v != NULL && v->kind == MR_VALUE_INT)
 		return mr_arena_printf(r->arena, "%lld", (long long)v->i);
+	if (v != NULL && v->kind == MR_VALUE_DOUBLE) /* 12.0 is an integer too */
+		return mr_arena_printf(r->arena, "%.0f", v->d);
 	if (v == NULL || v->kind != MR_VALUE_STRING)
 		return id;
 	while (at < v->s.len && (v->s.p[at] < '0' || v->s.p[at] > '9'))

@@ -192,3 +192,12 @@ bool mr_str_eq_secret(struct mr_str a, struct mr_str b)
 		diff |= (unsigned char)a.p[i] ^ (unsigned char)b.p[i];
 	return diff == 0;
 }
+
+size_t mr_str_code_points(struct mr_str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}

@@ -53,6 +53,8 @@ bool mr_str_i64(struct mr_str s, int64_t *ret);
 bool mr_str_u64(struct mr_str s, uint64_t *ret);
 /* Strict UTF-8: no overlong forms, no surrogates, at most U+10FFFF. */
 bool mr_str_is_utf8(struct mr_str s);
+/* Of UTF-8: how many characters (code points) it has. */
+size_t mr_str_code_points(struct mr_str s);
 /* Edit distance, bounded; used to name the nearest known member. */
 unsigned mr_str_distance(struct mr_str a, struct mr_str b, unsigned max);
 /* Equal in time that depends on the lengths only. */

@@ -43,6 +43,10 @@ static void values(void **state)
 		{ "owner=a+b%20c%2Bd", "owner", "a b c+d", "" },
 		{ "owner=%C3%A4", "owner", "\xc3\xa4", "" },
 		{ "owner=", "owner", NULL, "" },
+		{ "from=", "from", NULL,
+		    "from: must be a time such as 2025-01-31T12:00:00Z (a + in an address is "
+		    "%2B)\n" },
+		{ "level=", "level", NULL, "level: must be one of: red, green\n" },
 		{ "&&owner=x&", "owner", "x", "" },
 		{ "own%65r=x", "owner", "x", "" },
 		{ "owner=%ff", "owner", NULL,
@@ -80,6 +84,7 @@ static void values(void **state)
 		    "%2B)\n" },
 		{ "workflow_id=12", "workflow_id", "12", "" },
 		{ "workflow_id=wf_12", "workflow_id", "12", "" },
+		{ "workflow_id=99999999999999999999", "workflow_id", "9007199254740992", "" },
 		{ "workflow_id=run_12", "workflow_id", NULL,
 		    "workflow_id: must be an id such as 123 or wf_123\n" },
 		{ "n=x&flag=y", "owner", NULL,
@@ -240,6 +245,19 @@ static void ids(void **state)
 	}
 }
 
+static void id_patterns(void **state)
+{
+	char out[MR_ID_PATTERN_LEN];
+
+	(void)state;
+	mr_id_pattern(NULL, out);
+	assert_string_equal(out, "^[0-9]+$");
+	mr_id_pattern("tmpl", out);
+	assert_string_equal(out, "^((tmpl)_)?[0-9]+$");
+	mr_id_pattern("run", out);
+	assert_string_equal(out, "^((run|exec|execution)_)?[0-9]+$");
+}
+
 static void path_variables(void **state)
 {
 	static const struct mr_route_vars vars = { 3,
@@ -272,6 +290,7 @@ int main(void)
 		cmocka_unit_test(no_list_arguments_elsewhere),
 		cmocka_unit_test(too_many_pairs),
 		cmocka_unit_test(ids),
+		cmocka_unit_test(id_patterns),
 		cmocka_unit_test(path_variables),
 	};
 

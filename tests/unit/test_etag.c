@@ -59,7 +59,8 @@ static void if_match(void **state)
 		{ "\"-1.ab\"", MR_E_NOT_FOUND, 0 },
 		{ "\"99999999999999999999.ab\"", MR_E_NOT_FOUND, 0 },
 		{ "3", MR_E_INVALID, 0 },
-		{ "", MR_E_INVALID, 0 },
+		{ "", MR_E_NOT_FOUND, 0 }, /* RFC 9110: a list of none, which matches nothing */
+		{ " , ", MR_E_NOT_FOUND, 0 },
 		{ "\"", MR_E_INVALID, 0 },
 	};
 

@@ -90,11 +90,20 @@ static void distance(void **state)
 	assert_true(mr_str_distance(mr_str("abc"), mr_str("wxyz"), 3) > 3);
 }
 
+static void characters(void **state)
+{
+	(void)state;
+	assert_int_equal(mr_str_code_points(MR_STR_NONE), 0);
+	assert_int_equal(mr_str_code_points(MR_STR("abc")), 3);
+	assert_int_equal(mr_str_code_points(MR_STR("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80")), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(utf8),
+		cmocka_unit_test(characters),
 		cmocka_unit_test(cutting),
 		cmocka_unit_test(comparing),
 		cmocka_unit_test(distance),

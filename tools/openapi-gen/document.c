@@ -159,6 +159,7 @@ static int adapt(struct json_object *root)
 			continue;
 		}
 		json_object_object_del(o, "x-message");
+		mr_document_forms(o);
 		adapt_nullable(o);
 		adapt_pattern(o);
 		json_object_object_foreach(o, key, value)

@@ -16,6 +16,8 @@ struct json_object *mr_document(void);
 struct json_object *mr_document_ref(const char *schema);
 /* The schema of that file, in its place among SCHEMAS; NULL when it isn't there. */
 struct json_object *mr_document_schema(struct json_object *schemas, const char *schema);
+/* x-forms of a schema as the anyOf that it stands for: which members may stand together. */
+void mr_document_forms(struct json_object *schema);
 /* One operation; VARS are the variables of its path, SCHEMAS all components. */
 struct json_object *mr_document_operation(
     const struct mr_route *r, const struct mr_route_vars *vars, struct json_object *schemas);

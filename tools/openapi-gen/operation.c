@@ -41,6 +41,15 @@ static struct json_object *matching(const char *pattern)
 	return o;
 }
 
+/* An id as text, with its prefix or without. */
+static struct json_object *id_text(const char *prefix)
+{
+	char pattern[MR_ID_PATTERN_LEN];
+
+	mr_id_pattern(prefix, pattern);
+	return matching(pattern);
+}
+
 static struct json_object *integer(int64_t min, int64_t max)
 {
 	struct json_object *o = typed("integer");
@@ -94,7 +103,9 @@ static void path_parameter(struct json_object *all, const struct mr_route *r,
 	struct json_object *schema, *p, *value;
 
 	(void)snprintf(name, sizeof(name), "%.*s", MR_STR_ARG(v->name)); /* ours: short */
-	schema = v->kind == MR_VAR_NUMBER ? integer(1, INT32_MAX) : typed("string");
+	schema = v->kind == MR_VAR_NUMBER ? integer(1, INT32_MAX)
+	         : v->kind == MR_VAR_ID   ? id_text(v->id_prefix)
+	                                  : typed("string");
 	if (v->kind == MR_VAR_ID)
 		(void)snprintf(doc, sizeof(doc), "An id: 12%s%s%s.",
 		    v->id_prefix != NULL ? ", or " : "", v->id_prefix != NULL ? v->id_prefix : "",
@@ -137,6 +148,7 @@ static struct json_object *arg_schema(const struct mr_arg *a)
 		mr_puts(o, "format", "date-time");
 		return o;
 	case MR_ARG_ID:
+		return id_text(a->id_prefix);
 	case MR_ARG_TEXT:
 	default:
 		return typed("string");
@@ -163,6 +175,20 @@ static void query_parameters(struct json_object *all, const struct mr_route *r)
 	}
 }
 
+/* The names that a list is sorted by. */
+static struct json_object *sort_names(const struct mr_stmt *stmt)
+{
+	struct json_object *o = typed("string"), *list = json_object_new_array();
+
+	for (unsigned i = 0; i < stmt->orders_len; i++) {
+		if (!stmt->orders[i].descending) /* each comes in both directions */
+			(void)json_object_array_add(
+			    list, json_object_new_string(stmt->orders[i].name));
+	}
+	mr_put(o, "enum", list);
+	return o;
+}
+
 /* The orders of a list, each with and without the sign. */
 static struct json_object *ordering(const struct mr_stmt *stmt)
 {
@@ -177,6 +203,14 @@ static struct json_object *ordering(const struct mr_stmt *stmt)
 	mr_put(o, "enum", list);
 	if (stmt->orders_len > 0)
 		mr_put(o, "default", json_object_get(json_object_array_get_idx(list, 0)));
+	return o;
+}
+
+static struct json_object *search_text(void)
+{
+	struct json_object *o = typed("string");
+
+	mr_put(o, "maxLength", json_object_new_int(MR_SEARCH_MAX));
 	return o;
 }
 
@@ -201,7 +235,7 @@ static void list_parameters(struct json_object *all, const struct mr_route *r)
 		parameter(all, "query", "ordering",
 		    "What to sort by; - before it: the largest first.", ordering(stmt));
 		parameter(all, "query", "sort_by",
-		    "Instead of ordering: its name without the sign.", typed("string"));
+		    "Instead of ordering: its name without the sign.", sort_names(stmt));
 		parameter(all, "query", "sort_order", "Goes with sort_by.", words(directions));
 	}
 	if (mr_stmt_param_find(stmt, "search") >= 0)
@@ -209,7 +243,7 @@ static void list_parameters(struct json_object *all, const struct mr_route *r)
 		    "Only entries with this text. Of a large list a page looks at 10,000 entries, "
 		    "and "
 		    "may be short without being the last.",
-		    typed("string"));
+		    search_text());
 }
 
 static bool takes_if_match(const struct mr_route *r)
@@ -230,8 +264,9 @@ static void header_parameters(struct json_object *all, const struct mr_route *r)
 		    matching("^[!-~]{1,255}$"));
 	if (takes_if_match(r))
 		parameter(all, "header", "If-Match",
-		    "Only if the resource still has the version of this ETag.",
-		    matching("^(\\*|(W/)?\"[0-9]+(\\.[0-9a-f]+)?\")$"));
+		    "Only if the resource still has the version of this ETag, which stands in "
+		    "quotes.",
+		    typed("string"));
 	if (r->method == MR_GET && r->envelope == MR_ENVELOPE_ONE)
 		parameter(all, "header", "If-None-Match", "304 if this ETag is still right.",
 		    typed("string"));
