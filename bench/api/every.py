@@ -3,6 +3,7 @@
 p99, and what each costs PostgreSQL (pg_stat_statements): time and buffers touched for one request.
 
     every.py    in the environment of bench/run.sh"""
+import functools
 import os
 import pathlib
 import subprocess
@@ -15,22 +16,34 @@ SECONDS = os.environ.get("EVERY_SECONDS", "1")
 OUT = pathlib.Path(os.environ["OUT"])
 
 
-def asked(sql):
-    told = subprocess.run(["bash", "tools/dev/stack.sh", "psql", "-At", "-d", "postgres", "-c", sql], check=True, capture_output=True, text=True)
+def stack(*arguments):
+    told = subprocess.run(["bash", "tools/dev/stack.sh", *arguments], check=True, capture_output=True, text=True)
     return told.stdout.strip()
+
+
+def asked(sql):
+    return stack("psql", "-At", "-d", "postgres", "-c", sql)
+
+
+@functools.cache
+def platform_key():
+    """A key that may see tenants."""
+    stack("admin", "tenant", "create", "--name", "platform", "--platform")
+    return stack("admin", "key", "create", "--tenant", "platform", "--name", "bench", "--scopes", "admin", "--roles", "admin").split()[-1]
 
 
 def main():
     asked("create extension if not exists pg_stat_statements")
     mix = Mix(Api())
-    requests = [(what, "GET", path, None) for what, path in mix.reads()] + list(mix.writes())
-    for number, (what, method, path, body) in enumerate(requests):
-        if path is None:
+    reads = [(what, path and [("GET", path, None)]) for what, path in mix.reads()]
+    for number, (what, requests) in enumerate(reads + list(mix.writes())):
+        if requests is None:
             row(f"{number:03}-routes", f"`{what}`", "nothing there to ask for", "")
             continue
-        measure([(method, path, body)], 32, "0.3")
+        key = platform_key() if "/tenants" in what else None
+        measure(requests, 32, "0.3", key=key)
         asked("select pg_stat_statements_reset()")
-        told = measure([(method, path, body)], 32, SECONDS)
+        told = measure(requests, 32, SECONDS, key=key)
         n = told["requests"]
         ms, buffers = (float(v) for v in asked(
             "select coalesce(sum(s.total_exec_time), 0), coalesce(sum(s.shared_blks_hit + s.shared_blks_read), 0) from pg_stat_statements s "

@@ -1,4 +1,4 @@
--- Sends the requests of a file in turn (a line each: method, path, body, by tabs), and writes down how often each status
+-- Sends the requests of a file in turn (a line each: method, path, the body's type, the body with %XX, by tabs), and writes down how often each status
 -- came. With PAUSE each connection waits so many milliseconds on average before its next request, by chance.
 --   wrk -s mix.lua URL -- FILE KEY OUT PAUSE
 local threads = {}
@@ -8,9 +8,10 @@ function setup(thread)
 end
 function init(args)
 	requests, statuses = {}, {}
-	local headers = { ["Authorization"] = "Bearer " .. args[2], ["Content-Type"] = "application/json" }
 	for line in io.lines(args[1]) do
-		local method, path, body = line:match("^([^\t]*)\t([^\t]*)\t(.*)$")
+		local method, path, kind, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
+		local headers = { ["Authorization"] = "Bearer " .. args[2], ["Content-Type"] = kind }
+		body = body:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
 		table.insert(requests, wrk.format(method, path, headers, body ~= "" and body or nil))
 	end
 	at = number * 7

@@ -10,6 +10,7 @@ DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs/reference/openapi
 NAMES = {"agent": "id", "secret": "name", "template": "name", "name": "step", "version": "version"}
 # Where there is no such list.
 FIXED = {"base": 1, "other": 2}
+SPREAD = 32 # rows that a write is spread over, one for each connection: on one row they would wait for each other
 STEPS = [{"name": n, "type": "log", "config": {"message": n}} for n in ("one", "two", "three")]
 
 
@@ -26,7 +27,13 @@ def fixtures(api):
     api.call("POST", "/api/v1/agents", {"name": f"bench-{workflow}", "url": "http://127.0.0.1:9/", "capabilities": ["bench"]})
     api.call("POST", "/api/v1/secrets", {"name": f"BENCH_{workflow}", "value": "secret"})
     api.call("POST", "/api/v1/groups", {"name": f"bench {workflow}", "roles": ["viewer"]})
+    api.send("POST", "/api/v1/files", FILE, FILE_TYPE)
     return workflow, run
+
+
+FILE = "\r\n".join(("--bench", 'Content-Disposition: form-data; name="file"; filename="bench.txt"', "Content-Type: text/plain", "",
+                    "a line of the file that is uploaded\n" * 28, "--bench--", ""))
+FILE_TYPE = "multipart/form-data; boundary=bench"
 
 
 def entries(answer):
@@ -37,6 +44,7 @@ class Mix:
     def __init__(self, api):
         self.api, self.seen = api, {}
         self.workflow, self.run = fixtures(api)
+        self.workflows = [self.workflow, *(api.log_workflow() for _ in range(SPREAD - 1))]
 
     def value(self, before, variable):
         """Something for {VARIABLE} behind the path BEFORE; nothing when no list shows one."""
@@ -46,6 +54,8 @@ class Mix:
             return self.run
         if before.endswith("/workflows/"):
             return self.workflow
+        if before.endswith("/tenants/"):
+            return 1 # only the platform's tenant lists them
         if before not in self.seen:
             try:
                 self.seen[before] = entries(self.api.call("GET", before.rstrip("/") + "?limit=1"))
@@ -79,18 +89,20 @@ class Mix:
                 yield f"GET {path}?search=", filled and filled + "?search=bench"
 
     def writes(self):
-        """(what it is, method, path, body) of the common writes."""
+        """(what it is, its requests) of the common writes."""
         w = f"/api/v1/workflows/{self.workflow}"
-        yield "POST /api/v1/workflows/{id}/execute", "POST", w + "/execute", {"trigger_data": {"n": 1}}
-        yield "PATCH /api/v1/workflows/{id}", "PATCH", w, {"description": "as measured"}
-        yield "POST /api/v1/workflows/validate", "POST", "/api/v1/workflows/validate", {"workflow_config": {"steps": STEPS}}
-        yield "POST /api/v1/expressions/evaluate", "POST", "/api/v1/expressions/evaluate", {"expression": "1 + 1"}
-        yield "POST /api/v1/events/publish", "POST", "/api/v1/events/publish", {"event_type": "bench", "data": {"n": 1}}
+        for path, body in (("/{id}/execute", {"trigger_data": {"n": 1}}), ("/validate", {"workflow_config": {"steps": STEPS}})):
+            yield f"POST /api/v1/workflows{path}", [("POST", w + "/execute" if "{" in path else "/api/v1/workflows" + path, body)]
+        yield "PATCH /api/v1/workflows/{id}", [("PATCH", f"/api/v1/workflows/{id}", {"description": "as measured"}) for id in self.workflows]
+        yield "POST /api/v1/expressions/evaluate", [("POST", "/api/v1/expressions/evaluate", {"expression": "1 + 1"})]
+        yield "POST /api/v1/events/publish", [("POST", "/api/v1/events/publish", {"event_type": f"bench.{n}", "data": {"n": 1}})
+                                              for n in range(SPREAD)]
+        yield "POST /api/v1/files", [("POST", "/api/v1/files", FILE, FILE_TYPE)]
 
     def requests(self):
-        """All of them that this key may ask: (method, path, body) each."""
+        """All of them that this key may ask: (method, path, body) each, and the body's type when it isn't JSON."""
         reads = [("GET", path, None) for _, path in self.reads() if path is not None]
-        return [r for r in reads if self.is_allowed(r[1])] + [r[1:] for r in self.writes()]
+        return [r for r in reads if self.is_allowed(r[1])] + [r for _, requests in self.writes() for r in requests]
 
     def is_allowed(self, path):
         connection = self.api.connection

@@ -8,11 +8,17 @@ import tempfile
 LUA = pathlib.Path(__file__).resolve().parent / "mix.lua"
 
 
+def as_line(method, path, body, kind="application/json"):
+    text = "" if body is None else json.dumps(body) if kind == "application/json" else body
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace("\t", "%09")
+    return f"{method}\t{path}\t{kind}\t{escaped}\n"
+
+
 def measure(requests, connections, seconds, url=None, key=None, pause_ms=0):
-    """REQUESTS: (method, path, body) each, sent in turn; PAUSE_MS: how long a connection waits between two, on average."""
+    """REQUESTS: (method, path, body) each, with the type of a body that is a text and not JSON, sent in turn; PAUSE_MS: how long a connection waits between two, on average."""
     with tempfile.TemporaryDirectory(prefix="mr-mix-") as folder:
         asked, told = pathlib.Path(folder) / "asked", pathlib.Path(folder) / "told"
-        asked.write_text("".join(f"{m}\t{p}\t{'' if b is None else json.dumps(b)}\n" for m, p, b in requests), encoding="utf-8")
+        asked.write_text("".join(as_line(*r) for r in requests), encoding="utf-8")
         subprocess.run(["wrk", "-t2", f"-c{connections}", f"-d{max(1, round(float(seconds)))}s", "--timeout", "30s", "-s", LUA,
                         url or os.environ["MILLRACE_URL"], "--", asked, key or os.environ["MILLRACE_KEY"], told,
                         str(pause_ms)],
