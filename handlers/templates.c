@@ -3,6 +3,8 @@
  * compiled first, as a workflow's is, but for what is to be filled in and for steps that a later
  * version carries out: those can be kept and handed on.
  */
+#include <string.h>
+
 #include "engine/core/graph.h"
 #include "fcgi/dispatch.h"
 #include "fcgi/problem.h"
@@ -17,7 +19,8 @@
 /* What of a template is compiled together, as JSON; absent: it has none. */
 struct parts {
 	struct mr_str config, variables, settings;
-	bool as_steps; /* the config is called process_steps here, and is a list of them */
+	bool as_steps;   /* the config is called process_steps here, and is a list of them */
+	bool steps_laid; /* the config's steps came as process_steps */
 };
 
 static void refuse(struct mr_request *r)
@@ -37,6 +40,19 @@ static bool is_for_later(const struct mr_fault *f)
 {
 	return mr_str_eqz(f->code, "not_supported") ||
 	       (mr_str_eqz(f->code, "unknown_type") && ends_in(f->path, ".action"));
+}
+
+/* The path as the body has it. */
+static struct mr_str body_path(struct mr_request *r, const struct parts *p, struct mr_str path)
+{
+	static const char laid[] = "template_config.steps";
+	const size_t len = sizeof(laid) - 1;
+	struct mr_str own = path;
+
+	if (p->steps_laid && path.len >= len && memcmp(path.p, laid, len) == 0)
+		own = mr_arena_printf(
+		    r->arena, "process_steps%.*s", (int)(path.len - len), path.p + len);
+	return own.p != NULL ? own : path;
 }
 
 static int compile(struct mr_request *r, struct mr_str text, struct mr_faults *faults)
@@ -64,8 +80,8 @@ static int check(struct mr_request *r, const struct parts *p)
 		rc = compile(r, text, &faults);
 	for (const struct mr_fault *f = faults.first; f != NULL; f = f->next) {
 		if (!is_for_later(f))
-			mr_fault_add(
-			    &r->faults, f->path, f->code.p, "%.*s", MR_STR_ARG(f->message));
+			mr_fault_add(&r->faults, body_path(r, p, f->path), f->code.p, "%.*s",
+			    MR_STR_ARG(f->message));
 	}
 	if (rc == MR_E_NOMEM || rc == MR_E_LIMIT) {
 		mr_response_too_large(
@@ -202,6 +218,7 @@ static bool update(struct mr_request *r)
 			.config = config.p != NULL ? config : mr_pg_text(row, 0, "template_config"),
 			.variables = part_of(r, row, "variables"),
 			.settings = part_of(r, row, "settings"),
+			.steps_laid = has(r, "process_steps"),
 		};
 		if (check(r, &p) < 0)
 			return false;

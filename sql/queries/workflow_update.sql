@@ -1,10 +1,10 @@
 -- name:    workflow_update
 -- purpose: changes what the body names; a definition that differs makes a new version
--- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, parameters json?, version int4?
+-- params:  id int8, if_match int8?, tenant_id int8, principal_id int8?, principal_name text?, body json, name text?, description text?, tags text?, definition json?, workflow_config json?, steps json?, digest text?, base_version int4?, trigger_config json?, trigger_on_file_upload bool?, trigger_file_extensions text?, timeout_seconds int4?, max_retries int4?, retention_days int4?, input_schema json?, is_enabled bool?, status text?, parameters json?, version int4?
 -- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 -- definition with steps and digest: the new one, made from version base_version. Absent members
--- of the body stay, null clears. version: whose definition is restored. parameters: variables for its active runs, which it must have then.
+-- of the body stay, null clears. status counts where it differs from what is there, else is_enabled does. version: whose definition is restored. parameters: variables for its active runs, which it must have then.
 with given as materialized (
 	select coalesce(array_agg(k), '{}') as keys
 	from json_object_keys(:body) as k
@@ -23,6 +23,8 @@ with given as materialized (
 			when w.revision <> :if_match then 'PRECONDITION_FAILED'
 			when w.version <> :base_version then 'PRECONDITION_FAILED'
 			when :parameters is not null and not exists (select 1 from active) then 'NO_ACTIVE_RUN'
+			when :status <> w.status and (:status in ('paused', 'deleted') or :status = 'active' and w.status = 'paused')
+				then 'WORKFLOW_STATUS_BY_ACT'
 		end as error,
 		coalesce(w.digest <> :digest, false) as differs
 	from workflows w
@@ -49,6 +51,7 @@ with given as materialized (
 		retention_days = case when 'retention_days' = any (g.keys) then :retention_days else w.retention_days end,
 		input_schema = case when 'input_schema' = any (g.keys) then :input_schema else w.input_schema end,
 		status = case
+			when :status <> w.status then :status
 			when not 'is_enabled' = any (g.keys) or :is_enabled is null then w.status
 			when not :is_enabled then 'inactive'
 			when w.status = 'inactive' then 'active'

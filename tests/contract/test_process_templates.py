@@ -86,6 +86,8 @@ def test_made_changed_listed_deleted(admin):
     assert changed.status_code == 200 and changed.json()["process_steps"] == steps and changed.json()["settings"] == {}
     assert changed.json()["graph_spec"] == {"nodes": [], "edges": []}
     assert admin.ok("GET", f"{TEMPLATES}/{made['id']}")["template_config"] == {"steps": steps}
+    wrong = admin.patch(path, {"process_steps": [{"name": "a", "type": "logg"}]})
+    assert list(wrong.json()["details"]) == ["process_steps[0].type"], "as the body calls it"
     second = admin.ok("POST", f"{PROCESSES}/", json={**body, "version": "2.0.0", "is_public": True})
     for method in (admin.put, admin.patch):
         assert code(method(path, {"version": "2.0.0"})) == (409, "TEMPLATE_VERSION_TAKEN")

@@ -197,6 +197,23 @@ def test_is_enabled_switches_the_workflow_off_and_on(admin):
     assert admin.patch(path, {"is_enabled": True}).json()["status"] == "active"
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_status_is_changed_as_is_enabled_is(admin, method):
+    path = f"{BASE}/{admin.ok('POST', BASE, json=fresh())['id']}"
+    change = lambda **members: admin.request(method, path, json=members)
+    # what was read, with one of the two edited: that one counts
+    for edited in ({"status": "inactive"}, {"status": "active"}, {"is_enabled": False}, {"is_enabled": True}):
+        got = change(**{**admin.ok("GET", path), **edited}).json()
+        assert {m: got[m] for m in edited} == edited and got["is_enabled"] is (got["status"] == "active")
+    for by_act in ("paused", "deleted"):
+        assert change(status=by_act).json()["error_code"] == "WORKFLOW_STATUS_BY_ACT"
+    assert change(status="asleep").json()["details"]["status"]
+    assert admin.post(f"{path}/pause").status_code == 202
+    assert change(**{**admin.ok("GET", path), "description": "x"}).json()["status"] == "paused"
+    assert change(status="active").json()["error_code"] == "WORKFLOW_STATUS_BY_ACT"
+    assert change(status="inactive").json()["status"] == "inactive"
+
+
 def test_deleting_cancels_active_runs_and_keeps_the_row_readable(admin, things):
     made = things.new_workflow(things.SLOW)
     run = things.new_sleeping(made["id"])
