@@ -22,13 +22,25 @@ static void log_failure(const struct mr_request *r, const struct mr_pg_unit *u)
 	    MR_F_S("correlation_id", r->correlation_id));
 }
 
+/* The member as the body calls it: where a workflow isn't all that a body speaks of, its name is
+ * workflow_name there. */
+static struct mr_str member_of(struct mr_request *r, const char *path)
+{
+	struct mr_str own = mr_arena_printf(r->arena, "workflow_%s", path);
+
+	return own.p != NULL && mr_value_get(&r->body_json, path) == NULL &&
+	               mr_value_gets(&r->body_json, own) != NULL
+	           ? own
+	           : mr_str(path);
+}
+
 static void refused_by_constraint(struct mr_request *r, const struct mr_constraint *c)
 {
 	if (c->path[0] == '\0') {
 		mr_response_problem(r, c->error, "%s", c->sentence);
 		return;
 	}
-	mr_fault_add(&r->faults, mr_str(c->path), "constraint", "%s", c->sentence);
+	mr_fault_add(&r->faults, member_of(r, c->path), "constraint", "%s", c->sentence);
 	mr_response_problem(r, c->error, "%s", "");
 }
 

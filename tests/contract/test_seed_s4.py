@@ -278,6 +278,8 @@ def test_a_workflow_from_a_template(automation, template):
     made = sent(automation, "POST", "/api/v1/templates/create-workflow", json={**request, "is_scheduled": False})
     assert (made["name"], made["description"]) == (request["workflow_name"], FROM_TEMPLATE["workflow_description"])
     assert made["trigger_on_file_upload"] is FROM_TEMPLATE["trigger_on_file_upload"] and made["status"] == "active"
+    taken = automation.post("/api/v1/templates/create-workflow", {**request, "is_scheduled": False})
+    assert taken.status_code == 409 and list(taken.json()["details"]) == ["workflow_name"], "as the body calls it"
     steps, custom = made["workflow_config"]["steps"], FROM_TEMPLATE["custom_config"]["steps"][0]
     assert steps[0]["config"] == {**CUSTOM["template_config"]["steps"][0]["config"], **custom["config"]}
     assert steps[1] == CUSTOM["template_config"]["steps"][1]
