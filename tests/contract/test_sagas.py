@@ -10,6 +10,10 @@ def start(client, input_data, **more):
     return client.post("/api/v1/sagas/start", {"saga_type": "workflow_execution", "input_data": input_data, **more})
 
 
+def test_an_id_may_be_written_as_any_whole_number(admin, things):
+    assert start(admin, {"workflow_id": float(things.quick)}).status_code == 201
+
+
 def test_from_a_workflow(admin, things):
     w = things.new_workflow(STEPS)["id"]
     answer = start(admin, {"workflow_id": f"wf_{w}", "order": 7}, correlation_id="order-7", tenant_id="automation-services")
