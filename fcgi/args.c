@@ -73,7 +73,7 @@ int mr_id_parse(struct mr_str text, const char *prefix, struct mr_str *ret)
 		digits.p++;
 		digits.len--;
 	}
-	if (!mr_str_u64(digits, &v) || v >= UINT64_C(1) << 53)
+	if (!mr_str_u64(digits, &v) || v == 0 || v >= UINT64_C(1) << 53)
 		return MR_E_NOT_FOUND;
 	*ret = digits;
 	return 0;

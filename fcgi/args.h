@@ -27,7 +27,7 @@ struct mr_page {
 /*
  * "12", or "wf_12" where PREFIX is "wf" (its other spellings too: workflow_12). Returns 0 and the
  * digits without needless zeros, MR_E_INVALID when it is no id, MR_E_NOT_FOUND when it is one that
- * nothing can have (2^53 and above).
+ * nothing can have (0, 2^53 and above).
  */
 int mr_id_parse(struct mr_str text, const char *prefix, struct mr_str *ret) MR_MUST_CHECK;
 

@@ -45,16 +45,23 @@ UNSAID = [
      "certificates and keys in PEM, and what the agent's own auth_type needs"),
     (r"(POST|PUT|PATCH) /api/v1/issuers(/\{id\})?", r"key_name|jwks_file|public_key", r"must be .*",
      "files that the server has, and keys of the algorithm's kind"),
+    (r"(POST|PUT|PATCH) /api/v1/issuers(/\{id\})?", r"(required_claims|value_map)\b.*", r"must .*",
+     "names and values of claims"),
+    (r"(POST|PUT|PATCH) /api/v1/agents(/\{agent\})?", r"name", r"must have 1 to 100 characters, none of them .*",
+     "a name that looks like an id would be taken for one"),
+    (r"POST /api/v1/files", r"", r"UPLOAD_INVALID", "a raw body has its name elsewhere, where a form has it inside"),
     (r"POST /api/v1/api-keys", r"user_id", r"must be the id of a user or program of this tenant", "who is there"),
     (r"(POST|PUT|PATCH) /api/v1/users(/\{id\})?", r"groups", r"names no group: .*", "which groups are there"),
     (r"GET .*", r"", r"CURSOR_INVALID", "a cursor is the server's own word"),
+    (r"(POST|PUT|PATCH) .*", r".*", r"line \d+, column \d+: (-?\d+ is beyond the range of an integer .*|\\u0000 can't be stored)",
+     "free values hold what PostgreSQL can hold"),
     (r".*", r"…", r"and \d+ more faults", "the end of a long list of the faults above"),
 ]
 
 
 def faults_of(answer):
     """(place, sentence) of each, with [] for any entry of a list."""
-    if answer.get("error_code") != "VALIDATION_FAILED":
+    if answer.get("error_code") not in ("VALIDATION_FAILED", "JSON_INVALID"):
         return [("", answer.get("error_code", ""))]
     return [(re.sub(r"\[\d+\]", "[]", place), text) for place, texts in answer["details"].items() for text in texts]
 

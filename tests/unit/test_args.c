@@ -213,7 +213,8 @@ static void ids(void **state)
 	} cases[] = {
 		{ "12", "wf", 0, "12" },
 		{ "0012", "wf", 0, "12" },
-		{ "0", "wf", 0, "0" },
+		{ "0", "wf", MR_E_NOT_FOUND, "" },
+		{ "wf_000", "wf", MR_E_NOT_FOUND, "" },
 		{ "wf_12", "wf", 0, "12" },
 		{ "workflow_12", "wf", 0, "12" },
 		{ "execution_9", "run", 0, "9" },

@@ -9,6 +9,8 @@
 #include "tools/openapi-gen/document.h"
 #include "tools/openapi-gen/recorded.h"
 
+#define VISIBLE "^[^\\x00-\\x1f\\x7f]+$" /* nginx takes no control characters in a path */
+
 static bool is_list(const struct mr_route *r)
 {
 	return mr_envelope_is_list(r->envelope);
@@ -105,7 +107,7 @@ static void path_parameter(struct json_object *all, const struct mr_route *r,
 	(void)snprintf(name, sizeof(name), "%.*s", MR_STR_ARG(v->name)); /* ours: short */
 	schema = v->kind == MR_VAR_NUMBER ? integer(1, INT32_MAX)
 	         : v->kind == MR_VAR_ID   ? id_text(v->id_prefix)
-	                                  : typed("string");
+	                                  : matching(VISIBLE);
 	if (v->kind == MR_VAR_ID)
 		(void)snprintf(doc, sizeof(doc), "An id: 12%s%s%s.",
 		    v->id_prefix != NULL ? ", or " : "", v->id_prefix != NULL ? v->id_prefix : "",
