@@ -87,7 +87,9 @@ static void ask(struct mr_auth *a, unsigned stmt, void (*done)(struct mr_pg_unit
 {
 	a->asking = true;
 	a->call = (struct mr_pg_call){ .stmt = stmt };
-	a->unit = (struct mr_pg_unit){ .calls = &a->call, .calls_len = 1, .done = done, .ctx = a };
+	a->unit = (struct mr_pg_unit){
+		.calls = &a->call, .calls_len = 1, .done = done, .ctx = a, .prompt = true
+	};
 	mr_pg_submit(a->pg, &a->unit);
 }
 

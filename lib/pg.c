@@ -176,14 +176,15 @@ static struct mr_pg_conn *least_busy(struct mr_pg *pg, unsigned from, unsigned t
 
 /* What reads waits behind no commit, and is packed onto few connections, where it goes in batches.
  * What writes is spread: each commit waits for the disk, and those of many connections wait
- * together. */
+ * together. What others wait for takes the shortest queue of all. */
 static struct mr_pg_conn *choose(struct mr_pg *pg, const struct mr_pg_unit *u)
 {
 	unsigned readers = pg->s.shared > READERS ? READERS : 0;
 	bool writes = (u->flags & MR_STMT_WRITE) != 0;
-	struct mr_pg_conn *conn =
-	    writes ? least_busy(pg, readers, pg->s.shared) : least_busy(pg, 0, readers);
+	struct mr_pg_conn *conn = NULL;
 
+	if (!u->prompt)
+		conn = writes ? least_busy(pg, readers, pg->s.shared) : least_busy(pg, 0, readers);
 	return conn != NULL ? conn : least_busy(pg, 0, pg->s.shared);
 }
 

@@ -105,6 +105,7 @@ struct mr_pg_unit {
 	void (*done)(struct mr_pg_unit *u);
 	void *ctx;
 	struct mr_str correlation_id; /* for the log; absent: none */
+	bool prompt; /* others wait for its answer: not behind all that read, if one is less busy */
 	/* the answer's */
 	enum mr_pg_outcome outcome;
 	unsigned failed_call;
