@@ -12,7 +12,7 @@ with page as materialized (
 		and a.status = any (:status) -- ?status
 		and a.capabilities @> :capability -- ?capability
 		and a.auth_type = any (:auth_type) -- ?auth_type
-		and strpos(lower(a.name || ' ' || coalesce(a.description, '')), lower(:search)) > 0 -- ?search
+		and strpos(lower(a.name || ' ' || coalesce(a.description, '')), (select lower(:search))) > 0 -- ?search
 		and ({key}, a.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, a.id {dir}
 	limit :page_limit + 1
@@ -29,7 +29,7 @@ with page as materialized (
 			and a.status = any (:status) -- ?status
 			and a.capabilities @> :capability -- ?capability
 			and a.auth_type = any (:auth_type) -- ?auth_type
-			and strpos(lower(a.name || ' ' || coalesce(a.description, '')), lower(:search)) > 0 -- ?search
+			and strpos(lower(a.name || ' ' || coalesce(a.description, '')), (select lower(:search))) > 0 -- ?search
 		limit 10001
 	) c
 )

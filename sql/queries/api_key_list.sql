@@ -11,7 +11,7 @@ with page as materialized (
 	join principals p on p.id = k.principal_id
 	where true
 		and api_key_status(k) = any (:status) -- ?status
-		and strpos(lower(k.name), lower(:search)) > 0 -- ?search
+		and strpos(lower(k.name), (select lower(:search))) > 0 -- ?search
 		and ({key}, k.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, k.id {dir}
 	limit :page_limit + 1
@@ -26,7 +26,7 @@ with page as materialized (
 		from api_keys k
 		where true
 			and api_key_status(k) = any (:status) -- ?status
-			and strpos(lower(k.name), lower(:search)) > 0 -- ?search
+			and strpos(lower(k.name), (select lower(:search))) > 0 -- ?search
 		limit 10001
 	) c
 )

@@ -25,7 +25,7 @@ with sought as (
 	where true
 		and l.source = :source -- ?source
 		and l.correlation_id = :correlation_id -- ?correlation_id
-		and (strpos(lower(l.event_type), lower(:search)) > 0 or strpos(lower(l.source), lower(:search)) > 0) -- ?search
+		and (strpos(lower(l.event_type), (select lower(:search))) > 0 or strpos(lower(l.source), (select lower(:search))) > 0) -- ?search
 ), countable as (
 	select 1
 	from events e

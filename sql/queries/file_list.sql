@@ -21,7 +21,7 @@ with sought as (
 	select l.*
 	from looked_at l
 	where true
-		and strpos(lower(l.name), lower(:search)) > 0 -- ?search
+		and strpos(lower(l.name), (select lower(:search))) > 0 -- ?search
 ), countable as (
 	select 1
 	from files f

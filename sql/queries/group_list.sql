@@ -10,7 +10,7 @@ with page as materialized (
 	from groups g
 	where true
 		and :role = any (g.roles) -- ?role
-		and (strpos(lower(g.name), lower(:search)) > 0 or strpos(lower(g.description), lower(:search)) > 0) -- ?search
+		and (strpos(lower(g.name), (select lower(:search))) > 0 or strpos(lower(g.description), (select lower(:search))) > 0) -- ?search
 		and ({key}, g.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, g.id {dir}
 	limit :page_limit + 1
@@ -25,7 +25,7 @@ with page as materialized (
 		from groups g
 		where true
 			and :role = any (g.roles) -- ?role
-			and (strpos(lower(g.name), lower(:search)) > 0 or strpos(lower(g.description), lower(:search)) > 0) -- ?search
+			and (strpos(lower(g.name), (select lower(:search))) > 0 or strpos(lower(g.description), (select lower(:search))) > 0) -- ?search
 		limit 10001
 	) c
 )

@@ -12,7 +12,7 @@ with page as materialized (
 		and p.groups @> array(select g.name from groups g where g.id = :id)
 		and p.deleted_at is null
 		and p.kind = any (:kind) -- ?kind
-		and strpos(lower(p.name), lower(:search)) > 0 -- ?search
+		and strpos(lower(p.name), (select lower(:search))) > 0 -- ?search
 		and ({key}, p.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, p.id {dir}
 	limit :page_limit + 1
@@ -29,7 +29,7 @@ with page as materialized (
 			and p.groups @> array(select g.name from groups g where g.id = :id)
 			and p.deleted_at is null
 			and p.kind = any (:kind) -- ?kind
-			and strpos(lower(p.name), lower(:search)) > 0 -- ?search
+			and strpos(lower(p.name), (select lower(:search))) > 0 -- ?search
 		limit 10001
 	) c
 ), listed as (

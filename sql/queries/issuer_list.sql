@@ -10,7 +10,7 @@ with page as materialized (
 	where true
 		and i.deleted_at is null -- ?!status
 		and issuer_status(i) = any (:status) -- ?status
-		and strpos(lower(i.issuer), lower(:search)) > 0 -- ?search
+		and strpos(lower(i.issuer), (select lower(:search))) > 0 -- ?search
 		and ({key}, i.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, i.id {dir}
 	limit :page_limit + 1
@@ -26,7 +26,7 @@ with page as materialized (
 		where true
 			and i.deleted_at is null -- ?!status
 			and issuer_status(i) = any (:status) -- ?status
-			and strpos(lower(i.issuer), lower(:search)) > 0 -- ?search
+			and strpos(lower(i.issuer), (select lower(:search))) > 0 -- ?search
 		limit 10001
 	) c
 )

@@ -78,13 +78,13 @@ with sought as (
 	where true
 		and l.triggered_by = :triggered_by -- ?triggered_by
 		-- ?search {
-		and (strpos(lower(l.correlation_id), lower(:search)) > 0
-			or strpos(lower(l.triggered_by), lower(:search)) > 0
+		and (strpos(lower(l.correlation_id), (select lower(:search))) > 0
+			or strpos(lower(l.triggered_by), (select lower(:search))) > 0
 			or l.workflow_id in (
 				select w.id
 				from (select distinct a.workflow_id from looked_at a) a
 				join workflows w on w.id = a.workflow_id
-				where strpos(lower(w.name), lower(:search)) > 0))
+				where strpos(lower(w.name), (select lower(:search))) > 0))
 		-- }
 ), countable as (
 	select 1

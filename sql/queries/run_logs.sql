@@ -15,7 +15,7 @@ with found as materialized (
 	where j.run_id = :id
 		and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
 		and j.step = :step -- ?step
-		and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), lower(:search)) > 0 -- ?search
+		and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), (select lower(:search))) > 0 -- ?search
 		and j.seq > coalesce((select a.seq from journal a where a.run_id = :id and a.id = :after), 0) -- ?after
 		and {key} {cmp} :after_key::{type} -- ?after_id
 		and :after_id is not null -- ?after_id
@@ -33,7 +33,7 @@ with found as materialized (
 		where j.run_id = :id
 			and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
 			and j.step = :step -- ?step
-			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), lower(:search)) > 0 -- ?search
+			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), (select lower(:search))) > 0 -- ?search
 			and j.seq > coalesce((select a.seq from journal a where a.run_id = :id and a.id = :after), 0) -- ?after
 		limit 10001
 	) c

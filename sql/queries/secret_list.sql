@@ -10,7 +10,7 @@ with page as materialized (
 		({key})::text as key
 	from secrets s
 	where true
-		and strpos(lower(s.name), lower(:search)) > 0 -- ?search
+		and strpos(lower(s.name), (select lower(:search))) > 0 -- ?search
 		and ({key}, s.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, s.id {dir}
 	limit :page_limit + 1
@@ -24,7 +24,7 @@ with page as materialized (
 		select 1
 		from secrets s
 		where true
-			and strpos(lower(s.name), lower(:search)) > 0 -- ?search
+			and strpos(lower(s.name), (select lower(:search))) > 0 -- ?search
 		limit 10001
 	) c
 )

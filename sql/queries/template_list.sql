@@ -18,7 +18,7 @@ with page as materialized (
 		and t.tags @> :tags -- ?tags
 		and t.template_type = :template_type -- ?template_type
 		and t.is_active = :is_active -- ?is_active
-		and strpos(lower(t.name || ' ' || coalesce(t.description, '')), lower(:search)) > 0 -- ?search
+		and strpos(lower(t.name || ' ' || coalesce(t.description, '')), (select lower(:search))) > 0 -- ?search
 		and ({key}, t.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, t.id {dir}
 	limit :page_limit + 1
@@ -40,7 +40,7 @@ with page as materialized (
 			and t.tags @> :tags -- ?tags
 			and t.template_type = :template_type -- ?template_type
 			and t.is_active = :is_active -- ?is_active
-			and strpos(lower(t.name || ' ' || coalesce(t.description, '')), lower(:search)) > 0 -- ?search
+			and strpos(lower(t.name || ' ' || coalesce(t.description, '')), (select lower(:search))) > 0 -- ?search
 		limit 10001
 	) c
 )

@@ -11,7 +11,7 @@ with page as materialized (
 	where true
 		and (select is_platform())
 		and t.status = any (:status) -- ?status
-		and (strpos(lower(t.name), lower(:search)) > 0 or strpos(lower(t.description), lower(:search)) > 0) -- ?search
+		and (strpos(lower(t.name), (select lower(:search))) > 0 or strpos(lower(t.description), (select lower(:search))) > 0) -- ?search
 		and ({key}, t.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, t.id {dir}
 	limit :page_limit + 1
@@ -27,7 +27,7 @@ with page as materialized (
 		where true
 			and (select is_platform())
 			and t.status = any (:status) -- ?status
-			and (strpos(lower(t.name), lower(:search)) > 0 or strpos(lower(t.description), lower(:search)) > 0) -- ?search
+			and (strpos(lower(t.name), (select lower(:search))) > 0 or strpos(lower(t.description), (select lower(:search))) > 0) -- ?search
 		limit 10001
 	) c
 )

@@ -5,6 +5,7 @@
 -- flags:   read
 -- order:   name = p.name text, -created_at = p.created_at timestamptz, -id = p.created_at timestamptz
 -- index:   principals_tenant_id_name_key
+-- Which groups have the role is looked up once, not for each user.
 with page as materialized (
 	select p as row, p.id, ({key})::text as key
 	from principals p
@@ -12,9 +13,12 @@ with page as materialized (
 		and p.kind = any (:kind) -- ?kind
 		and principal_status(p) = any (:status) -- ?status
 		and p.deleted_at is null -- ?!status
-		and :role = any (effective_roles(p)) -- ?role
+		-- ?role {
+		and (:role = any (p.roles)
+			or p.groups && (select coalesce(array_agg(g.name), '{}') from groups g where :role = any (g.roles)))
+		-- }
 		and p.groups @> array[:group] -- ?group
-		and (strpos(lower(p.name), lower(:search)) > 0 or strpos(lower(p.description), lower(:search)) > 0) -- ?search
+		and (strpos(lower(p.name), (select lower(:search))) > 0 or strpos(lower(p.description), (select lower(:search))) > 0) -- ?search
 		and ({key}, p.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, p.id {dir}
 	limit :page_limit + 1
@@ -31,9 +35,12 @@ with page as materialized (
 			and p.kind = any (:kind) -- ?kind
 			and principal_status(p) = any (:status) -- ?status
 			and p.deleted_at is null -- ?!status
-			and :role = any (effective_roles(p)) -- ?role
+			-- ?role {
+			and (:role = any (p.roles)
+				or p.groups && (select coalesce(array_agg(g.name), '{}') from groups g where :role = any (g.roles)))
+			-- }
 			and p.groups @> array[:group] -- ?group
-			and (strpos(lower(p.name), lower(:search)) > 0 or strpos(lower(p.description), lower(:search)) > 0) -- ?search
+			and (strpos(lower(p.name), (select lower(:search))) > 0 or strpos(lower(p.description), (select lower(:search))) > 0) -- ?search
 		limit 10001
 	) c
 )

@@ -28,7 +28,7 @@ with given as materialized (
 				else json_build_array(:filter ->> 'status') end))))
 		and (:filter ->> 'tag' is null or :filter ->> 'tag' = any (w.tags))
 		and (:filter ->> 'owner' is null or w.created_by = :filter ->> 'owner')
-		and (:filter ->> 'search' is null or strpos(lower(concat(w.name, ' ', w.description)), lower(:filter ->> 'search')) > 0)
+		and (:filter ->> 'search' is null or strpos(lower(concat(w.name, ' ', w.description)), (select lower(:filter ->> 'search'))) > 0)
 	order by w.created_at, w.id
 	limit 1001
 ), wanted as materialized (

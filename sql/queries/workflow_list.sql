@@ -32,7 +32,7 @@ with sought as (
 	where true
 		and l.tags @> :tag -- ?tag
 		and l.created_by = :owner -- ?owner
-		and (strpos(lower(l.name), lower(:search)) > 0 or strpos(lower(l.description), lower(:search)) > 0) -- ?search
+		and (strpos(lower(l.name), (select lower(:search))) > 0 or strpos(lower(l.description), (select lower(:search))) > 0) -- ?search
 ), countable as (
 	select 1
 	from asked s

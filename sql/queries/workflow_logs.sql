@@ -37,7 +37,7 @@ page as materialized (
 		where j.run_id = l.run_id
 			and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
 			and j.step = :step -- ?step
-			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), lower(:search)) > 0 -- ?search
+			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), (select lower(:search))) > 0 -- ?search
 			-- as one value, so that each run's lines are looked up, and not all behind the mark are read
 			and coalesce((select case when j.run_id = m.run_id then j.seq > m.seq else j.run_id > m.run_id end from mark m), false) -- ?after
 			and ({key} <> :after_key::{type} or j.seq {cmp} :after_id) -- ?after_id
@@ -57,7 +57,7 @@ page as materialized (
 		where true
 			and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
 			and j.step = :step -- ?step
-			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), lower(:search)) > 0 -- ?search
+			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), (select lower(:search))) > 0 -- ?search
 			-- as one value, so that each run's lines are looked up, and not all behind the mark are read
 			and coalesce((select case when j.run_id = m.run_id then j.seq > m.seq else j.run_id > m.run_id end from mark m), false) -- ?after
 		limit 10001
