@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from support.stack import ROOT, wait_until
+
 NOBODY = 9007199254740991
 JSON = {"Content-Type": "application/json"}
 
@@ -123,3 +125,153 @@ def test_members_of_every_kind(recorder, admin, platform):
         for name, kind in itertools.product(names, kinds):
             answer = send(client, method, path, "{%s: %s}" % (json.dumps(name), kind))
             assert answer.status_code < 500, (method, path, name, kind, answer.text[:500])
+
+# Members without a fixed form, wherever a request has one: what stands in them comes back as it was sent.
+
+ALL = "{%s}" % ", ".join(f'"v{i}": {text}' for i, text in enumerate(t for t in VALID if len(t) < 1000 and "{{" not in t))
+MARKED = '{"marked": %s}' % ALL
+# free to the document's eye, but the text says what may stand there: anything else is refused there
+FORMED = {"concurrency", "finally", "on_failure", "secrets", "filter", "retry", "settings", "variables", "variables[]",
+          "expression", "required_claims", "value_map.groups", "value_map.roles", "value_map.scopes", "value_map.tenant"}
+# what is free only in a place within it
+WITHIN = {"variables": '[{"name": "x", "type": "object", "default": %s}]', "input_schema": '{"default": %s}', "custom_config": '{"vars": %s}',
+          "parameters": '{"given": %s}'}
+# kept nowhere, other copies of what others take, or numbers of the language's own
+ELSEWHERE = re.compile(r".*/(validate|bulk|expressions/evaluate) .*|PUT \S+/workflows/\{id\} parameters|PATCH \S+/workflows/\{id\} parameters"
+                       r"|POST \S+/(signals/.*|retry input)|\S+ \S+/issuers/.*")
+STEP = {"name": '"a"', "type": '"set"'}
+STEPS = '[{"name": "a", "type": "set", "config": {"x": 1}}]'
+
+
+def free_members(document, schema, path="", seen=frozenset(), inline=True):
+    """The members of a request's body that may be any JSON, or any object."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        if name not in seen:
+            yield from free_members(document, document["components"]["schemas"][name], path, seen | {name}, False)
+        return
+    for part in itertools.chain(*(schema.get(word, ()) for word in ("allOf", "oneOf", "anyOf"))):
+        yield from free_members(document, part, path, seen)
+    for name, member in schema.get("properties", {}).items():
+        if not member.get("readOnly") and not member.get("writeOnly"):
+            yield from free_members(document, member, f"{path}.{name}".lstrip("."), seen)
+    if "items" in schema:
+        yield from free_members(document, schema["items"], path + "[]", seen)
+    more = schema.get("additionalProperties")
+    if more is True and inline or more is None and schema.get("type") in (None, "object") and not (
+            {"properties", "enum", "items", "allOf", "oneOf", "anyOf", "not"} & schema.keys()):
+        yield path
+
+
+def put_in(members, path, value):
+    """MEMBERS, JSON texts by name, and at PATH in them the JSON text VALUE."""
+    name, _, rest = path.partition(".")
+    if not name:
+        return value
+    if rest:
+        value = put_in(STEP if name.endswith("steps[]") else {}, rest, value)
+    if name.endswith("[]"):
+        value = f"[{value}]"
+    return "{%s}" % ", ".join(f'"{k}": {v}' for k, v in {**members, name.removesuffix("[]"): value}.items())
+
+
+def written(text):
+    """JSON in which numbers are still as they were written."""
+    return json.loads(text, parse_int=lambda n: ("number", n), parse_float=lambda n: ("number", n))
+
+
+class Places:
+    """What the addresses with a body name, and what else such a body must have."""
+
+    def __init__(self, admin, things):
+        self.admin, self.things, self.number = admin, things, itertools.count()
+        self.held = self.template("{{given}}")
+        self.changed = self.template(1)
+        self.slow = things.new_sleeping()
+
+    def template(self, value):
+        config = {"steps": [{"name": "a", "type": "set", "config": {"x": value}}]}
+        return self.admin.ok("POST", "/api/v1/templates", json={"name": self.name(), "template_config": config})["id"]
+
+    def name(self):
+        return f"kinds {next(self.number)}"
+
+    def address(self, path):
+        path = path.removeprefix("/api/v1")
+        if path.startswith("/runs/{id}"):
+            path = path.replace("{id}", str(self.slow if path == "/runs/{id}" else self.things.new_failed()))
+        elif path.startswith("/workflows/{id}/"):
+            path = path.replace("{id}", str(self.things.failing if "/steps/" in path else self.things.quick))
+        elif path == "/workflows/{id}":
+            path = path.replace("{id}", str(self.things.new_workflow()["id"]))
+        elif "{step_execution_id}" in path:
+            path = path.replace("{step_execution_id}", str(self.admin.steps(self.things.new_failed())[0]["id"]))
+        template = self.held if "from-template" in path else self.changed
+        return "/api/v1" + path.replace("{template}", str(template)).replace("{step}", "fail")
+
+    def body(self, path, member, value):
+        """The least body of PATH with VALUE as its MEMBER."""
+        path, first = path.removeprefix("/api/v1"), re.split(r"[.\[]", member)[0]
+        named, least = {"name": json.dumps(self.name())}, {}
+        if path in ("/workflows", "/workflows/validate", "/workflows/{id}"):
+            least = {**named, "steps": STEPS}
+        elif "template" in path and "from-template" not in path:
+            least = {**named, "description": '"d"', "template_config": '{"steps": %s}' % STEPS}
+        if first in ("steps", "definition", "workflow_config", "template_config", "process_steps"):
+            least = {k: v for k, v in least.items() if k not in ("steps", "template_config")}
+        least = {"/workflows/from-template/{template}": {**named, "parameters": '{"given": 1}'},
+                 "/templates/create-workflow": {"workflow_name": named["name"], "template_id": str(self.held), "parameters": '{"given": 1}'},
+                 "/events/publish": {"event_type": '"kinds"'}, "/sagas/start": {"saga_type": '"kinds"'},
+                 "/issuers": {"issuer": '"https://id.example.com"'}}.get(path, least)
+        if member == "input_data" and path == "/sagas/start":
+            value = '%s, "workflow_id": %d}' % (value[:-1], self.things.quick)
+        return put_in(least, member, value)
+
+    def seen(self, method, address, answer):
+        """The texts in which what was sent may be read."""
+        yield answer.text
+        value = answer.json()
+        run = value.get("run_id") or next((r.get("run_id") for r in value.get("results", ())), None)
+        paths = [answer.headers.get("Location"), address if method != "POST" else None, f"/api/v1/runs/{run}" if run else None,
+                 re.sub(r"/retry$", "", address) if "/runs/" in address else None,
+                 *(f"/api/v1/{view}/{value.get('id')}" for view in ("templates", "workflow/process-templates") if "templates" in address),
+                 f"/api/v1/workflows/{value['workflow_id']}" if value.get("workflow_id") else None]
+        for path in filter(None, paths):
+            got = self.admin.get(path)
+            if got.status_code == 200:
+                yield got.text
+
+
+@pytest.fixture(scope="module")
+def free_places(admin, things):
+    return Places(admin, things)
+
+
+def free_ones():
+    document = json.loads((ROOT / "docs/reference/openapi.json").read_text())
+    return [(method.upper(), path, member) for path, item in document["paths"].items() for method, operation in item.items()
+            for kind, content in operation.get("requestBody", {}).get("content", {}).items() if kind == "application/json"
+            for member in sorted(set(free_members(document, content["schema"])))
+            if not ELSEWHERE.fullmatch(f"{method.upper()} {path} {member}")]
+
+
+@pytest.mark.parametrize("method, path, member", free_ones(), ids=str)
+def test_free_members_come_back_as_they_were_sent(admin, free_places, method, path, member):
+    last = member.rsplit(".", 1)[-1]
+    address = free_places.address(path)
+    answer = send(admin, method, address, free_places.body(path, member, WITHIN.get(last, "%s") % MARKED))
+    if any(member == f or member.endswith("." + f) for f in FORMED) and last not in WITHIN:
+        assert answer.status_code == 400 and any(k.startswith(member.replace("[]", "[0]")) for k in answer.json()["details"]), answer.text
+        return
+    assert answer.status_code < 300, answer.text[:1000]
+
+    def back():
+        return [v for text in free_places.seen(method, address, answer) for v in found(written(text), "marked")]
+    got = wait_until(back, message="what was sent is nowhere to be read") if "/runs/" in path else back()
+    if last in ("parameters", "custom_config"):  # values of the language: its integers and doubles
+        assert json.loads(ALL) in [v for text in free_places.seen(method, address, answer) for v in found(json.loads(text), "marked")]
+        return
+    want = written(ALL)
+    # the normal form of steps has numbers as the engine has them
+    assert want in got if "steps[]" in member else got and all(v == want for v in got), [
+        (k, want[k], v.get(k)) for v in got for k in want if v.get(k) != want[k]]
