@@ -82,15 +82,8 @@ class Document:
             for method, operation in item.items():
                 yield method.upper(), path, operation
 
-    def own_errors(self):
-        """(method, path, code) of what only some routes answer, so that each must be seen."""
-        for method, path, operation in self.operations():
-            for status in ("404", "409", "412", "416"):
-                found = operation["responses"].get(status)
-                if found is None:
-                    continue
-                if "$ref" in found:
-                    found = self.doc["components"]["responses"][found["$ref"].rsplit("/", 1)[1]]
-                for code in found["x-error-codes"]:
-                    if (method, code) != ("GET", "PRECONDITION_FAILED"):  # of everything that has an ETag
-                        yield method, path, code
+    def declared_errors(self):
+        """{(method, path, code)} of everything that an operation may be refused with."""
+        return {(method, path, code) for method, path, operation in self.operations()
+                for status in operation["responses"]
+                for code in self.response(operation, status).get("x-error-codes", ())}

@@ -9,6 +9,9 @@ from support.examples import Examples
 from .openapi import Document
 
 BEFORE_IT_IS_COUNTED = (413, 414, 431, 502, 503, 504)
+OF_FAULTS = {"BAD_GATEWAY", "DATABASE_UNAVAILABLE", "GATEWAY_TIMEOUT", "INTERNAL", "OVERLOADED", "SECRETS_FULL",
+             "SECRETS_UNAVAILABLE"}
+"""What only a broken or a very full server answers: fault/test_error_answers.py has each of them."""
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -17,6 +20,7 @@ class Recorder:
         self.document = None
         self.called = set()   # (method, template)
         self.seen = set()     # (method, template, error_code)
+        self.keyed = {}       # (method, template): requests with an Idempotency-Key that were carried out
         self.waiting = []     # what came before the document was there
         self.examples = None  # only when they are asked for
 
@@ -49,6 +53,8 @@ class Recorder:
             assert answer.status_code in (204, 400, 404, 405, 414, 431), f"undeclared: {what}"
             return
         self.called.add((method, template))
+        if "Idempotency-Key" in answer.request.headers and answer.status_code < 300:
+            self.keyed.setdefault((method, template), []).append(answer.request)
         status = self.declared_status(operation, answer)
         response = self.document.response(operation, status)
         assert response is not None, f"undeclared status: {what}"

@@ -8,15 +8,13 @@ import pytest
 from support.examples import A_PUBLIC_KEY, CREDENTIAL, ITSELF, NOT_SHOWN, Canon, Examples
 
 from .openapi import Document
+from .recorder import OF_FAULTS
 
 REFERENCE = pathlib.Path(__file__).resolve().parents[2] / "docs/reference"
 DOCUMENT = Document((REFERENCE / "openapi.json").read_text())
 TEXT = (REFERENCE / "examples.json").read_text()
 RECORDED = json.loads(TEXT)
 OPERATIONS = {operation["operationId"]: (method, path, operation) for method, path, operation in DOCUMENT.operations()}
-OF_FAULTS = {"BAD_GATEWAY", "DATABASE_UNAVAILABLE", "GATEWAY_TIMEOUT", "IDEMPOTENCY_IN_PROGRESS", "INTERNAL", "OVERLOADED",
-             "SECRETS_FULL"}
-"""What only a broken, a very full or a very busy server answers: these examples come from the table of errors."""
 AGAIN = "record what is new: make examples"
 
 
@@ -50,11 +48,35 @@ def test_each_fits_its_schemas():
 def test_each_error_is_recorded():
     declared = {code for _, _, operation in DOCUMENT.operations() for response in operation["responses"].values()
                 for code in Examples(DOCUMENT).codes(response)}
-    assert declared - OF_FAULTS - set(RECORDED["problems"]) == set(), AGAIN
-    assert set(RECORDED["problems"]) <= declared, f"errors that are gone; {AGAIN}"
-    for code, problem in RECORDED["problems"].items():
+    assert declared == set(RECORDED["problems"]), AGAIN
+    for code, problem in problems():
         assert DOCUMENT.faults({"$ref": "#/components/schemas/Problem"}, problem) == [], code
         assert problem["error_code"] == code and problem["type"] == f"/docs/errors#{code}"
+
+
+def problems():
+    yield from RECORDED["problems"].items()
+    for errors in RECORDED["errors"].values():
+        yield from errors.items()
+
+
+def test_each_operation_shows_its_own_errors():
+    """Its own input's faults, and what only some operations answer: recorded of that very operation, and shown there."""
+    examples, missing = Examples(DOCUMENT), set()
+    for name, (method, path, operation) in OPERATIONS.items():
+        own = RECORDED["errors"].get(name, {})
+        assert set(own) <= examples.own_errors(operation), f"errors that are gone; {AGAIN}"
+        missing |= {(name, code) for code in examples.own_errors(operation) - set(own) if name not in ITSELF}
+        for status in operation["responses"]:
+            response = DOCUMENT.response(operation, status)
+            media = response.get("content", {}).get("application/problem+json", {"examples": {}})
+            for code, example in media["examples"].items():
+                if code in own:
+                    assert example["value"] == own[code], (name, code)
+                    assert DOCUMENT.path_of(own[code]["path"]) == path, (name, code)
+                else:
+                    assert example == {"$ref": f"#/components/examples/{code}"}, (name, code)
+    assert missing == set(), AGAIN
 
 
 def shown(media):

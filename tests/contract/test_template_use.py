@@ -117,6 +117,7 @@ def test_refusals(admin, stack):
     admin.ok("PATCH", f"{TEMPLATES}/{made['id']}", json={"is_active": False})
     assert code(from_template(admin, made["slug"])) == (409, "TEMPLATE_NOT_ACTIVE")
     assert code(admin.post(USE, {"template_id": made["id"], "workflow_name": "x"})) == (409, "TEMPLATE_NOT_ACTIVE")
+    admin.ok("PATCH", f"{TEMPLATES}/{made['id']}", json={"is_active": True})
 
 
 def test_steps_that_come_later_are_named(admin):

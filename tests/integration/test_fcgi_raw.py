@@ -221,6 +221,12 @@ def test_path_that_is_no_utf8(worker):
 
 # ---- too much ----
 
+def test_metrics_for_another_host(worker):
+    status, body = ask(worker, path="/metrics", REMOTE_ADDR="192.0.2.7")[:2]
+    assert status == 403 and b'"error_code":"FORBIDDEN"' in body
+    assert ask(worker, path="/metrics", REMOTE_ADDR="127.0.0.1")[0] == 200
+
+
 def test_params_too_large(worker):
     with Peer(worker) as peer:
         peer.send(begin() + streamed(PARAMS, params(HTTP_X="x" * 70000)) + record(STDIN))

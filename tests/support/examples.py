@@ -3,7 +3,11 @@
 docs/reference/examples.json is what openapi-gen puts into the document:
 
     {"operations": {"createAgent": {"201": {"request": {"path", "query", "type", "body"}, "type", "answer"}}},
+     "errors": {"createAgent": {"AGENT_NAME_TAKEN": {…}, "VALIDATION_FAILED": {…}}},
      "problems": {"AGENT_NOT_FOUND": {…}}}
+
+What is wrong with its own input, and what only some operations answer, is kept for each operation; of each error one
+answer besides, for those that say the same everywhere.
 
 `make examples` runs the suite with MILLRACE_EXAMPLES naming that file. What is in it stays while it still fits the
 document, so that a new row of the route table adds its own examples and changes no others. Of everything that was
@@ -39,6 +43,10 @@ NO_IDS = {"{version}", "{base}", "{other}", "{name}", "{step}"}
 NOT_SHOWN = "example-not-a-real-value"
 ITSELF = {"getOpenapi", "getLanguageSchema", "getMetrics", "getSystemMetrics"}
 """What these answer is a document of its own, or what changes with every request: no example says more."""
+
+
+EVERYWHERE_ALIKE = {"CURSOR_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED", "JSON_INVALID"}
+"""Errors of some operations that say nothing of which one it is."""
 
 
 def is_id(name):
@@ -183,8 +191,10 @@ class Examples:
     def __init__(self, document, kept=None):
         self.document = document
         kept = kept or {}
-        self.operations, self.problems = {}, {}
-        self.had = {"operations": kept.get("operations", {}), "problems": kept.get("problems", {})}
+        self.operations, self.errors, self.problems = {}, {}, {}
+        self.had = {part: kept.get(part, {}) for part in ("operations", "errors", "problems")}
+        self.alike = EVERYWHERE_ALIKE | {
+            code for r in document.doc["components"]["responses"].values() for code in self.codes(r)} - {"VALIDATION_FAILED"}
 
     # ---- what a test's answer is worth ----
 
@@ -196,19 +206,26 @@ class Examples:
         if "Idempotency-Replayed" in answer.headers:
             return  # without what is shown only once
         if status >= 400:
-            self.see_problem(answer, secrets)
+            self.see_problem(answer, operation, secrets)
         elif status < 300:
             self.see_success(answer, template, operation, secrets)
 
-    def see_problem(self, answer, secrets):
+    def own_errors(self, operation):
+        """What it answers that another operation doesn't, or not so."""
+        return {code for r in operation["responses"].values() for code in self.codes(r)} - self.alike
+
+    def see_problem(self, answer, operation, secrets):
         body = answer.json()
         if "error_code" not in body or not plain(answer.text):
             return
         canon = Canon(self.document, secrets)
         canon.learn_times(answer.text)
         made = canon.value(body, answered=True)
-        rank = (not made["details"], len(json.dumps(made)), json.dumps(made))
+        # the plainest names what is wrong: not the whole body, not what nobody would send
+        rank = (not made["details"], bool({"", "no_such_argument"} & set(made["details"])), len(json.dumps(made)), json.dumps(made))
         self.take(self.problems, body["error_code"], rank, made)
+        if body["error_code"] in self.own_errors(operation):
+            self.take(self.errors.setdefault(operation["operationId"], {}), body["error_code"], rank, made)
 
     def see_success(self, answer, template, operation, secrets):
         kind = answer.headers.get("Content-Type", "").split(";")[0]
@@ -292,7 +309,7 @@ class Examples:
 
     def write(self, path):
         """What is known from before, where it still fits, and what was seen now."""
-        made = {"operations": {}, "problems": {}}
+        made = {"operations": {}, "errors": {}, "problems": {}}
         for method, template, operation in sorted(self.document.operations(), key=lambda o: o[2]["operationId"]):
             name = operation["operationId"]
             judged = self.document.operation(method, template)[1]
@@ -302,6 +319,9 @@ class Examples:
                     now[status] = m
             if now:
                 made["operations"][name] = dict(sorted(now.items()))
+            own = {**{c: m for c, (_, m) in self.errors.get(name, {}).items()}, **self.had["errors"].get(name, {})}
+            if own:
+                made["errors"][name] = {c: own[c] for c in sorted(own) if c in self.own_errors(operation)}
         declared = {code for _, _, o in self.document.operations() for r in o["responses"].values()
                     for code in self.codes(r)}
         known = {**{c: m for c, (_, m) in self.problems.items()}, **self.had["problems"]}

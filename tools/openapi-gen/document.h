@@ -36,8 +36,11 @@ struct json_object *mr_document_example(
     struct json_object *schemas, struct json_object *schema, bool written);
 /* Each error that an operation may answer, as it comes, under its code. */
 struct json_object *mr_document_problems(void);
-/* The example of one error's answer: the recorded one, where there is. */
-struct json_object *mr_document_problem(int error);
+/* The example of one error's answer: RECORDED, else the one that was recorded of any operation,
+ * else what the table of errors says. */
+struct json_object *mr_document_problem(int error, struct json_object *recorded);
+/* Marks every error that an operation may answer. */
+void mr_document_errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT]);
 /* The headers that answers refer to. */
 struct json_object *mr_document_headers(void);
 /* The answers that operations refer to, "Error401" and so on. */

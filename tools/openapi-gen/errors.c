@@ -2,6 +2,7 @@
 
 #include "lib/error.h"
 #include "lib/macros.h"
+#include "tools/openapi-gen/document.h"
 
 struct status_row {
 	unsigned status;
@@ -35,23 +36,58 @@ static const struct status_row *status_find(unsigned status)
 	return NULL;
 }
 
+static bool answers(const struct mr_route *r, int error)
+{
+	bool seen[MR_ERR_COUNT] = { false };
+
+	mr_document_errors_of(r, seen);
+	return seen[error];
+}
+
 static const char *advice_of(int error, const struct status_row *s)
 {
 	return advice[error] != NULL ? advice[error] : s->advice;
+}
+
+/* Which operations answer an error: their names, or those that don't where these are fewer. BEFORE
+ * and AFTER stand around each name. */
+static void put_operations(FILE *out, int error, const char *before, const char *after)
+{
+	unsigned n = 0, left;
+	bool inverted;
+
+	for (unsigned i = 0; i < mr_routes_len; i++)
+		n += answers(&mr_routes[i], error);
+	if (n == 0 || n == mr_routes_len) {
+		fputs(n == 0 ? "addresses that are no operation's" : "every operation", out);
+		return;
+	}
+	inverted = n > mr_routes_len / 2;
+	left = inverted ? mr_routes_len - n : n;
+	fputs(inverted ? "every operation but " : "", out);
+	for (unsigned i = 0; i < mr_routes_len; i++) {
+		char operation[MR_OPERATION_LEN];
+
+		if (answers(&mr_routes[i], error) == inverted)
+			continue;
+		mr_operation_name(&mr_routes[i], operation, sizeof(operation));
+		fprintf(out, "%s%s%s%s", before, operation, after, --left > 0 ? ", " : "");
+	}
 }
 
 int mr_errors_markdown(FILE *out)
 {
 	const struct status_row *s = NULL;
 
-	fputs(
-	    "# Errors\n\n"
-	    "Every error answer is `application/problem+json`. `error_code` is stable; `detail` "
-	    "is one\n"
-	    "sentence for a person; `details` names each place that is wrong. A server has this "
-	    "page at\n"
-	    "`/docs/errors`, where `type` of its answers points. Generated from `lib/errors.def`\n"
-	    "and `tools/openapi-gen/advice.def`.\n",
+	fputs("# Errors\n\n"
+	      "Every error answer is `application/problem+json`. `error_code` is stable; `detail` "
+	      "is one\n"
+	      "sentence for a person; `details` names each place that is wrong. A server has this "
+	      "page at\n"
+	      "`/docs/errors`, where `type` of its answers points. Operations are called as in "
+	      "[openapi.json](openapi.json).\n"
+	      "Generated from `lib/errors.def`, `tools/openapi-gen/advice.def` and the route "
+	      "table.\n",
 	    out);
 	for (int i = MR_ERR_NONE + 1; i < MR_ERR_COUNT; i++) {
 		const struct mr_error_row *e = &mr_error_rows[i];
@@ -61,12 +97,14 @@ int mr_errors_markdown(FILE *out)
 			if (s == NULL)
 				return -1;
 			fprintf(out,
-			    "\n## %u %s\n\n| code | title | meaning | what to do |\n"
-			    "| --- | --- | --- | --- |\n",
+			    "\n## %u %s\n\n| code | title | meaning | what to do | answered by |\n"
+			    "| --- | --- | --- | --- | --- |\n",
 			    s->status, s->name);
 		}
-		fprintf(out, "| <a id=\"%s\"></a>`%s` | %s | %s | %s |\n", e->code, e->code,
+		fprintf(out, "| <a id=\"%s\"></a>`%s` | %s | %s | %s | ", e->code, e->code,
 		    e->title, e->sentence, advice_of(i, s));
+		put_operations(out, i, "`", "`");
+		fputs(" |\n", out);
 	}
 	return 0;
 }
@@ -107,6 +145,9 @@ static void put_error(FILE *out, int error, const struct status_row *s)
 	fprintf(out, "</h3>\n<dl>\n<dt>Status</dt><dd>%u</dd>\n", e->status);
 	put_member(out, "Meaning", e->sentence);
 	put_member(out, "What to do", advice_of(error, s));
+	fputs("<dt>Answered by</dt><dd>", out);
+	put_operations(out, error, "<code>", "</code>");
+	fputs("</dd>\n", out);
 	fputs("</dl>\n</section>\n", out);
 }
 

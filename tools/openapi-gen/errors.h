@@ -1,4 +1,5 @@
-/* The error catalogue, from lib/errors.def: for the repository and for GET /docs/errors. */
+/* The error catalogue, from lib/errors.def and the route table: for the repository and for GET
+ * /docs/errors. */
 #ifndef MR_OPENAPI_GEN_ERRORS_H
 #define MR_OPENAPI_GEN_ERRORS_H
 

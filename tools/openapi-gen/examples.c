@@ -153,10 +153,11 @@ static struct json_object *problem_of(const struct mr_error_row *e)
 	return v;
 }
 
-struct json_object *mr_document_problem(int error)
+struct json_object *mr_document_problem(int error, struct json_object *recorded)
 {
 	const struct mr_error_row *e = &mr_error_rows[error];
-	struct json_object *o = json_object_new_object(), *v = mr_recorded_problem(e->code);
+	struct json_object *o = json_object_new_object();
+	struct json_object *v = recorded != NULL ? recorded : mr_recorded_problem(e->code);
 
 	mr_puts(o, "summary", e->title);
 	mr_put(o, "value", v != NULL ? json_object_get(v) : problem_of(e));

@@ -584,12 +584,13 @@ static void mark_all(bool seen[MR_ERR_COUNT], const enum mr_error_id *errors)
 #define EVERYWHERE                                                                                 \
 	MR_ERRS(MR_ERR_VALIDATION_FAILED, MR_ERR_BAD_REQUEST, MR_ERR_URI_TOO_LONG,                 \
 	    MR_ERR_HEADERS_TOO_LARGE, MR_ERR_INTERNAL, MR_ERR_BAD_GATEWAY, MR_ERR_OVERLOADED,      \
-	    MR_ERR_DATABASE_UNAVAILABLE, MR_ERR_GATEWAY_TIMEOUT)
+	    MR_ERR_GATEWAY_TIMEOUT)
 #define NOT_PUBLIC                                                                                 \
-	MR_ERRS(MR_ERR_AUTHENTICATION_REQUIRED, MR_ERR_CREDENTIALS_INVALID, MR_ERR_FORBIDDEN)
+	MR_ERRS(MR_ERR_AUTHENTICATION_REQUIRED, MR_ERR_CREDENTIALS_INVALID, MR_ERR_FORBIDDEN,      \
+	    MR_ERR_DATABASE_UNAVAILABLE)
 
 /* What the row says, and what follows from it. */
-static void errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
+void mr_document_errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
 {
 	mark_all(seen, EVERYWHERE);
 	mark_all(seen, r->errors);
@@ -600,9 +601,9 @@ static void errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
 	if (is_list(r))
 		seen[MR_ERR_CURSOR_INVALID] = true;
 	if (takes_body(r))
-		mark_all(seen, MR_ERRS(MR_ERR_BODY_TOO_LARGE, MR_ERR_MEDIA_TYPE_UNSUPPORTED));
-	if (r->in != MR_SCHEMA_NONE)
-		seen[MR_ERR_JSON_INVALID] = true;
+		seen[MR_ERR_BODY_TOO_LARGE] = true;
+	if (r->in != MR_SCHEMA_NONE) /* a file may be of any type */
+		mark_all(seen, MR_ERRS(MR_ERR_JSON_INVALID, MR_ERR_MEDIA_TYPE_UNSUPPORTED));
 	if (is_repeatable(r))
 		mark_all(
 		    seen, MR_ERRS(MR_ERR_IDEMPOTENCY_IN_PROGRESS, MR_ERR_IDEMPOTENCY_KEY_REUSED));
@@ -610,17 +611,25 @@ static void errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
 		seen[MR_ERR_PRECONDITION_FAILED] = true;
 }
 
-static struct json_object *shared_example(const char *code)
+/* What was recorded of OPERATION, else the one of all. */
+static struct json_object *error_example(int error, const char *operation)
 {
-	struct json_object *o = json_object_new_object();
+	const char *code = mr_error_rows[error].code;
+	struct json_object *own = operation != NULL ? mr_recorded_error(operation, code) : NULL;
+	struct json_object *o;
 	char ref[128];
 
+	if (own != NULL)
+		return mr_document_problem(error, own);
+	o = json_object_new_object();
 	(void)snprintf(ref, sizeof(ref), "#/components/examples/%s", code); /* it fits */
 	mr_puts(o, "$ref", ref);
 	return o;
 }
 
-static struct json_object *error_answer(const bool seen[MR_ERR_COUNT], unsigned status)
+/* OPERATION may be NULL: that of none. */
+static struct json_object *error_answer(
+    const bool seen[MR_ERR_COUNT], unsigned status, const char *operation)
 {
 	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
 	struct json_object *codes = json_object_new_array(), *examples = json_object_new_object();
@@ -638,7 +647,7 @@ static struct json_object *error_answer(const bool seen[MR_ERR_COUNT], unsigned 
 		if (len > 0 && (size_t)len < sizeof(doc) - n)
 			n += (size_t)len;
 		(void)json_object_array_add(codes, json_object_new_string(mr_error_rows[i].code));
-		mr_put(examples, mr_error_rows[i].code, shared_example(mr_error_rows[i].code));
+		mr_put(examples, mr_error_rows[i].code, error_example(i, operation));
 	}
 	mr_puts(o, "description", doc);
 	if (status == 429 || status == 503)
@@ -661,13 +670,16 @@ static void shared_errors(bool seen[MR_ERR_COUNT])
 	                   MR_ERR_MEDIA_TYPE_UNSUPPORTED, MR_ERR_PRECONDITION_FAILED));
 }
 
-static bool is_shared(const bool seen[MR_ERR_COUNT], unsigned status)
+static bool is_shared(const bool seen[MR_ERR_COUNT], unsigned status, const char *operation)
 {
 	bool shared[MR_ERR_COUNT] = { false };
 
 	shared_errors(shared);
 	for (int i = 1; i < MR_ERR_COUNT; i++) {
-		if (mr_error_rows[i].status == status && seen[i] != shared[i])
+		if (mr_error_rows[i].status != status)
+			continue;
+		if (seen[i] != shared[i] ||
+		    mr_recorded_error(operation, mr_error_rows[i].code) != NULL)
 			return false;
 	}
 	return true;
@@ -683,9 +695,10 @@ static struct json_object *shared_answer(unsigned status)
 	return o;
 }
 
-/* One answer for each status of these errors; the table is sorted by status. */
-static void answers_of(
-    struct json_object *all, const bool seen[MR_ERR_COUNT], const char *prefix, bool by_reference)
+/* One answer for each status of these errors; the table is sorted by status. Those of an OPERATION,
+ * by reference where that can be; NULL: what is referred to. */
+static void answers_of(struct json_object *all, const bool seen[MR_ERR_COUNT], const char *prefix,
+    const char *operation)
 {
 	unsigned last = 0;
 
@@ -697,17 +710,20 @@ static void answers_of(
 		last = mr_error_rows[i].status;
 		(void)snprintf(status, sizeof(status), "%s%u", prefix, last); /* three digits */
 		mr_put(all, status,
-		    by_reference && is_shared(seen, last) ? shared_answer(last)
-		                                          : error_answer(seen, last));
+		    operation != NULL && is_shared(seen, last, operation)
+		        ? shared_answer(last)
+		        : error_answer(seen, last, operation));
 	}
 }
 
 static void error_answers(struct json_object *all, const struct mr_route *r)
 {
 	bool seen[MR_ERR_COUNT] = { false };
+	char operation[MR_OPERATION_LEN];
 
-	errors_of(r, seen);
-	answers_of(all, seen, "", true);
+	mr_operation_name(r, operation, sizeof(operation));
+	mr_document_errors_of(r, seen);
+	answers_of(all, seen, "", operation);
 }
 
 struct json_object *mr_document_errors(void)
@@ -716,7 +732,7 @@ struct json_object *mr_document_errors(void)
 	bool seen[MR_ERR_COUNT] = { false };
 
 	shared_errors(seen);
-	answers_of(all, seen, "Error", false);
+	answers_of(all, seen, "Error", NULL);
 	return all;
 }
 
@@ -726,10 +742,10 @@ struct json_object *mr_document_problems(void)
 	bool seen[MR_ERR_COUNT] = { false };
 
 	for (unsigned i = 0; i < mr_routes_len; i++)
-		errors_of(&mr_routes[i], seen);
+		mr_document_errors_of(&mr_routes[i], seen);
 	for (int i = MR_ERR_NONE + 1; i < MR_ERR_COUNT; i++) {
 		if (seen[i])
-			mr_put(all, mr_error_rows[i].code, mr_document_problem(i));
+			mr_put(all, mr_error_rows[i].code, mr_document_problem(i, NULL));
 	}
 	return all;
 }
@@ -742,8 +758,8 @@ static void ready_answer(struct json_object *all, const struct mr_route *r)
 	/* the one that answers with its own body even when it says no */
 	if (r->out.schema != MR_SCHEMA_READY)
 		return;
-	errors_of(r, seen);
-	o = error_answer(seen, 503);
+	mr_document_errors_of(r, seen);
+	o = error_answer(seen, 503, NULL);
 	media(json_object_object_get(o, "content"), "application/json", mr_document_ref("ready"));
 	mr_put(all, "503", o);
 }

@@ -33,6 +33,11 @@ struct json_object *mr_recorded_exchange(const char *operation, unsigned status)
 	return member(member(member(recorded, "operations"), operation), name);
 }
 
+struct json_object *mr_recorded_error(const char *operation, const char *code)
+{
+	return member(member(member(recorded, "errors"), operation), code);
+}
+
 struct json_object *mr_recorded_problem(const char *code)
 {
 	return member(member(recorded, "problems"), code);
