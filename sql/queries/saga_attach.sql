@@ -1,11 +1,11 @@
 -- name:    saga_attach
 -- purpose: makes a saga of an execution that was started already
 -- params:  execution_id int8, workflow_id int8?, saga_type text, label text?, saga_correlation text?
--- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb, wake text)
+-- returns: one (status int4, body json, location text, version int8, error text, details json, entity_type text, entity_id int8, action text, changes jsonb, wake text)
 -- flags:   write
 -- index:   runs_pkey
 with found as materialized (
-	select r.id, r.mode,
+	select r.id, r.mode, r.workflow_id,
 		case when r.workflow_id <> :workflow_id then 'CONFLICT' end as error
 	from runs r
 	where r.id = :execution_id
@@ -27,6 +27,8 @@ with found as materialized (
 		'/api/v1/sagas/' || r.id as location,
 		r.fence + r.seq as version,
 		f.error,
+		case when f.error is not null then json_build_object('input_data.workflow_id',
+			json_build_array(format('must be %s, that of the execution, or left out', f.workflow_id))) end as details,
 		'saga' as entity_type,
 		f.id as entity_id,
 		'created' as action,

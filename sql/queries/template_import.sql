@@ -1,7 +1,7 @@
 -- name:    template_import
 -- purpose: a template of a blueprint, or the one that is this blueprint already
 -- params:  view text?, tenant_id int8, principal_id int8?, principal_name text?, name text, slug text?, description text?, category text?, tags text?, template_type text?, version text?, template_config json, variables json?, settings json?, graph_spec json?, default_trigger_config json?, default_cron_schedule text?, is_public bool?, is_active bool?
--- returns: one (status int4, body json, location text, version int8, error text, entity_type text, entity_id int8, action text, changes jsonb)
+-- returns: one (status int4, body json, location text, version int8, error text, details json, entity_type text, entity_id int8, action text, changes jsonb)
 -- flags:   write
 with existing as materialized (
 	select t.*
@@ -38,6 +38,7 @@ with existing as materialized (
 		'/api/v1/workflow/process-templates/' || m.id as location,
 		m.revision as version,
 		null as error,
+		null::json as details,
 		'template' as entity_type,
 		m.id as entity_id,
 		'imported' as action,
@@ -49,6 +50,7 @@ with existing as materialized (
 		null,
 		s.revision,
 		case when s.id is null then 'TEMPLATE_VERSION_TAKEN' end,
+		case when s.id is null then json_build_object('version', json_build_array('is that of another template of this name')) end,
 		null,
 		null,
 		null,

@@ -39,10 +39,12 @@ with found as materialized (
 		and f.status = 'deleted'
 ), answer as (
 	select case when f.error is null then 200 end as status,
-		('{' || s.members || ',"cancelled_run_ids":'
-			|| coalesce((select json_agg(c.run_id order by c.run_id) from commanded c)::text, '[]') || '}')::json as body,
+		('{' || c.members || ',"latest_run":' ||
+-- include: _latest_run
+			|| ',"cancelled_run_ids":'
+			|| coalesce((select json_agg(t.run_id order by t.run_id) from commanded t)::text, '[]') || '}')::json as body,
 		null as location,
-		s.revision as version,
+		c.revision as version,
 		f.error,
 		case when f.status <> 'deleted' then 'workflow' end as entity_type,
 		f.id as entity_id,
@@ -50,5 +52,5 @@ with found as materialized (
 		jsonb_build_object('cancelled_runs', (select count(*) from commanded)) as changes,
 		case when exists (select 1 from commanded) then 'c:0' end as wake
 	from found f
-	left join shown s on s.id = f.id
+	left join shown c on c.id = f.id
 )

@@ -31,14 +31,16 @@ with found as materialized (
 		and f.status <> 'deleted'
 ), answer as (
 	select case when f.error is null then 200 end as status,
-		('{' || s.members || '}')::json as body,
+		('{' || c.members || ',"latest_run":' ||
+-- include: _latest_run
+			|| '}')::json as body,
 		null as location,
-		s.revision as version,
+		c.revision as version,
 		f.error,
 		case when f.status = 'deleted' then 'workflow' end as entity_type,
 		f.id as entity_id,
 		'undeleted' as action,
-		jsonb_build_object('status', s.status) as changes
+		jsonb_build_object('status', c.status) as changes
 	from found f
-	left join shown s on s.id = f.id
+	left join shown c on c.id = f.id
 )

@@ -84,14 +84,9 @@ with given as materialized (
 ), answer as (
 	select case when f.error is null then 200 end as status,
 		('{' || c.rendered_summary || ',' || c.rendered_details || ',' || c.rendered_definition || ',"latest_run":'
-			|| coalesce((
-				select json_build_object('id', r.id, 'run_id', r.id, 'status', r.status, 'version', r.version,
-					'created_at', ts(r.created_at), 'started_at', ts(r.started_at), 'completed_at', ts(r.completed_at))::text
-				from runs r
-				where r.workflow_id = c.id
-				order by r.created_at desc, r.id desc
-				limit 1
-			), 'null') || '}')::json as body,
+			||
+-- include: _latest_run
+			|| '}')::json as body,
 		null as location,
 		c.revision as version,
 		f.error,

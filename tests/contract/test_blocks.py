@@ -199,3 +199,4 @@ def test_results_of_any_size(admin, things, other):
         assert admin.get(f"{path}/loop%2Ft/output?iteration={i}").status_code == 200
     for client, name, code in ((admin, "nosuch", "STEP_NOT_FOUND"), (other, "large", "RUN_NOT_FOUND")):
         assert client.get(f"{path}/{name}/output").json()["error_code"] == code
+    assert "has completed" in admin.get(f"{path}/nosuch/output").json()["detail"]

@@ -33,7 +33,8 @@ def test_the_seeds_blueprint_goes_in_and_comes_out(admin, other):
     there = other.post(IMPORT, exported.json())
     assert there.status_code == 201
     assert other.get(f"{PROCESSES}/{there.json()['id']}/export").content == exported.content
-    assert code(admin.post(IMPORT, {**body, "description": "another"})) == (409, "TEMPLATE_VERSION_TAKEN")
+    taken = admin.post(IMPORT, {**body, "description": "another"})
+    assert code(taken) == (409, "TEMPLATE_VERSION_TAKEN") and "version" in taken.json()["details"]
     assert admin.post(IMPORT, {**body, "version": "1.3.0", "description": "another"}).status_code == 201
     newest = admin.ok("GET", f"{PROCESSES}/{body['name'].lower().replace(' ', '-')}/")
     assert newest["version"] == "1.3.0" and newest["process_steps"] == body["process_steps"]

@@ -91,6 +91,7 @@ def test_from_an_execution(admin, things, other):
     assert admin.run(run)["mode"] == "saga"
     other_workflow = start(admin, {"execution_id": run, "workflow_id": things.quick})
     assert other_workflow.status_code == 409 and other_workflow.json()["error_code"] == "CONFLICT"
+    assert str(w) in other_workflow.json()["details"]["input_data.workflow_id"][0]
     for client, id in ((other, run), (admin, 9007199254740991)):
         assert start(client, {"execution_id": id}).json()["error_code"] == "RUN_NOT_FOUND"
     cancelled = admin.post(f"/api/v1/sagas/{run}/cancel", {"reason": "enough"})

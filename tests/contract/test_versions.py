@@ -151,9 +151,12 @@ def test_a_deleted_workflow_comes_back_as_it_was(admin, made, act, status):
         admin.ok("POST", f"{path}/pause")
     elif act == "disable":
         admin.ok("PATCH", path, json={"is_enabled": False})
-    admin.ok("DELETE", path)
+    latest = admin.execute(made["id"], wait=20)["run_id"] if act is None else None
+    gone = admin.ok("DELETE", path)
     back = admin.ok("POST", f"{path}/undelete")
     assert (back["status"], back["deleted_at"], back["version"]) == (status, None, 1)
+    for shown in (gone, back):  # as GET shows it
+        assert (shown["latest_run"] and shown["latest_run"]["run_id"]) == latest and made.keys() <= shown.keys()
     assert admin.ok("GET", path)["steps"] == made["steps"]
     assert made["id"] in [w["id"] for w in admin.ok("GET", BASE, params={"search": made["name"]})["items"]]
     entry = admin.ok("GET", "/api/v1/audit-logs", params={"entity_type": "workflow", "entity_id": made["id"], "limit": 1})["items"][0]
