@@ -77,14 +77,22 @@ class Mix:
             done += urllib.parse.quote(str(value), safe="")
         return done
 
+    @staticmethod
+    def gets():
+        """(path, names of its parameters) of each GET of the document."""
+        for path, operations in sorted(json.loads(DOCUMENT.read_text(encoding="utf-8"))["paths"].items()):
+            if "get" in operations:
+                yield path, {p.get("name") for p in operations["get"].get("parameters", [])}
+
+    def is_list(self, what):
+        """Whether WHAT, as reads() calls it, has pages."""
+        return what.removeprefix("GET ").removesuffix("?search=") in {path for path, arguments in self.gets() if "cursor" in arguments}
+
     def reads(self):
         """(what it is, its path) of each GET, and of each list's search."""
-        for path, operations in sorted(json.loads(DOCUMENT.read_text(encoding="utf-8"))["paths"].items()):
-            if "get" not in operations:
-                continue
+        for path, arguments in self.gets():
             filled = self.filled(path)
             yield f"GET {path}", filled
-            arguments = {p.get("name") for p in operations["get"].get("parameters", [])}
             if "search" in arguments:
                 yield f"GET {path}?search=", filled and filled + "?search=bench"
 

@@ -76,3 +76,4 @@ trap down EXIT
 in_stack "$beside" "${fill_beside[@]}"
 in_stack big filled big "$BIG_RUNS"
 python3 "$here/$1.py" "$OUT/$beside.env" "$OUT/big.env"
+if [ "$1" = reading ]; then python3 "$here/lists.py" "$OUT/big.env"; fi
