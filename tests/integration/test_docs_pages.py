@@ -173,8 +173,8 @@ def test_every_error_is_on_its_page(stack):
         entry = Page(answer.text.split(f'<section id="{code}">', 1)[1].split("</section>", 1)[0])
         assert f"#{code}" in entry.links and title in entry.text and f"Status{status}" in entry.text
         assert f"Meaning{sentence}" in entry.text
-        advice = entry.text.split("What to do", 1)[1].strip()
-        assert advice.endswith(".") and advice != sentence
+        advice, answered_by = entry.text.split("What to do", 1)[1].split("Answered by")
+        assert advice.strip().endswith(".") and advice.strip() != sentence and answered_by.strip()
 
 
 def test_an_errors_type_is_its_place_on_the_page(stack):
