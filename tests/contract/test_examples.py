@@ -94,8 +94,10 @@ def test_the_document_shows_them():
         first = RECORDED["operations"].get(name, {}).get(success(operation)[0], {"request": {}})["request"]
         if first.get("type") == "application/json":
             assert shown(operation["requestBody"]["content"]) == [first["body"]], name
+    # of an error's own operations each has its own; the others refer to these
     examples = DOCUMENT.doc["components"]["examples"]
-    assert {code: examples[code]["value"] for code in RECORDED["problems"]} == RECORDED["problems"]
+    assert {code: e["value"] for code, e in examples.items()} == {code: RECORDED["problems"][code] for code in examples}
+    assert examples.keys() == set(re.findall(r'"#/components/examples/(\w+)"', json.dumps(DOCUMENT.doc)))
 
 
 def test_path_parameters_show_what_was_sent():

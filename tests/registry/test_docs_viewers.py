@@ -13,6 +13,10 @@ from .conftest import run
 PINNED = ROOT / "tests/support/docs_tools"
 DOCUMENT = ROOT / "docs/reference/openapi.json"
 CHROMIUM = shutil.which("chromium")
+# Of a member that may be one of several types and that a form of its body names too, Redoc lays each type over each, and
+# tells of those that don't go together.
+OVERLAID = re.compile(r'''/redoc: warning: (Incompatible types in allOf|Field "\w+" is invalid, skipping\.\s+Field must be an object but '''
+                      r'''got undefined) at "#/components/schemas/\w+/oneOf/\d+/properties/\w+/oneOf/\d+/oneOf/\d+"''')
 
 
 def test_spectral_finds_nothing(tools):
@@ -60,7 +64,7 @@ def test_the_pages_in_chromium(tools, stack, api):
         "KEY": stack.key, "WORKFLOW": json.dumps(made)})
     assert r.returncode == 0, r.stdout + r.stderr
     told = json.loads(r.stdout)
-    assert told["complaints"] == []
+    assert [c for c in told["complaints"] if not OVERLAID.match(c)] == []
     assert told["swagger"]["operations"] == told["redoc"]["operations"] == operations
     assert told["swagger"]["status"] == "200"
     assert "seen in Swagger UI" in told["swagger"]["body"]

@@ -365,7 +365,7 @@ bad:
 struct json_object *mr_document(void)
 {
 	struct json_object *doc = json_object_new_object(), *parts = json_object_new_object();
-	struct json_object *described = schemas(), *served;
+	struct json_object *described = schemas(), *served, *errors;
 
 	served = described != NULL ? paths(described) : NULL;
 
@@ -382,10 +382,11 @@ struct json_object *mr_document(void)
 	mr_put(doc, "servers", servers());
 	mr_put(doc, "tags", tags());
 	mr_put(doc, "paths", served);
+	errors = mr_document_errors();
 	mr_put(parts, "examples", mr_document_problems());
 	mr_put(parts, "headers", mr_document_headers());
 	mr_put(parts, "links", mr_document_shared_links(described));
-	mr_put(parts, "responses", mr_document_errors());
+	mr_put(parts, "responses", errors);
 	mr_put(parts, "schemas", described);
 	mr_put(parts, "securitySchemes", security_schemes());
 	mr_put(doc, "components", parts);

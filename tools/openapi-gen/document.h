@@ -34,7 +34,7 @@ struct json_object *mr_document_shared_links(struct json_object *schemas);
 /* An example that fits SCHEMA. WRITTEN: of what a client sends, without what only answers hold. */
 struct json_object *mr_document_example(
     struct json_object *schemas, struct json_object *schema, bool written);
-/* Each error that an operation may answer, as it comes, under its code. */
+/* The examples of errors that answers refer to, under their codes: when all answers are made. */
 struct json_object *mr_document_problems(void);
 /* The example of one error's answer: RECORDED, else the one that was recorded of any operation,
  * else what the table of errors says. */

@@ -16,13 +16,12 @@
 
 #define MEMBER_MAX 64
 
-/* What only null fits: OpenAPI 3.0 has no type for it. */
+/* What only null fits: OpenAPI 3.0 has no type for it, and any other wouldn't go with the member's.
+ */
 static struct json_object *nothing(void)
 {
 	struct json_object *o = json_object_new_object(), *words = json_object_new_array();
 
-	mr_puts(o, "type", "string");
-	mr_put(o, "nullable", json_object_new_boolean(true));
 	(void)json_object_array_add(words, NULL);
 	mr_put(o, "enum", words);
 	return o;
@@ -36,18 +35,12 @@ static struct json_object *copy(struct json_object *v)
 	return o;
 }
 
-/* A member's schema, which null doesn't fit any more. */
-static struct json_object *something(struct json_object *member)
+/* What the member's schema says already, but for null. */
+static struct json_object *something(void)
 {
-	static const char *const dropped[] = { "nullable", "description", "example" };
-	struct json_object *all;
-	struct json_object *o;
+	struct json_object *o = json_object_new_object();
 
-	if (json_object_object_get_ex(member, "allOf", &all))
-		return copy(json_object_array_get_idx(all, 0));
-	o = copy(member);
-	for (size_t i = 0; i < MR_ARRAY_LEN(dropped); i++)
-		json_object_object_del(o, dropped[i]);
+	mr_put(o, "not", nothing());
 	return o;
 }
 
@@ -60,12 +53,11 @@ static struct json_object *one_of(struct json_object *words)
 	return o;
 }
 
-static struct json_object *form(struct json_object *schema, struct json_object *said)
+static struct json_object *form(struct json_object *said)
 {
 	struct json_object *o = json_object_new_object(), *members = json_object_new_object();
-	struct json_object *required = json_object_new_array(), *all = NULL;
+	struct json_object *required = json_object_new_array();
 
-	(void)json_object_object_get_ex(schema, "properties", &all);
 	json_object_object_foreach(said, said_name, v)
 	{
 		struct json_object *member = NULL;
@@ -86,7 +78,7 @@ static struct json_object *form(struct json_object *schema, struct json_object *
 		else if (json_object_object_length(v) > 0)
 			member = copy(v);
 		else
-			member = something(json_object_object_get(all, name));
+			member = something();
 		mr_put(members, name, member);
 	}
 	mr_puts(o, "type", "object");
@@ -107,7 +99,7 @@ void mr_document_forms(struct json_object *schema)
 		return;
 	any = json_object_new_array();
 	for (size_t i = 0; i < json_object_array_length(said); i++)
-		(void)json_object_array_add(any, form(schema, json_object_array_get_idx(said, i)));
+		(void)json_object_array_add(any, form(json_object_array_get_idx(said, i)));
 	mr_put(schema, "anyOf", any);
 	json_object_object_del(schema, "x-forms");
 }

@@ -611,6 +611,9 @@ void mr_document_errors_of(const struct mr_route *r, bool seen[MR_ERR_COUNT])
 		seen[MR_ERR_PRECONDITION_FAILED] = true;
 }
 
+/* Errors whose example stands among the components, since some answer refers to it. */
+static bool shared_examples[MR_ERR_COUNT];
+
 /* What was recorded of OPERATION, else the one of all. */
 static struct json_object *error_example(int error, const char *operation)
 {
@@ -621,6 +624,7 @@ static struct json_object *error_example(int error, const char *operation)
 
 	if (own != NULL)
 		return mr_document_problem(error, own);
+	shared_examples[error] = true;
 	o = json_object_new_object();
 	(void)snprintf(ref, sizeof(ref), "#/components/examples/%s", code); /* it fits */
 	mr_puts(o, "$ref", ref);
@@ -739,12 +743,9 @@ struct json_object *mr_document_errors(void)
 struct json_object *mr_document_problems(void)
 {
 	struct json_object *all = json_object_new_object();
-	bool seen[MR_ERR_COUNT] = { false };
 
-	for (unsigned i = 0; i < mr_routes_len; i++)
-		mr_document_errors_of(&mr_routes[i], seen);
 	for (int i = MR_ERR_NONE + 1; i < MR_ERR_COUNT; i++) {
-		if (seen[i])
+		if (shared_examples[i])
 			mr_put(all, mr_error_rows[i].code, mr_document_problem(i, NULL));
 	}
 	return all;
