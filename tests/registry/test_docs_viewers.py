@@ -15,7 +15,7 @@ DOCUMENT = ROOT / "docs/reference/openapi.json"
 CHROMIUM = shutil.which("chromium")
 # Of a member that may be one of several types and that a form of its body names too, Redoc lays each type over each, and
 # tells of those that don't go together.
-OVERLAID = re.compile(r'''/redoc: warning: (Incompatible types in allOf|Field "\w+" is invalid, skipping\.\s+Field must be an object but '''
+OVERLAID = re.compile(r'''/redoc: warning: (Incompatible types in allOf|Field "[\w-]+" is invalid, skipping\.\s+Field must be an object but '''
                       r'''got undefined) at "#/components/schemas/\w+/oneOf/\d+/properties/\w+/oneOf/\d+/oneOf/\d+"''')
 
 
