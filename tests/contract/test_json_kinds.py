@@ -136,7 +136,8 @@ FORMED = {"concurrency", "finally", "on_failure", "secrets", "filter", "retry", 
 # what is free only in a place within it
 WITHIN = {"variables": '[{"name": "x", "type": "object", "default": %s}]', "input_schema": '{"default": %s}', "custom_config": '{"vars": %s}',
           "parameters": '{"given": %s}'}
-# kept nowhere, other copies of what others take, or numbers of the language's own
+# Not walked: what is kept nowhere or counts in numbers of the language's own; of signals, retries, both bulks and issuers it
+# isn't shown here that what they take comes back.
 ELSEWHERE = re.compile(r".*/(validate|bulk|expressions/evaluate) .*|PUT \S+/workflows/\{id\} parameters|PATCH \S+/workflows/\{id\} parameters"
                        r"|POST \S+/(signals/.*|retry input)|\S+ \S+/issuers/.*")
 STEP = {"name": '"a"', "type": '"set"'}
