@@ -352,7 +352,9 @@ static int finish_double(struct mr_json_scan *s, const struct number *n, struct 
 		d = 0;
 	}
 	s->value = mr_value_double(d);
-	return MR_JSON_SCALAR;
+	/* what a text ends with has nothing behind it that ends the number */
+	s->value.written = s->at < s->text.len ? text.p : mr_arena_strz(s->arena, text);
+	return s->value.written != NULL ? MR_JSON_SCALAR : MR_E_NOMEM;
 }
 
 static int scan_number(struct mr_json_scan *s)

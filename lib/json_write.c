@@ -220,6 +220,10 @@ static void write_scalar(struct mr_buf *b, const struct mr_value *v, bool is_key
 		write_string(b, v->s);
 		return;
 	}
+	if (v->kind == MR_VALUE_DOUBLE && v->written != NULL && !is_key) {
+		mr_buf_adds(b, mr_double_written(v));
+		return;
+	}
 	if (quotes)
 		mr_buf_addc(b, '"');
 	write_bare(b, v);

@@ -525,6 +525,8 @@ static size_t own_size(const struct mr_value *v)
 	case MR_VALUE_STRING:
 	case MR_VALUE_BYTES:
 		return sizeof(*v) + v->s.len;
+	case MR_VALUE_DOUBLE:
+		return sizeof(*v) + mr_double_written(v).len;
 	case MR_VALUE_LIST:
 		return 2 * sizeof(*v);
 	case MR_VALUE_MAP:
@@ -583,6 +585,11 @@ static int copy_one(struct mr_arena *a, struct mr_walk *w, struct mr_value *v)
 	case MR_VALUE_TYPE:
 		v->s = mr_arena_str(a, v->s);
 		return v->s.p != NULL ? 0 : MR_E_NOMEM;
+	case MR_VALUE_DOUBLE:
+		if (v->written == NULL)
+			return 0;
+		v->written = mr_arena_strz(a, mr_double_written(v));
+		return v->written != NULL ? 0 : MR_E_NOMEM;
 	case MR_VALUE_LIST:
 		l = mr_list_create(a, v->list->len);
 		if (l == NULL || mr_walk_push(w, l, NULL) == NULL)

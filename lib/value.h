@@ -43,7 +43,12 @@ struct mr_value {
 		};
 		bool b;
 		uint64_t u;
-		double d;
+		struct {
+			double d;
+			/* as JSON text had it, up to the first byte that is no part of a number;
+			 * NULL when it was computed */
+			const char *written;
+		};
 		struct mr_str s;
 		const struct mr_list *list;
 		const struct mr_map *map;
@@ -142,6 +147,14 @@ static inline struct mr_value mr_value_map(const struct mr_map *m)
 	return (struct mr_value){ .kind = MR_VALUE_MAP, .map = m };
 }
 
+/* The digits that a double came with; MR_STR_NONE when it was computed. */
+static inline struct mr_str mr_double_written(const struct mr_value *v)
+{
+	return v->written == NULL
+	           ? MR_STR_NONE
+	           : (struct mr_str){ v->written, strspn(v->written, "+-.0123456789Ee") };
+}
+
 static inline bool mr_value_is_number(const struct mr_value *v)
 {
 	return v->kind == MR_VALUE_INT || v->kind == MR_VALUE_UINT || v->kind == MR_VALUE_DOUBLE;
@@ -219,9 +232,10 @@ extern const struct mr_json_limits mr_json_limits_default; /* depth 64, 1,000,00
  * zeros, bytes after the end, integers beyond int64 (kind code "number_range"), too much depth.
  * Never recurses. Each problem is a fault with the path of the place ("steps[2].name"; the
  * message holds line and column); syntax and limits end the reading, the others go on, so that all
- * are named. Numbers with a fraction or exponent become doubles; a double beyond its range is a
- * fault. Text without escapes points into TEXT, which must outlive the value. Returns 0,
- * MR_E_INVALID, MR_E_LIMIT or MR_E_NOMEM. FAULTS may be NULL.
+ * are named. Numbers with a fraction or exponent become doubles, which JSON is written of with the
+ * digits that they came with; a double beyond its range is a fault. Text without escapes and
+ * doubles' digits point into TEXT, which must outlive the value. Returns 0, MR_E_INVALID,
+ * MR_E_LIMIT or MR_E_NOMEM. FAULTS may be NULL.
  */
 int mr_json_parse(struct mr_arena *a, struct mr_str text, const struct mr_json_limits *limits,
     struct mr_faults *faults, struct mr_value *ret) MR_MUST_CHECK;

@@ -136,8 +136,7 @@ FORMED = {"concurrency", "finally", "on_failure", "secrets", "filter", "retry", 
 # what is free only in a place within it
 WITHIN = {"variables": '[{"name": "x", "type": "object", "default": %s}]', "input_schema": '{"default": %s}', "custom_config": '{"vars": %s}',
           "parameters": '{"given": %s}'}
-# Not walked: what is kept nowhere or counts in numbers of the language's own; of signals, retries, both bulks and issuers it
-# isn't shown here that what they take comes back.
+# Not walked: what is kept nowhere, what is refused or the same as elsewhere (a bulk's), and what test_what_runs_are_sent walks.
 ELSEWHERE = re.compile(r".*/(validate|bulk|expressions/evaluate) .*|PUT \S+/workflows/\{id\} parameters|PATCH \S+/workflows/\{id\} parameters"
                        r"|POST \S+/(signals/.*|retry input)|\S+ \S+/issuers/.*")
 STEP = {"name": '"a"', "type": '"set"'}
@@ -179,6 +178,10 @@ def put_in(members, path, value):
 def written(text):
     """JSON in which numbers are still as they were written."""
     return json.loads(text, parse_int=lambda n: ("number", n), parse_float=lambda n: ("number", n))
+
+
+# What has been a value of the language, whose integer 0 has no sign.
+AS_VALUES = {**written(ALL), "v1": ("number", "0")}
 
 
 class Places:
@@ -269,10 +272,37 @@ def test_free_members_come_back_as_they_were_sent(admin, free_places, method, pa
     def back():
         return [v for text in free_places.seen(method, address, answer) for v in found(written(text), "marked")]
     got = wait_until(back, message="what was sent is nowhere to be read") if "/runs/" in path else back()
-    if last in ("parameters", "custom_config"):  # values of the language: its integers and doubles
-        assert json.loads(ALL) in [v for text in free_places.seen(method, address, answer) for v in found(json.loads(text), "marked")]
-        return
-    want = written(ALL)
-    # the normal form of steps has numbers as the engine has them
-    assert want in got if "steps[]" in member else got and all(v == want for v in got), [
-        (k, want[k], v.get(k)) for v in got for k in want if v.get(k) != want[k]]
+    want = [written(ALL), *([AS_VALUES] if "steps[]" in member or last in ("parameters", "custom_config") else [])]
+    assert got and all(v in want for v in got), [(k, want[0][k], v.get(k)) for v in got for k in want[0] if v.get(k) != want[0][k]]
+
+
+@pytest.mark.parametrize("method, path, body", [
+    ("POST", "/runs/{failed}/retry", '{"input": %s}'),
+    ("POST", "/workflows/steps/{failed_step}/retry", '{"input": %s}'),
+    ("POST", "/workflows/{failing}/steps/fail/retry", '{"input": %s}'),
+    ("POST", "/runs/{waiting}/signals/kinds", "%s"),
+    ("POST", "/workflows/bulk", '{"op": "execute", "workflow_id": {quick}, "items": [{"input": %s}]}'),
+    ("POST", "/workflows/bulk", '{"op": "execute", "ids": [{quick}], "input": %s}'),
+], ids=str)
+def test_what_runs_are_sent(admin, things, method, path, body):
+    failed = things.new_failed()
+    waits = things.new_workflow([{"name": "waits", "type": "wait", "config": {"event": {"type": "kinds"}}}])["id"]
+    known = {"failed": failed, "failed_step": admin.steps(failed)[0]["id"], "failing": things.failing, "quick": things.quick,
+             "waiting": admin.execute(waits)["run_id"]}
+    for name, value in known.items():
+        path, body = path.replace("{%s}" % name, str(value)), body.replace("{%s}" % name, str(value))
+    answer = send(admin, method, "/api/v1" + path, body % MARKED)
+    assert answer.status_code < 300, answer.text[:1000]
+    told = answer.json()
+    run = told.get("run_id") or next(iter(told.get("run_ids") or told["results"][0]["run_ids"]))
+
+    def back():
+        return [v for part in ("", "/events") for v in found(written(admin.get(f"/api/v1/runs/{run}{part}").text), "marked")]
+    sent = wait_until(back, message="what was sent is nowhere to be read")
+    assert (AS_VALUES if "/signals/" in path else written(ALL)) in sent, sent
+
+
+def test_values_of_expressions_come_back(admin):
+    answer = send(admin, "POST", "/api/v1/expressions/evaluate", '{"expression": "input", "context": {"input": %s}}' % MARKED)
+    assert answer.status_code == 200, answer.text
+    assert found(written(answer.text), "marked")[:1] == [AS_VALUES]

@@ -32,6 +32,7 @@ static void round_trip(struct mr_arena *a, const struct mr_value *v)
 	must(mr_str_eq(text, again));
 	must(mr_value_copy(a, v, &copy) == 0);
 	must(mr_value_eq(&copy, v));
+	must(mr_str_eq(mr_json_text(a, &copy), text));
 }
 
 static void without_memory(struct mr_str text, const struct mr_json_limits *limits, int want)
