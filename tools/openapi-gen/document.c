@@ -17,6 +17,25 @@ void mr_puts(struct json_object *o, const char *key, const char *text)
 	mr_put(o, key, json_object_new_string(text));
 }
 
+struct json_object *mr_get(struct json_object *o, const char *name)
+{
+	struct json_object *v = NULL;
+
+	(void)json_object_object_get_ex(o, name, &v); /* of NULL it finds none */
+	return v;
+}
+
+bool mr_is_required(struct json_object *schema, const char *name)
+{
+	struct json_object *all = mr_get(schema, "required");
+
+	for (size_t i = 0; all != NULL && i < json_object_array_length(all); i++) {
+		if (strcmp(json_object_get_string(json_object_array_get_idx(all, i)), name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Types of generated clients, where the file's name is a type of their languages already. */
 static const char *const renamed[][2] = {
 	{ "error", "run_error" },
@@ -60,12 +79,10 @@ struct json_object *mr_document_ref(const char *schema)
 
 struct json_object *mr_document_schema(struct json_object *schemas, const char *schema)
 {
-	struct json_object *o = NULL;
 	char name[NAME_MAX_LEN];
 
 	type_name(schema, name);
-	(void)json_object_object_get_ex(schemas, name, &o);
-	return o;
+	return mr_get(schemas, name);
 }
 
 /* One other schema, or null: that other one has its own type, which null is not. */

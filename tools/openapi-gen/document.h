@@ -48,5 +48,9 @@ struct json_object *mr_document_errors(void);
 /* Short forms. KEY must live as long as the object; the value is taken over. */
 void mr_put(struct json_object *o, const char *key, struct json_object *v);
 void mr_puts(struct json_object *o, const char *key, const char *text);
+/* What stands under NAME, still O's; NULL when nothing does, or O is no object or NULL. */
+struct json_object *mr_get(struct json_object *o, const char *name);
+/* Whether SCHEMA's objects have a member of that name. */
+bool mr_is_required(struct json_object *schema, const char *name);
 
 #endif

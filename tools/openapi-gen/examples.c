@@ -11,35 +11,16 @@
 static struct json_object *example_of(
     struct json_object *schemas, struct json_object *schema, bool written, int depth);
 
-static struct json_object *member(struct json_object *o, const char *name)
-{
-	struct json_object *v = NULL;
-
-	(void)json_object_object_get_ex(o, name, &v);
-	return v;
-}
-
 static bool is_true(struct json_object *o, const char *name)
 {
-	return json_object_get_boolean(member(o, name));
-}
-
-static bool is_required(struct json_object *schema, const char *name)
-{
-	struct json_object *all = member(schema, "required");
-
-	for (size_t i = 0; all != NULL && i < json_object_array_length(all); i++) {
-		if (strcmp(json_object_get_string(json_object_array_get_idx(all, i)), name) == 0)
-			return true;
-	}
-	return false;
+	return json_object_get_boolean(mr_get(o, name));
 }
 
 static struct json_object *of_object(
     struct json_object *schemas, struct json_object *schema, bool written, int depth)
 {
 	struct json_object *o = json_object_new_object(),
-	                   *properties = member(schema, "properties");
+	                   *properties = mr_get(schema, "properties");
 
 	if (properties == NULL)
 		return o;
@@ -49,7 +30,7 @@ static struct json_object *of_object(
 		 */
 		if (is_true(inner, written ? "readOnly" : "writeOnly"))
 			continue;
-		if (!is_required(schema, name) &&
+		if (!mr_is_required(schema, name) &&
 		    !json_object_object_get_ex(inner, "example", NULL))
 			continue;
 		mr_put(o, name, example_of(schemas, inner, written, depth + 1));
@@ -59,7 +40,7 @@ static struct json_object *of_object(
 
 static struct json_object *of_text(struct json_object *schema)
 {
-	const char *format = json_object_get_string(member(schema, "format"));
+	const char *format = json_object_get_string(mr_get(schema, "format"));
 
 	if (format != NULL && strcmp(format, "date-time") == 0)
 		return json_object_new_string("2025-01-08T10:00:00Z");
@@ -69,15 +50,15 @@ static struct json_object *of_text(struct json_object *schema)
 static struct json_object *of_type(
     struct json_object *schemas, struct json_object *schema, bool written, int depth)
 {
-	const char *type = json_object_get_string(member(schema, "type"));
-	struct json_object *least = member(schema, "minimum"), *list;
+	const char *type = json_object_get_string(mr_get(schema, "type"));
+	struct json_object *least = mr_get(schema, "minimum"), *list;
 
 	if (type == NULL || strcmp(type, "object") == 0)
 		return of_object(schemas, schema, written, depth);
 	if (strcmp(type, "array") == 0) {
 		list = json_object_new_array();
 		(void)json_object_array_add(
-		    list, example_of(schemas, member(schema, "items"), written, depth + 1));
+		    list, example_of(schemas, mr_get(schema, "items"), written, depth + 1));
 		return list;
 	}
 	if (strcmp(type, "string") == 0)
@@ -93,7 +74,7 @@ static struct json_object *first_part(struct json_object *schema)
 	static const char *const names[] = { "allOf", "oneOf", "anyOf" };
 
 	for (size_t i = 0; i < MR_ARRAY_LEN(names); i++) {
-		struct json_object *parts = member(schema, names[i]);
+		struct json_object *parts = mr_get(schema, names[i]);
 
 		if (parts != NULL)
 			return json_object_array_get_idx(parts, 0);
@@ -109,13 +90,13 @@ static struct json_object *example_of(
 
 	if (schema == NULL || depth > DEPTH_MAX)
 		return NULL;
-	ref = json_object_get_string(member(schema, "$ref"));
+	ref = json_object_get_string(mr_get(schema, "$ref"));
 	if (ref != NULL)
 		return example_of(
-		    schemas, member(schemas, strrchr(ref, '/') + 1), written, depth + 1);
+		    schemas, mr_get(schemas, strrchr(ref, '/') + 1), written, depth + 1);
 	if (json_object_object_get_ex(schema, "example", &o))
 		return json_object_get(o);
-	o = member(schema, "enum");
+	o = mr_get(schema, "enum");
 	if (o != NULL)
 		return json_object_get(json_object_array_get_idx(o, 0));
 	o = first_part(schema);

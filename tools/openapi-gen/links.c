@@ -24,14 +24,6 @@ struct answer {
 	struct json_object *recorded; /* NULL: nothing is */
 };
 
-static struct json_object *member(struct json_object *o, const char *name)
-{
-	struct json_object *v = NULL;
-
-	(void)json_object_object_get_ex(o, name, &v); /* of NULL it finds none */
-	return v;
-}
-
 static struct answer answer_of(
     struct json_object *schemas, const struct mr_route *r, unsigned status)
 {
@@ -41,30 +33,19 @@ static struct answer answer_of(
 	return (struct answer){
 		.row = r,
 		.schema = mr_document_schema(schemas, mr_schema_texts[r->out.schema].name),
-		.recorded = member(mr_recorded_exchange(operation, status), "answer"),
+		.recorded = mr_get(mr_recorded_exchange(operation, status), "answer"),
 	};
-}
-
-static bool is_required(struct json_object *schema, const char *name)
-{
-	struct json_object *all = member(schema, "required");
-
-	for (size_t i = 0; all != NULL && i < json_object_array_length(all); i++) {
-		if (strcmp(json_object_get_string(json_object_array_get_idx(all, i)), name) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* Whether there is a value under that name in every answer: null would lead nowhere. */
 static bool holds(const struct answer *a, const char *name)
 {
-	struct json_object *schema = member(member(a->schema, "properties"), name);
+	struct json_object *schema = mr_get(mr_get(a->schema, "properties"), name);
 
-	if (schema == NULL || json_object_get_boolean(member(schema, "nullable")))
+	if (schema == NULL || json_object_get_boolean(mr_get(schema, "nullable")))
 		return false;
-	return a->recorded != NULL ? member(a->recorded, name) != NULL
-	                           : is_required(a->schema, name);
+	return a->recorded != NULL ? mr_get(a->recorded, name) != NULL
+	                           : mr_is_required(a->schema, name);
 }
 
 /* ---- resources ---- */
@@ -293,7 +274,7 @@ static void find_subjects(struct json_object *schemas, const struct answer *a,
 		}
 	}
 	for (unsigned i = 0; i < n && !is_found; i++) {
-		if (is_required(a->schema, list[i].member) && holds(a, list[i].member) &&
+		if (mr_is_required(a->schema, list[i].member) && holds(a, list[i].member) &&
 		    !is_container(schemas, a, list, n, &list[i]))
 			subject[i] = list[i].member;
 	}

@@ -336,20 +336,12 @@ static struct json_object *upload(void)
 /* Its body, NULL when it had none. */
 static struct json_object *sent(struct json_object *exchanged)
 {
-	struct json_object *v = NULL;
-
-	if (json_object_object_get_ex(exchanged, "request", &v) &&
-	    json_object_object_get_ex(v, "body", &v))
-		return v;
-	return NULL;
+	return mr_get(mr_get(exchanged, "request"), "body");
 }
 
 static struct json_object *answered(struct json_object *exchanged)
 {
-	struct json_object *v = NULL;
-
-	(void)json_object_object_get_ex(exchanged, "answer", &v);
-	return v;
+	return mr_get(exchanged, "answer");
 }
 
 /* A file in both of the ways that it may be sent in. */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/openapi-gen/document.h"
+
 static struct json_object *recorded;
 
 int mr_recorded_load(const char *path)
@@ -17,36 +19,28 @@ void mr_recorded_free(void)
 	recorded = NULL;
 }
 
-static struct json_object *member(struct json_object *o, const char *name)
-{
-	struct json_object *v = NULL;
-
-	(void)json_object_object_get_ex(o, name, &v); /* of NULL it finds none */
-	return v;
-}
-
 struct json_object *mr_recorded_exchange(const char *operation, unsigned status)
 {
 	char name[16];
 
 	(void)snprintf(name, sizeof(name), "%u", status); /* three digits */
-	return member(member(member(recorded, "operations"), operation), name);
+	return mr_get(mr_get(mr_get(recorded, "operations"), operation), name);
 }
 
 struct json_object *mr_recorded_error(const char *operation, const char *code)
 {
-	return member(member(member(recorded, "errors"), operation), code);
+	return mr_get(mr_get(mr_get(recorded, "errors"), operation), code);
 }
 
 struct json_object *mr_recorded_problem(const char *code)
 {
-	return member(member(recorded, "problems"), code);
+	return mr_get(mr_get(recorded, "problems"), code);
 }
 
 struct json_object *mr_recorded_variable(
     struct json_object *exchange, const char *template, const char *name)
 {
-	const char *path = json_object_get_string(member(member(exchange, "request"), "path"));
+	const char *path = json_object_get_string(mr_get(mr_get(exchange, "request"), "path"));
 	size_t len = strlen(name);
 
 	/* segment by segment, for as long as both have one */
