@@ -14,15 +14,7 @@ with sought as (
 	select a as row, a.id, ({key})::text as key
 	from audit_logs a
 	where true
-		and a.at >= :from -- ?from
-		and a.at < :to -- ?to
-		and a.correlation_id = :correlation_id -- ?correlation_id
-		and a.entity_id = :entity_id -- ?entity_id ?!correlation_id
-		and a.address = :address -- ?address ?!correlation_id ?!entity_id
-		and a.user_id = :user_id -- ?user_id ?!correlation_id ?!entity_id ?!address
-		and a.action = :action -- ?action ?!correlation_id ?!entity_id ?!address ?!user_id
-		and a.entity_type = :entity_type -- ?entity_type ?!correlation_id ?!entity_id ?!address ?!user_id ?!action
-		and a.outcome = :outcome -- ?outcome ?!correlation_id ?!entity_id ?!address ?!user_id ?!action ?!entity_type
+-- include: _audit_log_narrowest
 		and ({key}, a.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 	order by {key} {dir}, a.id {dir}
 	limit (select w.n from wanted w)
@@ -41,15 +33,7 @@ with sought as (
 	select 1
 	from audit_logs a
 	where true
-		and a.at >= :from -- ?from
-		and a.at < :to -- ?to
-		and a.correlation_id = :correlation_id -- ?correlation_id
-		and a.entity_id = :entity_id -- ?entity_id ?!correlation_id
-		and a.address = :address -- ?address ?!correlation_id ?!entity_id
-		and a.user_id = :user_id -- ?user_id ?!correlation_id ?!entity_id ?!address
-		and a.action = :action -- ?action ?!correlation_id ?!entity_id ?!address ?!user_id
-		and a.entity_type = :entity_type -- ?entity_type ?!correlation_id ?!entity_id ?!address ?!user_id ?!action
-		and a.outcome = :outcome -- ?outcome ?!correlation_id ?!entity_id ?!address ?!user_id ?!action ?!entity_type
+-- include: _audit_log_narrowest
 -- include: _window_page
 ), listed as (
 	select coalesce(json_agg(audit_json(p.row) order by p.n) filter (where p.n <= :page_limit), '[]') as items,

@@ -51,29 +51,18 @@ with made as (
 ), answer as (
 	select 201 as status,
 		json_build_object(
-			'id', m.id,
-			'file_id', m.id,
-			'name', m.name,
-			'filename', m.name,
-			'extension', m.extension,
-			'content_type', m.content_type,
-			'size', m.size,
-			'sha256', m.sha256,
-			'url', '/api/v1/files/' || m.id || '/content',
-			'run_id', m.run_id,
-			'created_by', m.created_by,
-			'created_at', ts(m.created_at),
-			'run_ids', r.ids,
+-- include: _file_members
+			, 'run_ids', r.ids,
 			'started_run_ids', r.ids,
 			'runs', r.runs) as body,
-		'/api/v1/files/' || m.id as location,
+		'/api/v1/files/' || f.id as location,
 		1::int8 as version,
 		null as error,
 		'file' as entity_type,
-		m.id as entity_id,
+		f.id as entity_id,
 		'created' as action,
-		jsonb_build_object('name', m.name, 'size', m.size, 'sha256', m.sha256, 'runs', r.ids) as changes,
+		jsonb_build_object('name', f.name, 'size', f.size, 'sha256', f.sha256, 'runs', r.ids) as changes,
 		case when r.n > 0 then 'r' end as wake
-	from made m
+	from made f
 	cross join runs_made r
 )

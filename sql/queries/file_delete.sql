@@ -17,29 +17,18 @@ with found as materialized (
 		and d.error is null
 	returning f.*
 ), answer as (
-	select case when f.error is null then 200 end as status,
-		case when f.error is null then json_build_object(
-			'id', d.id,
-			'file_id', d.id,
-			'name', d.name,
-			'filename', d.name,
-			'extension', d.extension,
-			'content_type', d.content_type,
-			'size', d.size,
-			'sha256', d.sha256,
-			'url', '/api/v1/files/' || d.id || '/content',
-			'run_id', d.run_id,
-			'created_by', d.created_by,
-			'created_at', ts(d.created_at),
-			'deleted_at', ts(d.deleted_at)) end as body,
+	select case when o.error is null then 200 end as status,
+		case when o.error is null then json_build_object(
+-- include: _file_members
+			, 'deleted_at', ts(f.deleted_at)) end as body,
 		null as location,
 		2::int8 as version,
-		f.error,
+		o.error,
 		'file' as entity_type,
-		f.id as entity_id,
+		o.id as entity_id,
 		'deleted' as action,
-		jsonb_build_object('name', d.name) as changes,
-		d.storage_key
-	from found f
-	left join deleted d on d.id = f.id
+		jsonb_build_object('name', f.name) as changes,
+		f.storage_key
+	from found o
+	left join deleted f on f.id = o.id
 )

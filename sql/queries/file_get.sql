@@ -5,18 +5,8 @@
 -- flags:   read
 -- index:   files_pkey
 select json_build_object(
-		'id', f.id,
-		'file_id', f.id,
-		'name', f.name,
-		'filename', f.name,
-		'extension', f.extension,
-		'content_type', f.content_type,
-		'size', f.size,
-		'sha256', f.sha256,
-		'url', '/api/v1/files/' || f.id || '/content',
-		'run_id', f.run_id,
-		'created_by', f.created_by,
-		'created_at', ts(f.created_at)) as body,
+-- include: _file_members
+		) as body,
 	1::int8 as version, f.storage_key, f.name, f.content_type, f.size, f.sha256, us(f.created_at) as created_at_us
 from files f
 where f.id = :id

@@ -9,7 +9,10 @@ with sought as (
 	select coalesce(:search) is not null as filtered
 -- include: _window
 ), looked_at as materialized (
-	select f.*, ({key})::text as key
+	select f.id, ({key})::text as key, (
+		true
+		and strpos(lower(f.name), (select lower(:search))) > 0 -- ?search
+	) as fits
 	from files f
 	where f.deleted_at is null
 		and f.run_id = :run_id -- ?run_id
@@ -17,11 +20,7 @@ with sought as (
 	order by {key} {dir}, f.id {dir}
 	limit (select w.n from wanted w)
 	offset (select w.skip from wanted w)
-), found as materialized (
-	select l.*
-	from looked_at l
-	where true
-		and strpos(lower(l.name), (select lower(:search))) > 0 -- ?search
+-- include: _window_fits
 ), countable as (
 	select 1
 	from files f
@@ -29,17 +28,10 @@ with sought as (
 		and f.run_id = :run_id -- ?run_id
 -- include: _window_page
 ), listed as (
-	select coalesce(json_agg(json_build_object(
-				'id', p.id,
-				'file_id', p.id,
-				'name', p.name,
-				'filename', p.name,
-				'extension', p.extension,
-				'content_type', p.content_type,
-				'size', p.size,
-				'sha256', p.sha256,
-				'url', '/api/v1/files/' || p.id || '/content',
-				'run_id', p.run_id,
-				'created_by', p.created_by,
-				'created_at', ts(p.created_at)) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
+	select coalesce(json_agg((
+			select json_build_object(
+-- include: _file_members
+			)
+			from files f
+			where f.id = p.id) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
 -- include: _window_end

@@ -5,7 +5,8 @@
 -- flags:   read
 -- order:   created_at = w.created_at timestamptz, -id = w.created_at timestamptz, updated_at = w.updated_at timestamptz, name = w.name text
 -- index:   workflows_listed_idx
--- Each status is read in order from an index of its own, and the pages are merged.
+-- Each status is read in order from an index of its own, and the pages are merged: what is merged is narrow, so that
+-- ten thousand of each fit into memory.
 with sought as (
 	select coalesce(:tag::text, :owner, :search) is not null as filtered
 -- include: _window
@@ -13,31 +14,30 @@ with sought as (
 	select distinct u.status
 	from unnest(coalesce(:status, '{active,inactive,paused}')) as u (status)
 ), looked_at as materialized (
-	select w.id, w.name, w.description, w.tags, w.created_by, w.rendered_summary, ({key})::text as key
+	select w.id, w.key::text as key, w.fits
 	from asked s
 	cross join lateral (
-		select w.*
+		select w.id, {key} as key, (
+			true
+			and w.tags @> :tag -- ?tag
+			and w.created_by = :owner -- ?owner
+			and (strpos(lower(w.name), (select lower(:search))) > 0 or strpos(lower(w.description), (select lower(:search))) > 0) -- ?search
+		) as fits
 		from workflows w
 		where w.status = s.status
 			and ({key}, w.id) {cmp} (:after_key::{type}, :after_id) -- ?after_id
 		order by {key} {dir}, w.id {dir}
 		limit (select w.n + w.skip from wanted w)
 	) w
-	order by {key} {dir}, w.id {dir}
+	order by w.key {dir}, w.id {dir}
 	limit (select w.n from wanted w)
 	offset (select w.skip from wanted w)
-), found as materialized (
-	select l.*
-	from looked_at l
-	where true
-		and l.tags @> :tag -- ?tag
-		and l.created_by = :owner -- ?owner
-		and (strpos(lower(l.name), (select lower(:search))) > 0 or strpos(lower(l.description), (select lower(:search))) > 0) -- ?search
+-- include: _window_fits
 ), countable as (
 	select 1
 	from asked s
 	join workflows w on w.status = s.status
 -- include: _window_page
 ), listed as (
-	select ('[' || coalesce(string_agg('{' || p.rendered_summary || '}', ',' order by p.n) filter (where p.n <= :page_limit), '') || ']') as items,
+	select ('[' || coalesce(string_agg('{' || (select w.rendered_summary from workflows w where w.id = p.id) || '}', ',' order by p.n) filter (where p.n <= :page_limit), '') || ']') as items,
 -- include: _window_end
