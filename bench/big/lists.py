@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """How long every list, search and analysis of the API takes with ten million runs in the tables (big.sh makes them), asked
-by eight connections at once, one after the other.
+by four connections at once, one after the other.
 
     lists.py ENVIRONMENT-OF-BIG"""
 import os
@@ -13,7 +13,7 @@ from client import Api, row  # noqa: E402
 from mix import Mix  # noqa: E402
 from wrk import measure  # noqa: E402
 
-CONNECTIONS, SECONDS = 8, 3
+CONNECTIONS, SECONDS = 4, 3
 
 
 def main():

@@ -64,14 +64,13 @@ pidfile() {
   *) echo "$RUN/$1.pid" ;;
   esac
 }
-needle() { # what the command line of that service holds: pids are reused
+needle() { # what the command line of that service holds: pids are reused, by another stack's as well
   case $1 in
   postgres) echo "$PGDATA" ;;
-  redis) echo redis-server ;;
-  nginx) echo "nginx" ;;
-  api) echo "$INST/sbin/millrace-api" ;;
-  engine) echo "$INST/sbin/millrace-engine" ;;
-  receiver) echo receiver.py ;;
+  redis) echo "redis-server 127.0.0.1:$REDIS_PORT" ;;
+  nginx) echo "$STATE/nginx.conf" ;;
+  api | engine) echo "$INST/sbin/millrace-$1 -c $CONF" ;;
+  receiver) echo "$STATE/receiver.py" ;;
   *) die "no such service: $1" ;;
   esac
 }
@@ -491,7 +490,7 @@ kill) # at once and without a chance to tidy up, as a crash would
     wait_for 100 gone "$p"
   done
   ;;
-pid) pid_of "$1" ;;
+pid) load_ports && pid_of "$1" ;;
 config) load_ports && config ;;
 migrate) load_ports && migrate ;;
 env) load_ports && print_env ;;
