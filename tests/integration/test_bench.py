@@ -1,0 +1,54 @@
+"""./dev bench in each way that docs/performance.md names: it runs to its end, says a row for all that it measures, and what
+was measured whole goes to RESULTS.md. How fast anything is isn't judged here, and each is measured for as short as it can be."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from support.stack import ROOT
+
+SHORT = {"ROUNDS": "1", "SECONDS_EACH": "1", "EVERY_SECONDS": "1", "LOAD_SECONDS": "8"}
+SECTIONS = {"./dev bench": "api", "./dev bench api --all": "routes", "./dev bench load": "load", "./dev bench engine": "engine"}
+COMMANDS = re.findall(r"^    (\./dev bench.*)$", (ROOT / "docs/performance.md").read_text(), re.M)
+
+
+@pytest.fixture(scope="module")
+def tree():
+    """A copy of this one, for its results are written into it."""
+    folder = tempfile.mkdtemp(prefix="mr-bench-", dir="/tmp")
+    os.chmod(folder, 0o755)
+    copy = pathlib.Path(folder) / "millrace"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".dev", ".git", "__pycache__"))
+    (copy / "bench/RESULTS.md").unlink()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")} # the stacks' own say where they are
+    try:
+        yield copy, {**environment, **SHORT}
+    finally:
+        told = subprocess.run(["bash", "tools/dev/env.sh"], cwd=copy, env=environment, capture_output=True, text=True, check=True).stdout
+        subprocess.run(["./dev", "reset"], cwd=copy, env=environment, check=False)
+        for name in re.findall(r"^(?:BASE|RUNS)=(.*)", told, re.M):
+            shutil.rmtree(name, ignore_errors=True)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", COMMANDS)
+def test_measures(tree, command):
+    copy, environment = tree
+    r = subprocess.run(command.split(), cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert r.returncode == 0, r.stdout[-5000:]
+    rows = [line for line in r.stdout.splitlines() if line.startswith("| ")]
+    assert rows, r.stdout[-5000:]
+    if command not in SECTIONS:
+        assert "RESULTS.md" not in r.stdout
+        return
+    section = re.search(f"<!-- {SECTIONS[command]} -->\n(.*?)<!-- end -->", (copy / "bench/RESULTS.md").read_text(), re.S).group(1)
+    assert f"Made by `{command}`" in section and set(rows) <= set(section.splitlines()), section
+
+
+def test_all_ways_are_named():
+    assert set(SECTIONS) <= set(COMMANDS) and len(COMMANDS) > len(SECTIONS), COMMANDS
