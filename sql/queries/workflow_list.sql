@@ -36,7 +36,12 @@ with sought as (
 ), countable as (
 	select 1
 	from asked s
-	join workflows w on w.status = s.status
+	cross join lateral ( -- each by the index: a join might read all of the tenant's for each
+		select 1
+		from workflows w
+		where w.status = s.status
+		limit 10001
+	) w
 -- include: _window_page
 ), listed as (
 	select ('[' || coalesce(string_agg('{' || (select w.rendered_summary from workflows w where w.id = p.id) || '}', ',' order by p.n) filter (where p.n <= :page_limit), '') || ']') as items,
