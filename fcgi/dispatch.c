@@ -459,11 +459,8 @@ static bool may_run(struct mr_request *r)
 /* It is counted while address and body are looked at. */
 static bool carry_out(struct mr_request *r)
 {
-	bool is_known;
+	bool is_known = find_route(r) && identify(r);
 
-	if (!find_route(r))
-		return false;
-	is_known = identify(r);
 	mr_request_count(r);
 	if (!is_known || !authorise(r) || !read_address(r))
 		return false;

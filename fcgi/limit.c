@@ -26,6 +26,12 @@ static struct mr_str who(struct mr_request *r)
 	return mr_arena_printf(r->arena, "a%016llx", (unsigned long long)network);
 }
 
+/* What it counts for; an address that isn't served for what anything else does. */
+static enum mr_rate_class class_of(const struct mr_request *r)
+{
+	return r->route != NULL ? r->route->rate : MR_RATE_STANDARD;
+}
+
 static void count(const struct mr_request *r, const struct mr_limit *limit)
 {
 	struct mr_api_metrics *m = r->worker->metrics;
@@ -37,7 +43,7 @@ static void count(const struct mr_request *r, const struct mr_limit *limit)
 	if (limit->script_failed)
 		mr_api_metrics_add(m, MR_METRIC_RATE_LIMIT_SCRIPT_ERRORS_TOTAL, 1);
 	if (!limit->is_allowed)
-		mr_api_metrics_refused(m, r->route->rate);
+		mr_api_metrics_refused(m, class_of(r));
 	mr_api_metrics_set(m, MR_METRIC_RATE_LIMIT_SHARED,
 	    r->worker->settings->redis_url[0] != '\0' && mr_limiter_is_shared(r->worker->limiter));
 }
@@ -46,18 +52,19 @@ void mr_request_count(struct mr_request *r)
 {
 	struct mr_call *call = r->call;
 	struct mr_limiter *limiter = r->worker->limiter;
+	enum mr_rate_class class = class_of(r);
 	struct mr_rate rate;
 	struct mr_str name;
 
-	if (limiter == NULL || r->route->rate == MR_RATE_EXEMPT)
+	if (limiter == NULL || class == MR_RATE_EXEMPT)
 		return;
-	rate = mr_limiter_rate(limiter, r->route->rate);
-	if (r->principal != NULL && r->principal->rates[r->route->rate].limit != 0)
-		rate = r->principal->rates[r->route->rate];
+	rate = mr_limiter_rate(limiter, class);
+	if (r->principal != NULL && r->principal->rates[class].limit != 0)
+		rate = r->principal->rates[class];
 	name = who(r);
 	if (name.p == NULL)
 		return; /* without memory nothing comes of it but 503 */
-	mr_limit_begin(limiter, &call->limit, name, r->route->rate, rate);
+	mr_limit_begin(limiter, &call->limit, name, class, rate);
 	call->is_limited = true;
 }
 
@@ -74,7 +81,7 @@ static void refuse(struct mr_request *r)
 	mr_faults_init(&r->faults, r->arena, r->faults.max);
 	mr_response_problem(r, MR_ERR_TOO_MANY_REQUESTS,
 	    "The limit %s, %lld requests in %lld seconds, is used up; try again in %lld seconds.",
-	    mr_rate_class_name(r->route->rate), (long long)limit->rate.limit,
+	    mr_rate_class_name(class_of(r)), (long long)limit->rate.limit,
 	    (long long)limit->rate.window_s, (long long)seconds(limit->reset_us));
 }
 

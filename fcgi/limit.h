@@ -10,7 +10,8 @@
 #include "fcgi/request.h"
 
 /* Begins to count the request, once its route is known and whether it has a principal. It counts
- * for its key, else for its principal, else for its address. */
+ * for its key, else for its principal, else for its address; without a route for the address, as
+ * standard. */
 void mr_request_count(struct mr_request *r);
 /* Waits until it is counted. False when it is one too many: then 429 is the answer, whatever it was
  * before. The same however often it is asked. */

@@ -6,7 +6,7 @@
 -- order:   -timestamp = j.run_id int8
 -- index:   runs_workflow_idx
 -- Reads the latest thousand runs from the page's place on, one after the other, until the page is
--- full. "after" names a line; what follows it are newer ones.
+-- full, or until as many lines are found as a total is counted to. "after" names a line; what follows it are newer ones.
 with found as materialized (
 	select w.id
 	from workflows w
@@ -28,11 +28,11 @@ with found as materialized (
 ),
 -- }
 ), -- ?!after
-page as materialized (
-	select j.*
+matched as materialized (
+	select j.run_id, j.seq
 	from latest l
 	cross join lateral (
-		select j.*
+		select j.run_id, j.seq
 		from journal j
 		where j.run_id = l.run_id
 			and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
@@ -43,25 +43,10 @@ page as materialized (
 			and ({key} <> :after_key::{type} or j.seq {cmp} :after_id) -- ?after_id
 		order by j.seq {dir}
 	) j
-	limit :page_limit + 1
-	offset :page_offset
+	limit greatest(:page_offset + :page_limit + 1, case when :want_total then 10001 end)
 ), numbered as (
-	select p.*, row_number() over () as n
-	from page p
-), counted as (
-	select count(*) as n
-	from (
-		select 1
-		from latest l
-		join journal j on j.run_id = l.run_id
-		where true
-			and log_rank(log_level(j.kind, j.data)) >= log_rank(:level) -- ?level
-			and j.step = :step -- ?step
-			and strpos(lower(log_message(j.kind, j.step, j.attempt, j.data)), (select lower(:search))) > 0 -- ?search
-			-- as one value, so that each run's lines are looked up, and not all behind the mark are read
-			and coalesce((select case when j.run_id = m.run_id then j.seq > m.seq else j.run_id > m.run_id end from mark m), false) -- ?after
-		limit 10001
-	) c
+	select m.*, row_number() over () as n
+	from (select * from matched limit :page_limit + 1 offset :page_offset) m
 ), listed as (
 	select coalesce(json_agg(json_build_object(
 			'id', p.id,
@@ -80,10 +65,14 @@ page as materialized (
 			'data', case when p.kind <> 'log' then p.data end) order by p.n) filter (where p.n <= :page_limit), '[]') as items,
 		case when count(*) > :page_limit then max(p.run_id) filter (where p.n = :page_limit) end::text as next_key,
 		case when count(*) > :page_limit then max(p.seq::int8) filter (where p.n = :page_limit) end as next_id
-	from numbered p
+	from (
+		select j.*, n.n
+		from numbered n
+		join journal j on j.run_id = n.run_id and j.seq = n.seq
+	) p
 )
 select l.items, l.next_key, l.next_id,
-	case when :want_total then (select n from counted) end as total,
+	case when :want_total then (select least(count(*), 10001) from matched) end as total,
 	null::int8 as total_estimate
 from found f
 cross join listed l

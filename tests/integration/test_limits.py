@@ -123,6 +123,17 @@ def test_errors_tell_and_count_too(limited):
     assert reader.post("/api/v1/events/publish", {}).status_code == 429
 
 
+def test_what_is_not_served_counts_for_the_address(limited):
+    nobody, me = limited.anonymous(), key(limited, {"standard": {"limit": 1}})
+    limit, before, _ = told(nobody.get("/api/v1/nothing"))
+    assert limit == 100
+    for client, method, path, status in ((nobody, "GET", "/api/v1/nothing/either", 404), (me, "GET", "/api/v1/nothing", 404),
+                                         (nobody, "PUT", LIST, 405), (me, "PUT", LIST, 405)):
+        answer = client.request(method, path)
+        before -= 1
+        assert answer.status_code == status and told(answer)[:2] == (100, before)
+
+
 def test_exempt(limited):
     me = key(limited, {c: {"limit": 1} for c in RATE_CLASSES})
     for path in ("/health", "/health/ready", "/metrics", "/openapi.json", "/api/v1/health", "/api/v1/metrics") * 3:
