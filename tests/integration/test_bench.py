@@ -1,15 +1,12 @@
 """./dev bench in each way that docs/performance.md names: it runs to its end, says a row for all that it measures, and what
 was measured whole goes to RESULTS.md. How fast anything is isn't judged here, and each is measured for as short as it can be."""
-import os
-import pathlib
 import re
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 
 from support.stack import ROOT
+from support.tree import copied_tree
 
 SHORT = {"ROUNDS": "1", "SECONDS_EACH": "1", "EVERY_SECONDS": "1", "LOAD_SECONDS": "8"}
 SECTIONS = {"./dev bench": "api", "./dev bench api --all": "routes", "./dev bench load": "load", "./dev bench engine": "engine"}
@@ -19,20 +16,9 @@ COMMANDS = re.findall(r"^    (\./dev bench.*)$", (ROOT / "docs/performance.md").
 @pytest.fixture(scope="module")
 def tree():
     """A copy of this one, for its results are written into it."""
-    folder = tempfile.mkdtemp(prefix="mr-bench-", dir="/tmp")
-    os.chmod(folder, 0o755)
-    copy = pathlib.Path(folder) / "millrace"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".dev", ".git", "__pycache__"))
-    (copy / "bench/RESULTS.md").unlink()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")} # the stacks' own say where they are
-    try:
+    with copied_tree("bench") as (copy, environment):
+        (copy / "bench/RESULTS.md").unlink()
         yield copy, {**environment, **SHORT}
-    finally:
-        told = subprocess.run(["bash", "tools/dev/env.sh"], cwd=copy, env=environment, capture_output=True, text=True, check=True).stdout
-        subprocess.run(["./dev", "reset"], cwd=copy, env=environment, check=False)
-        for name in re.findall(r"^(?:BASE|RUNS)=(.*)", told, re.M):
-            shutil.rmtree(name, ignore_errors=True)
-        shutil.rmtree(folder)
 
 
 @pytest.mark.long

@@ -1,4 +1,5 @@
-"""The guides of docs/: what each tells the reader to type, in one shell, on a fresh server."""
+"""The guides of docs/: what each tells the reader to type, in one shell, on a fresh server. Getting started, which begins with
+nothing, is run by test_front_door.py."""
 import os
 import re
 import subprocess
@@ -7,8 +8,8 @@ import pytest
 
 from support.stack import ROOT, Stack
 
-# what the stack of the test stands for, and what takes many minutes
-FRONT_DOOR = re.compile(r"\./dev (up|bench)\b|set -a; \. \.dev/env; set \+a\n")
+# test_bench.py runs these
+BENCH = re.compile(r"\./dev bench\b")
 WORDS = re.compile(r"^(?:millrace|member)\(\) .*\n", re.M)
 
 
@@ -25,7 +26,7 @@ def fresh():
 def commands(page):
     """The indented lines of a page, without their indentation."""
     lines = re.findall(r"^    (.*\n)", (ROOT / "docs" / page).read_text(), re.M)
-    return "".join(line for line in lines if not FRONT_DOOR.match(line))
+    return "".join(line for line in lines if not BENCH.match(line))
 
 
 def follow(stack, script):
@@ -33,13 +34,6 @@ def follow(stack, script):
     r = subprocess.run(["bash", "-e", "-u", "-o", "pipefail", "-c", script], env=environment, capture_output=True, text=True, timeout=120)
     assert r.returncode == 0, (r.stdout[-3000:], r.stderr[-3000:])
     return r.stdout
-
-
-def test_getting_started(fresh):
-    said = follow(fresh, commands("getting-started.md"))
-    assert '"valid": true' in said or '"valid":true' in said
-    assert re.search(r"\ncompleted\nHello, Ada and goodbye\n2\n", said), said
-    assert said.endswith("\nevent\n")
 
 
 def test_authentication(fresh):

@@ -2,10 +2,15 @@
 more than the limit, each caller and class has its own, and Redis may go at any time."""
 import concurrent.futures
 import contextlib
+import http.client
+import json
 import os
+import pathlib
 import re
 import signal
+import ssl
 import subprocess
+import threading
 import time
 import uuid
 
@@ -410,3 +415,76 @@ def test_limits_can_be_switched_off(limited):
         limited.configure(rate_limits="true")
         limited.restart("api")
         limited.ready()
+
+
+# ---- nginx's guard ----
+
+
+def nginx_workers(stack):
+    pid = stack.pid("nginx")
+    return set(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def reload_nginx(stack, **settings):
+    """With these settings, and until no worker of before is left."""
+    before = nginx_workers(stack)
+    stack.configure(**settings)
+    stack.start("nginx")
+    wait_until(lambda: not before & nginx_workers(stack) and nginx_workers(stack), message="nginx did not take its settings")
+
+
+@pytest.fixture
+def narrow(limited):
+    """One request a second of each address; six are held back beyond that, the first three of them without a delay."""
+    reload_nginx(limited, nginx_rate=1, nginx_burst=6)
+    yield limited
+    del limited.settings["nginx_rate"], limited.settings["nginx_burst"]
+    reload_nginx(limited)
+
+
+class From:
+    """A connection from an address of the loopback network: nginx takes each for a caller of its own."""
+
+    def __init__(self, stack, address):
+        self.connection = http.client.HTTPSConnection("127.0.0.1", int(stack.ports["HTTPS_PORT"]), source_address=(address, 0), timeout=120,
+                                                      context=ssl.create_default_context(cafile=stack.ca))
+        self.connection.connect()
+
+    def ask(self, path="/health/ready"):
+        self.connection.request("GET", path)
+        answer = self.connection.getresponse()
+        self.status, self.headers, self.body = answer.status, answer.headers, answer.read()
+        self.at = time.monotonic()
+        return self
+
+
+def test_bursts_are_queued_before_they_are_refused(narrow):
+    rate, burst = 1, 6
+    undelayed = burst // 2
+    callers = [From(narrow, "127.0.0.2") for _ in range(30)]
+    start = time.monotonic()
+    threads = [threading.Thread(target=c.ask) for c in callers]
+    for t in threads:
+        t.start()
+    # while these wait, another address is answered
+    assert From(narrow, "127.0.0.3").ask().status == 200
+    for t in threads:
+        t.join()
+    served = sorted((c for c in callers if c.status == 200), key=lambda c: c.at)
+    refused = [c for c in callers if c.status != 200]
+    # room comes back at the rate, so a slow machine gets in more than the burst
+    took = max(c.at for c in refused) - start
+    assert 1 + burst <= len(served) <= 1 + burst + rate * took + 1
+    # the one that the rate allows and half of the burst pass; then each waits for its turn, and is answered all the same
+    for n, caller in enumerate(served):
+        assert caller.at - start >= (n - undelayed) / rate - 0.05, (n, [c.at - start for c in served])
+    for c in refused:
+        problem = json.loads(c.body)
+        assert (c.status, problem["status"], problem["error_code"]) == (503, 503, "OVERLOADED"), problem
+        assert c.headers["Content-Type"] == "application/problem+json" and c.headers["Retry-After"] == "1"
+        assert problem["correlation_id"] == c.headers["X-Request-ID"] and "RateLimit-Limit" not in c.headers
+    said = [line for line in narrow.log("nginx.error").splitlines() if "client: 127.0.0.2," in line]
+    assert sum("limiting requests" in line for line in said) == len(refused)
+    assert burst - undelayed <= sum("delaying request" in line for line in said) <= len(served) - 1 - undelayed
+    # the queue runs empty, and nothing is held against anybody
+    wait_until(lambda: From(narrow, "127.0.0.2").ask().status == 200, every=1)

@@ -8,7 +8,7 @@ PACKAGES_RUN="nginx-light postgresql-15 postgresql-client-15 redis-server openss
   util-linux passwd tesseract-ocr tesseract-ocr-eng poppler-utils bubblewrap sqitch libdbd-pg-perl
   tzdata python3"
 PACKAGES_TEST="python3-pytest python3-jsonschema python3-requests python3-urllib3 valgrind clang llvm
-  libclang-rt-14-dev clang-format-14 git xz-utils libfaketime logrotate systemd wrk"
+  libclang-rt-14-dev clang-format-14 git xz-utils libfaketime logrotate systemd wrk gdb"
 PACKAGES_VIEWERS="nodejs npm" # 147 MB; a Node.js from elsewhere has its npm and is left alone
 # the suite registry; Node.js and npm are PACKAGES_VIEWERS, Go may be one from elsewhere
 PACKAGES_REGISTRY="chromium maven default-jre-headless python3-venv"
