@@ -80,7 +80,7 @@ class Tree:
         told = subprocess.run(["bash", "tools/dev/env.sh"], cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
         self.places = dict(line.split("=", 1) for line in told.splitlines())
 
-    def sh(self, script, status=0, timeout=900, **more):
+    def sh(self, script, status=0, timeout=1800, **more):
         """What was written; `more`: for the environment."""
         typed = more.pop("typed", "")
         r = subprocess.run(["bash", "-e", "-u", "-o", "pipefail", "-c", script], cwd=self.folder, env={**self.environment, **more},
