@@ -1,47 +1,8 @@
 """Templates as S3 has them: processes, and blueprints that are exported and imported."""
 import uuid
 
-from support.seeds import Seed
-from support.shape import like
-
+from .test_seed_s3 import BLUEPRINT, IMPORT, PROCESSES, blueprint
 from .test_templates import LOG, TEMPLATES, code, make, unique
-
-PROCESSES = "/api/v1/workflow/process-templates"
-IMPORT = f"{PROCESSES}/import_blueprint/"
-S3 = Seed("s3")
-SEED, IMPORTED = S3.take("Export Template", "Response"), S3.take("Import Blueprint", "Response")
-REFUSED, GONE = S3.take("Error Handling", "400"), S3.take("Error Handling", "404")
-
-
-def seed():
-    return {**SEED, "name": unique("Standard Approval Process")}
-
-
-def test_the_seeds_blueprint_goes_in_and_comes_out(admin, other):
-    body = seed()
-    answer = admin.post(IMPORT, body)
-    assert answer.status_code == 201, answer.text
-    made = answer.json()
-    assert list(made) == list(IMPORTED)
-    like(IMPORTED, made)
-    assert (made["name"], made["version"], made["template_type"], made["is_active"]) == (body["name"], "1.2.0", "approval", True)
-    assert answer.headers["Location"] == f"{PROCESSES}/{made['id']}"
-    exported = admin.get(f"{PROCESSES}/{made['id']}/export/")
-    assert exported.status_code == 200 and exported.json() == body and list(exported.json()) == list(SEED)
-    again = admin.post(IMPORT, body)
-    assert again.status_code == 200 and again.json() == made
-    there = other.post(IMPORT, exported.json())
-    assert there.status_code == 201
-    assert other.get(f"{PROCESSES}/{there.json()['id']}/export").content == exported.content
-    taken = admin.post(IMPORT, {**body, "description": "another"})
-    assert code(taken) == (409, "TEMPLATE_VERSION_TAKEN") and "version" in taken.json()["details"]
-    assert admin.post(IMPORT, {**body, "version": "1.3.0", "description": "another"}).status_code == 201
-    newest = admin.ok("GET", f"{PROCESSES}/{body['name'].lower().replace(' ', '-')}/")
-    assert newest["version"] == "1.3.0" and newest["process_steps"] == body["process_steps"]
-    like(REFUSED, {**(wrong := admin.post(IMPORT, {})).json(), "details": {"workflow_id": wrong.json()["details"]["name"]}})
-    like(GONE, admin.get(f"{PROCESSES}/999000999/export/").json())
-    refused = admin.post(f"/api/v1/workflows/from-template/{made['id']}", {"name": unique()})
-    assert code(refused) == (400, "VALIDATION_FAILED") and len(refused.json()["details"]) >= 2
 
 
 def test_a_template_of_the_other_view_can_be_shared_whole(admin, other):
@@ -58,7 +19,7 @@ def test_a_template_of_the_other_view_can_be_shared_whole(admin, other):
 
 
 def test_an_import_is_checked_whole(admin):
-    body = {**seed(), "version": "1", "process_steps": [
+    body = {**blueprint(), "version": "1", "process_steps": [
         {"name": "a", "type": "log", "config": {"mesage": "x"}}, {"name": "a", "type": "nothing"}]}
     answer = admin.post(IMPORT, body)
     assert code(answer) == (400, "VALIDATION_FAILED")
@@ -66,16 +27,16 @@ def test_an_import_is_checked_whole(admin):
             "process_steps[1].name"} <= set(answer.json()["details"])
     for more, where in (({"process_steps": None}, "process_steps"), ({"template_config": LOG}, "process_steps"),
                         ({"graph_spec": []}, "graph_spec"), ({"stetings": {}}, "stetings")):
-        answer = admin.post(IMPORT, {**seed(), **more})
+        answer = admin.post(IMPORT, {**blueprint(), **more})
         assert code(answer) == (400, "VALIDATION_FAILED") and where in answer.json()["details"], answer.text
 
 
 def test_made_changed_listed_deleted(admin):
-    body = seed()
+    body = blueprint()
     answer = admin.post(f"{PROCESSES}/", body)
     assert answer.status_code == 201, answer.text
     made = answer.json()
-    assert {k: made[k] for k in SEED} == body and made["is_active"] and made["usage_count"] == 0
+    assert {k: made[k] for k in BLUEPRINT} == body and made["is_active"] and made["usage_count"] == 0
     assert code(admin.post(f"{PROCESSES}/", body)) == (409, "TEMPLATE_VERSION_TAKEN")
     path = f"{PROCESSES}/{made['id']}/"
     got = admin.get(path)
@@ -128,7 +89,7 @@ def test_the_library_is_nobodys_to_change(stack, admin):
 
 def test_the_same_key_twice(admin):
     for path in (f"{PROCESSES}/", IMPORT):
-        key, body = {"Idempotency-Key": uuid.uuid4().hex}, seed()
+        key, body = {"Idempotency-Key": uuid.uuid4().hex}, blueprint()
         first = admin.post(path, body, headers=key)
         again = admin.post(path, body, headers=key)
         assert first.status_code == again.status_code == 201 and first.json() == again.json()

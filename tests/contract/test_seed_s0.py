@@ -4,8 +4,20 @@ import uuid
 
 import pytest
 
+from support.seeds import Seed
 from support.shape import like
 from support.stack import wait_until
+
+
+LATER = {"Phase 2: WebSocket Workflow Events (15.1.6.2)": ["/api/v1/workflows/1/events", "/api/v1/workflows/events", "/api/v1/agents/events"]}
+"""Heading of an example: the addresses that it is of, which aren't served yet."""
+
+
+def test_every_example_is_replayed(recorder):
+    """It has one alone, of live streams. An agent may have any name, so that the last address is one's, and nobody's."""
+    assert [heading for heading, _ in Seed("s0").left()] == list(LATER)
+    served = {recorder.document.path_of(path) for paths in LATER.values() for path in paths}
+    assert served == {None, "/api/v1/workflows/{id}", "/api/v1/agents/{agent}"}, "streams are served: replay their frames"
 
 
 @pytest.fixture(scope="module")

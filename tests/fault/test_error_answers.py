@@ -11,6 +11,8 @@ import pytest
 
 from contract.recorder import OF_FAULTS, Recorder
 from contract.test_tenants import KINDS, body_for, filled
+from support.seeds import Seed
+from support.shape import like
 from support.stack import Stack, wait_until
 
 SECRETS, AGENTS = "/api/v1/secrets", "/api/v1/agents"
@@ -106,11 +108,12 @@ def code_of_refusal(own):
 
 
 def test_a_statement_that_fails(own):
-    """Nobody tells the client what the database said."""
+    """Nobody tells the client what the database said; what it is told is like the documented answer of such a server."""
     own.psql("alter table millrace.agents rename to agents_away")
     try:
         answer = own.api.get("/api/v1/agents/12")
         assert code(answer) == (500, "INTERNAL") and "agents" not in answer.json()["detail"]
+        like(Seed("s3").take("Error Handling", "500"), answer.json())
     finally:
         own.psql("alter table millrace.agents_away rename to agents")
     assert code(own.api.get("/api/v1/agents/12")) == (404, "AGENT_NOT_FOUND")
