@@ -137,12 +137,16 @@ static struct mr_str next_address(struct mr_request *r, struct mr_str cursor)
 	return s.p != NULL ? mr_arena_printf(r->arena, "%.*s>; rel=\"next\"", MR_STR_ARG(s)) : s;
 }
 
+/* Where no member has a place for the cursor, headers have: the address, and the cursor alone, for
+ * who can't take an address apart. */
 static void tell_next(struct mr_request *r, struct mr_str cursor)
 {
 	struct mr_str link = cursor.p != NULL ? next_address(r, cursor) : MR_STR_NONE;
 
-	if (link.p != NULL)
-		mr_response_header(r, "Link", link);
+	if (link.p == NULL)
+		return;
+	mr_response_header(r, "Link", link);
+	mr_response_header(r, "X-Next-Cursor", cursor);
 }
 
 static void write_bare(
@@ -158,7 +162,7 @@ static void write_bare(
 	tell_next(r, cursor);
 }
 
-/* S4's for templates: no member tells where the next page is, so a header does. */
+/* S4's for templates. */
 static void write_templates(
     struct mr_request *r, struct mr_str items, int64_t total, struct mr_str cursor)
 {
@@ -204,7 +208,8 @@ static void add_page_address(
 	mr_buf_add_json(&r->out_body, s.p != NULL ? s : MR_STR(""));
 }
 
-/* S3's. Its next and previous are addresses by offset: they lead back as well as on. */
+/* S3's. Its next and previous are addresses by offset: they lead back as well as on. The cursor is
+ * for long lists. */
 static void write_results(
     struct mr_request *r, struct mr_str items, int64_t total, struct mr_str cursor)
 {
@@ -218,6 +223,7 @@ static void write_results(
 	mr_buf_addz(&r->out_body, ",\"results\":");
 	mr_buf_adds(&r->out_body, items);
 	mr_buf_addc(&r->out_body, '}');
+	tell_next(r, cursor);
 }
 
 void mr_envelope_write(struct mr_request *r, const struct mr_list_row *row)

@@ -16,8 +16,8 @@
 enum mr_envelope {
 	MR_ENVELOPE_ONE,       /* the statement's body as it is */
 	MR_ENVELOPE_LIST,      /* items, total, limit, offset, page, page_size, next_cursor */
-	MR_ENVELOPE_BARE,      /* an array; the total in X-Total-Count, Link for next (S4) */
-	MR_ENVELOPE_TEMPLATES, /* templates, total, page, page_size; Link for next (S4) */
+	MR_ENVELOPE_BARE,      /* an array; the total in X-Total-Count (S4) */
+	MR_ENVELOPE_TEMPLATES, /* templates, total, page, page_size (S4) */
 	MR_ENVELOPE_RESULTS,   /* count, next, previous, results (S3) */
 	MR_ENVELOPE_RAW,       /* the handler writes it all */
 };

@@ -27,8 +27,11 @@ def with_nulls(node):
     return node
 
 
-def from_expression(source, answer, path, template):
-    """What a link's expression stands for, of an answer to a request for PATH; KeyError when that isn't there."""
+def from_expression(source, answer, path, template, headers=None):
+    """What a link's expression stands for, of an answer to a request for PATH (of a header: of its own in HEADERS);
+    KeyError when that isn't there."""
+    if source.startswith("$response.header."):
+        return (headers or {})[source[17:]]
     if source.startswith("$request.path."):
         return dict(zip(template.split("/"), path.rstrip("/").split("/")))["{%s}" % source[14:]]
     assert source.startswith("$response.body#/"), source

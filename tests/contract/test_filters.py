@@ -1,10 +1,9 @@
-"""Every filter of every list finds what fits and nothing else, and every ordering sorts, whatever the document has: a
-filter that this test doesn't know fails it."""
+"""Every filter of every list finds what fits and nothing else, every ordering sorts, and every way to page shows the same,
+whatever the document has: a filter that this test doesn't know fails it."""
 import datetime
 import itertools
 import json
 import uuid
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from requests.adapters import HTTPAdapter
@@ -31,6 +30,7 @@ SAME = {"workflow-templates": "templates", "workflow/process-templates": "templa
         "workflows/executions/{id}/steps": "runs/{id}/steps"}
 LOG = {"name": "hello", "type": "log", "config": {"message": "Hello"}}
 
+SUMS = "/api/v1/analytics/"
 # what a list leaves out unless it is asked for
 HIDDEN = ({"status": "deleted"}, {"is_active": "false"}, {"public_only": "false"})
 
@@ -55,7 +55,7 @@ class World:
         self.stack, self.platform = stack, platform
         self.ids = {}
         for make in (self.people, self.workflows, self.runs, self.states, self.refusals, self.agents, self.keys, self.events, self.files,
-                     self.issuers, self.secrets, self.templates, self.tenants):
+                     self.issuers, self.secrets, self.templates, self.tenants, self.requests):
             make()
 
     def ok(self, path, body=None, method="POST", who=None, **options):
@@ -177,10 +177,36 @@ class World:
                 for word in ("north", "south")]
         self.ok(f"tenants/{made[0]}/suspend", who=self.platform)
 
+    def requests(self):
+        """What is summed up of a caller who asks for nothing else."""
+        caller = self.stack.client(tenant="filtered", scopes="read-only", roles="viewer", name="Dee Filter")
+        kinds = ("agents", "events", "files", "runs", "sagas", "templates", "workflows")
+        for kind in kinds:
+            assert caller.get(f"/api/v1/{kind}/9007199254740991").status_code == 404
+        key, = self.ok("api-keys?search=Dee", method="GET")["items"]
+        self.summed = {"key_id": key["id"], "group_by": "route"}
+        wait_until(lambda: len(self.client.ok("GET", f"{SUMS}usage", params=self.summed)["items"]) == len(kinds))
+
 
 @pytest.fixture(scope="module")
 def world(stack, recorder, platform):
     return World(stack, platform)
+
+
+class Page:
+    """One page of a list, whatever its envelope: its entries, its total, and where the next one is said to be."""
+
+    def __init__(self, answer):
+        self.answer, self.body = answer, answer.json()
+        body = self.body
+        self.entries = body if isinstance(body, list) else next(v for v in body.values() if isinstance(v, list))
+        self.total = int(answer.headers["X-Total-Count"]) if isinstance(body, list) else body["count" if "count" in body else "total"]
+        self.link = answer.links.get("next", {}).get("url")
+        self.cursor = body["next_cursor"] if "next_cursor" in body else answer.headers.get("X-Next-Cursor")
+
+    def addresses(self):
+        """Where the next one is, in each way that the form has a place for."""
+        return [a for a in (self.link, isinstance(self.body, dict) and self.body.get("next")) if a]
 
 
 class List:
@@ -191,6 +217,7 @@ class List:
         self.path, self.parameters = path, {p["name"]: p["schema"] for p in operation["parameters"] if p["in"] == "query"}
         self.kind = SAME.get(self.name, self.name)
         self.client = world.platform if operation.get("x-platform") else world.client
+        self.always = world.summed if path.startswith(SUMS) else {}
         owner = "runs" if "/executions/" in path else self.name.split("/")[0]
         self.address = path.replace("{id}", str(world.ids.get(self.name, world.ids.get(owner, ""))))
         self.all, self.shown_by = {}, {}  # an entry, and the filter that it is only shown with
@@ -201,26 +228,20 @@ class List:
                     self.shown_by.setdefault(self.id(item), set(asked))
 
     def id(self, item):
-        return item["version"] if self.kind.endswith("versions") else item["id"]
+        return item["route"] if self.always else item["version"] if self.kind.endswith("versions") else item["id"]
+
+    def page(self, client=None, **asked):
+        answer = (client or self.client).get(self.address, params={**self.always, **asked})
+        assert answer.status_code == 200, (answer.url, answer.text)
+        return Page(answer)
 
     def walk(self, **asked):
-        items, more = [], asked
-        while more is not None:
-            answer = self.client.get(self.address, params=more)
-            assert answer.status_code == 200, (answer.url, answer.text)
-            body = answer.json()
-            items += body if isinstance(body, list) else next(v for v in body.values() if isinstance(v, list))
-            place = self.next_of(answer, body)
-            more = {**asked, **place} if place else None
+        page = self.page(**asked)
+        items = page.entries
+        while page.cursor:
+            page = self.page(**asked, cursor=page.cursor)
+            items += page.entries
         return items
-
-    @staticmethod
-    def next_of(answer, body):
-        """Where the next page is: from the body, or, of those whose form has no place for it, from the link."""
-        if "next_cursor" in body:
-            return body["next_cursor"] and {"cursor": body["next_cursor"]}
-        link = body["next"] if "next" in body else answer.links.get("next", {}).get("url")
-        return link and {k: v for k, v in parse_qs(urlsplit(link).query).items() if k in PAGING}
 
     def words(self, name):
         schema = self.parameters.get(name, {})
@@ -274,10 +295,14 @@ class List:
 
 
 @pytest.fixture(scope="module")
-def lists(world, recorder):
+def every_list(world, recorder):
     return {path: List(world, path, operation) for method, path, operation in recorder.document.operations()
-            if method == "GET" and any(p["name"] == "cursor" for p in operation["parameters"])
-            and not path.startswith("/api/v1/analytics/")}  # sums: test_analytics.py
+            if method == "GET" and any(p["name"] == "cursor" for p in operation["parameters"])}
+
+
+@pytest.fixture(scope="module")
+def lists(every_list):
+    return {path: one for path, one in every_list.items() if not path.startswith(SUMS)}  # those: test_analytics.py
 
 
 def test_each_filter_finds_what_fits(lists):
@@ -369,4 +394,95 @@ def test_each_ordering_sorts_and_sees_each_once(lists):
             same = one.walk(sort_by=name, sort_order="desc" if down else "asc", limit=size)
             if [one.id(i) for i in same] != [one.id(i) for i in got]:
                 wrong.append(f"{one.name}?sort_by={name} isn't {word}")
+    assert not wrong, "\n".join(wrong)
+
+
+# ---- pages ----
+
+def by_page(size, n, page):
+    return {"page": n + 1, "page_size": size}
+
+
+def by_offset(size, n, page):
+    return {"limit": size, "offset": n * size}
+
+
+def by_cursor(size, n, page):
+    return {"limit": size, **({"cursor": page.cursor} if page else {})}
+
+
+FORMS = (by_page, by_offset, by_cursor)
+
+
+def a_sixth(whole):
+    """So that a list has at most six pages, and two at least."""
+    return -(-len(whole) // 6)
+
+
+def faults_of(one, page, n, size, whole):
+    """What is wrong with the n-th page of SIZE entries."""
+    begin, end = n * size, (n + 1) * size
+    if [one.id(i) for i in page.entries] != whole[begin:end]:
+        yield f"has {[one.id(i) for i in page.entries]}, not {whole[begin:end]}"
+    if page.total != len(whole):
+        yield f"tells {page.total} of {len(whole)}"
+    told = page.body if isinstance(page.body, dict) else {}
+    ways = [page.cursor] + ([] if "next_cursor" in told else [page.link]) + ([told["next"]] if "next" in told else [])
+    if any((way is None) != (end >= len(whole)) for way in ways):
+        yield f"tells {ways} as the next"
+    right = {"limit": size, "offset": begin, "page": n + 1, "page_size": size, "total_exact": None}
+    if wrong := {m: told[m] for m in right if m in told and told[m] != right[m]}:
+        yield f"tells {wrong}"
+    if "previous" in told and (told["previous"] is None) != (n == 0):
+        yield f"tells {told['previous']} as the one before"
+
+
+def faults_in(one, form, size, whole, **asked):
+    """Reads the list in that form, and one page more where that can be asked for; yields what is wrong."""
+    page, count = None, -(-len(whole) // size)
+    for n in range(count + (form is not by_cursor)):
+        page = one.page(**asked, **form(size, n, page))
+        for fault in faults_of(one, page, n, size, whole):
+            yield f"{page.answer.url}: {fault}"
+        if form is by_cursor and page.cursor is None:
+            return
+
+
+def test_each_list_in_all_its_paging_forms(every_list):
+    """The same entries, each once, in the same order, by whatever way they are read, and the last page is told as such; a
+    last page that is full, too."""
+    wrong = []
+    for one in every_list.values():
+        assert {"limit", "offset", "page", "page_size", "cursor"} <= one.parameters.keys(), one.name
+        whole = [one.id(i) for i in one.walk()]
+        assert len(set(whole)) == len(whole) > 1, f"{one.name}: nothing here to turn pages"
+        for form, size in itertools.product(FORMS, {a_sixth(whole), len(whole)}):
+            wrong += faults_in(one, form, size, whole)
+        for word in one.words("ordering"):
+            whole = [one.id(i) for i in one.page(ordering=word, limit=len(whole)).entries]
+            for form in [by_offset, by_cursor] if one.always else [by_offset]:  # cursors of the others: see above
+                wrong += faults_in(one, form, (len(whole) + 1) // 2, whole, ordering=word)
+    assert len(every_list) >= 27 and not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("listener", [None, "management", "automation"])
+def test_pages_are_followed_by_the_addresses_they_tell(stack, every_list, listener):
+    """In the forms that tell one: next, previous, and the header's."""
+    wrong, seen = [], set()
+    for one in every_list.values():
+        client = stack.local(listener, key=one.client.key) if listener else one.client
+        whole = [one.id(i) for i in one.walk()]
+        size = a_sixth(whole)
+        at, n = [one.page(client, limit=size)], 0
+        while at and n < len(whole):
+            wrong += [f"{page.answer.url}: {fault}" for page in at for fault in faults_of(one, page, n, size, whole)]
+            for back in [p.body["previous"] for p in at if n > 0 and "previous" in p.body]:
+                before = Page(client.get(back.removeprefix(client.url)))
+                wrong += [f"{before.answer.url}: {fault}" for fault in faults_of(one, before, n - 1, size, whole)]
+            addresses = [a for page in at[-1:] for a in page.addresses()]
+            seen |= {(one.name, a.startswith(client.url)) for a in addresses}
+            at, n = [Page(client.get(a.removeprefix(client.url))) for a in addresses], n + 1
+    absolute = {("workflow/process-templates", True)}
+    assert seen == absolute | {(name, False) for name in (
+        "templates", "workflow/process-templates", "workflows/{id}/executions", "workflows/executions/{id}/steps")}
     assert not wrong, "\n".join(wrong)

@@ -351,25 +351,27 @@ def test_bare_lists_link_to_the_next_page(admin, things):
     assert len(seen) == len(set(seen)) >= 3 and seen == sorted(seen, reverse=True)
 
 
-def test_every_list_pages(recorder, admin, things):
+def test_every_list_pages(recorder, admin, platform, things):
+    """In each ordering; what can't be asked for is refused. What the pages hold: test_filters.py."""
     group = admin.ok("POST", "/api/v1/groups", json={"name": "paged"})["id"]
     ids = {"runs": things.completed(), "executions": things.completed(), "groups": group}
     for method, path, operation in recorder.document.operations():
         names = [p["name"] for p in operation["parameters"] if p["in"] == "query"]
-        if "cursor" not in names or operation.get("x-platform"):
+        if "cursor" not in names:
             continue
+        client = platform if operation.get("x-platform") else admin
         address = path.replace("{id}", str(next((i for kind, i in ids.items() if kind + "/" in path), things.quick)))
         for ordering in [p for p in operation["parameters"] if p["name"] == "ordering"]:
             for order in ordering["schema"]["enum"]:
-                answer = admin.get(f"{address}?limit=1&ordering={order.replace('+', '%2B')}")
+                answer = client.get(f"{address}?limit=1&ordering={order.replace('+', '%2B')}")
                 assert answer.status_code == 200, f"{address} {order}: {answer.text}"
                 body = answer.json()
                 cursor = body.get("next_cursor") if isinstance(body, dict) else None
                 if cursor:
-                    answer = admin.get(f"{address}?limit=1&cursor={cursor}")
+                    answer = client.get(f"{address}?limit=1&cursor={cursor}")
                     assert answer.status_code == 200, f"{address} {order} cursor: {answer.text}"
                     assert answer.json()["total"] == body["total"]
         for bad in ("limit=0", "limit=1001", "page=0", "offset=-1", "ordering=strange", "sort_order=up", "unknown=1",
                     "limit=1&limit=2", "limit=x", "page=1&offset=1"):
-            answer = admin.get(f"{address}?{bad}")
+            answer = client.get(f"{address}?{bad}")
             assert answer.status_code == 400 and answer.json()["details"], f"{address}?{bad}: {answer.text}"

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from support.examples import ITSELF
+from support.examples import ITSELF, entries
 
 from .openapi import Document, from_expression
 
@@ -16,6 +16,10 @@ RECORDED = json.loads((REFERENCE / "examples.json").read_text())["operations"]
 OPERATIONS = {o["operationId"]: (method, path, o) for method, path, o in DOCUMENT.operations()}
 SUCCESSES = [(name, status) for name, (_, _, o) in OPERATIONS.items() for status in o["responses"]
              if status[0] == "2" and name not in ITSELF]
+
+
+NEXT = "$response.header.X-Next-Cursor"
+"""Of lists whose form has no place for the cursor."""
 
 
 def links(name, status):
@@ -37,8 +41,11 @@ def test_each_leads_to_an_operation_with_what_it_takes():
             assert as_ in (link["operationId"], "nextPage") and link["description"], (name, as_)
             assert {p for p, s in takes.items() if s["in"] == "path"} <= set(link["parameters"]) <= set(takes), (name, as_)
             for parameter, source in link["parameters"].items():
-                value = from_expression(source, made["answer"], made["request"]["path"], OPERATIONS[name][1])
                 seen += 1
+                if source == NEXT:
+                    assert NEXT.rsplit(".", 1)[1] in DOCUMENT.response(OPERATIONS[name][2], status)["headers"], name
+                    continue
+                value = from_expression(source, made["answer"], made["request"]["path"], OPERATIONS[name][1])
                 if (as_, value) == ("nextPage", None):
                     continue  # of a last page
                 schema = takes[parameter]["schema"]
@@ -50,8 +57,9 @@ def test_each_leads_to_an_operation_with_what_it_takes():
 def test_lists_lead_to_their_next_page_alone():
     for name, status in SUCCESSES:
         if name.startswith("list"):
-            has_more = "next_cursor" in RECORDED[name][status]["answer"]
-            assert set(links(name, status)) == ({"nextPage"} if has_more else set()), name
+            found, tells = links(name, status), "next_cursor" in RECORDED[name][status]["answer"]
+            assert set(found) == {"nextPage"}, name
+            assert found["nextPage"]["parameters"]["cursor"] == ("$response.body#/next_cursor" if tells else NEXT), name
         else:
             assert "nextPage" not in links(name, status), name
 
@@ -90,11 +98,28 @@ def test_what_is_answered_leads_to_all_that_can_be_done_with_it():
     ("publishEvent", {"getEvent"}, {"getRun"}),
     ("importBlueprint", {"getProcessTemplate", "exportBlueprint"}, {"importBlueprint"}),
     ("bulkWorkflows", set(), {"deleteWorkflow"}),
+    ("getEvent", {"listEvents"}, {"getRun"}),
+    ("getAuditLog", {"listAuditLogs"}, {"getUser"}),
+    ("getWorkflowNormalized", {"getWorkflow"}, {"deleteWorkflow"}),
+    ("getRunStepOutput", {"getRun"}, {"getWorkflow"}),
+    ("getFileContent", {"getFile"}, {"deleteFile"}),
+    ("exportBlueprint", {"getProcessTemplate"}, {"getTemplate"}),
+    ("deleteGroupMember", {"getGroup"}, {"putGroupMember"}),
 ])
 def test_some_of_them(name, leads_to, not_to):
     for status in [s for n, s in SUCCESSES if n == name]:
         found = set(links(name, status))
         assert leads_to <= found and not found & not_to, found
+
+
+# what was deleted for good; what is of no resource; what is about many
+ENDS = {"deleteAgent", "deleteApiKey", "deleteFile", "deleteGroup", "deleteIssuer", "deleteProcessTemplate", "deleteSecret",
+        "deleteTemplate", "deleteUser", "bulkRuns", "evaluateExpression", "getHealth", "getMe", "getReadiness", "getStatus",
+        "getSystemHealth", "getTemplateCategories", "validateWorkflow"}
+
+
+def test_what_leads_nowhere_is_known():
+    assert {name for name, status in SUCCESSES if not links(name, status)} == ENDS
 
 
 # ---- followed ----
@@ -154,7 +179,8 @@ def followed(client, name, answer, path):
     found = {}
     for as_, link in links(name, str(answer.status_code)).items():
         method, to, _ = OPERATIONS[link["operationId"]]
-        values = {p: from_expression(s, answer.json(), path, OPERATIONS[name][1]) for p, s in link["parameters"].items()}
+        told = answer.json() if "json" in answer.headers["Content-Type"] else None
+        values = {p: from_expression(s, told, path, OPERATIONS[name][1], answer.headers) for p, s in link["parameters"].items()}
         query = {p: v for p, v in values.items() if "{%s}" % p not in to}
         if method == "GET":
             found[as_] = client.get(filled(to, values), params=query)
@@ -176,13 +202,26 @@ def test_what_was_made_is_found_by_its_links(admin, platform, target, name):
         assert reader.json()["id"] == made.json()["id"]
 
 
-@pytest.mark.parametrize("name", ["listWorkflows", "listRunEvents"])
-def test_the_next_page_is_found_by_its_link(admin, things, name):
-    things.quick, things.slow  # there are two
-    path = filled(OPERATIONS[name][1], {"id": things.completed()})
+@pytest.mark.parametrize("name", ["listWorkflows", "listRunEvents", "listTemplates", "listWorkflowProcessTemplates",
+                                  "listWorkflowExecutions", "listExecutionSteps"])
+def test_the_next_page_is_found_by_its_link(admin, things, target, name):
+    things.quick, things.slow, things.new_completed()  # there are two of each
+    runs = "workflows/{id}" not in OPERATIONS[name][1]
+    path = filled(OPERATIONS[name][1], {"id": things.new_failed() if runs else things.quick})
     first = admin.get(path, params={"limit": 1})
     second = followed(admin, name, first, path)["nextPage"]
-    assert second.status_code == 200 and second.json()["items"][0]["id"] != first.json()["items"][0]["id"]
+    assert second.status_code == 200 and entries(second.json())[0]["id"] != entries(first.json())[0]["id"]
+
+
+def test_parts_lead_to_what_they_are_of(admin, things):
+    run = things.completed()
+    file = admin.ok("POST", "/api/v1/files", files={"file": ("part.txt", b"hello")})["id"]
+    event = admin.ok("POST", "/api/v1/events/publish", json={"event_type": "of.links"})["id"]
+    for name, path, id in (("getWorkflowNormalized", f"/api/v1/workflows/{things.quick}/normalized", things.quick),
+                           ("getRunStepOutput", f"/api/v1/runs/{run}/steps/hello/output", run),
+                           ("getFileContent", f"/api/v1/files/{file}/content", file), ("getEvent", f"/api/v1/events/{event}", event)):
+        (whole,) = followed(admin, name, admin.get(path), path).values()
+        assert whole.status_code == 200 and id in [e["id"] for e in entries(whole.json()) or [whole.json()]], name
 
 
 def test_what_was_deleted_is_found_where_a_link_says_so(admin, things):

@@ -136,7 +136,7 @@ def test_answers_say_which_origin_may_read_them(stack):
     answer = stack.anonymous().get("/health", headers={"Origin": ORIGIN})
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     exposed = answer.headers["Access-Control-Expose-Headers"]
-    for name in ("ETag", "Link", "Location", "X-Total-Count", "X-Request-ID", "Retry-After"):
+    for name in ("ETag", "Link", "Location", "X-Total-Count", "X-Next-Cursor", "X-Request-ID", "Retry-After"):
         assert name in exposed
     answer = stack.anonymous().get("/health", headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers

@@ -205,6 +205,8 @@ static void bare_arrays(void **state)
 	assert_str(between(f.r.arena, headers, "Link: <", "?cursor="), "/api/v1/things");
 	/* the other arguments stay, the place goes */
 	assert_str(between(f.r.arena, headers, "&status", "\r\n"), "=red&limit=1>; rel=\"next\"");
+	assert_str(between(f.r.arena, headers, "X-Next-Cursor: ", "\r\n"),
+	    mr_arena_strz(f.r.arena, between(f.r.arena, headers, "cursor=", "&")));
 	fake_request_done(&f);
 
 	fake_request_init(&f, &bare);

@@ -303,15 +303,63 @@ static void from_one(struct json_object *all, struct json_object *schemas, const
 	}
 }
 
+/* What is of a list but leads nowhere is found among its like: by the list's first filter that is
+ * one of its members. */
+static void to_its_like(struct json_object *all, const struct answer *a)
+{
+	char operation[MR_OPERATION_LEN], variable[NAME_LEN];
+	const char *rest = first_variable(a->row->path, variable);
+	size_t n = strcspn(a->row->path, "{") - 1;
+
+	for (unsigned i = 0; rest != NULL && *rest == '\0' && i < mr_routes_len; i++) {
+		const struct mr_route *to = &mr_routes[i];
+		const struct mr_arg *arg = to->args;
+
+		if (!mr_envelope_is_list(to->envelope) || strlen(to->path) != n ||
+		    strncmp(to->path, a->row->path, n) != 0)
+			continue;
+		while (arg != NULL && arg->name != NULL && !holds(a, arg->name))
+			arg++;
+		if (arg == NULL || arg->name == NULL)
+			continue;
+		mr_operation_name(to, operation, sizeof(operation));
+		parameter(add_link(all, operation, arg->name, operation, to->summary), arg->name,
+		    "response.body#/", arg->name);
+	}
+}
+
+/* What names nothing is a part of what its path names: runs/{id}/steps/{name}/output. */
+static void to_the_whole(struct json_object *all, const struct mr_route *r)
+{
+	struct resource list[RESOURCES_MAX];
+	char operation[MR_OPERATION_LEN];
+	unsigned n = resources(list);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct mr_route *to = list[i].reader;
+		size_t len = strlen(to->path);
+
+		if (strncmp(r->path, to->path, len) != 0 || r->path[len] != '/')
+			continue;
+		mr_operation_name(to, operation, sizeof(operation));
+		parameter(add_link(all, operation, "path", operation, to->summary),
+		    list[i].variable, "request.path.", list[i].variable);
+	}
+}
+
+/* Lists whose form has no place for the cursor tell it in a header. */
 static void next_page(struct json_object *all, const struct mr_route *r)
 {
+	bool in_body = r->envelope == MR_ENVELOPE_LIST;
 	char operation[MR_OPERATION_LEN], variable[NAME_LEN];
 	struct json_object *parameters;
 
 	mr_operation_name(r, operation, sizeof(operation));
 	parameters = add_link(all, "nextPage", operation, operation,
-	    "The page after this one, as long as next_cursor isn't null.");
-	parameter(parameters, "cursor", "response.body#/", "next_cursor");
+	    in_body ? "The page after this one, as long as next_cursor isn't null."
+	            : "The page after this one, as long as there is X-Next-Cursor.");
+	parameter(parameters, "cursor", in_body ? "response.body#/" : "response.header.",
+	    in_body ? "next_cursor" : "X-Next-Cursor");
 	for (const char *p = first_variable(r->path, variable); p != NULL;
 	     p = first_variable(p, variable))
 		parameter(parameters, variable, "request.path.", variable);
@@ -323,12 +371,18 @@ static struct json_object *links_of(
 	struct json_object *all = json_object_new_object();
 	struct answer a;
 
-	if (r->envelope == MR_ENVELOPE_LIST) {
+	if (mr_envelope_is_list(r->envelope)) {
 		next_page(all, r);
-	} else if (r->out.schema != MR_SCHEMA_NONE && !mr_envelope_is_list(r->envelope)) {
+		return all;
+	}
+	if (r->out.schema != MR_SCHEMA_NONE) {
 		a = answer_of(schemas, r, status);
 		from_one(all, schemas, &a);
+		if (json_object_object_length(all) == 0 && r->method == MR_GET)
+			to_its_like(all, &a);
 	}
+	if (json_object_object_length(all) == 0)
+		to_the_whole(all, r);
 	return all;
 }
 

@@ -555,10 +555,12 @@ static struct json_object *answer_headers(const struct mr_route *r)
 	if (r->envelope == MR_ENVELOPE_BARE) {
 		header(all, "X-Total-Count", "Entries in all.");
 		header(all, "X-Total-Exact", "false: that is an estimate.");
-		header(all, "Link", "rel=\"next\": the next page.");
 	}
-	if (r->envelope == MR_ENVELOPE_TEMPLATES)
-		header(all, "Link", "rel=\"next\": the next page.");
+	if (is_list(r) && r->envelope != MR_ENVELOPE_LIST) {
+		header(all, "Link", "rel=\"next\": the next page; the last one has none.");
+		header(all, "X-Next-Cursor",
+		    "What cursor is for the next page; the last one has none.");
+	}
 	if (r->rate != MR_RATE_EXEMPT)
 		add_limit_headers(all);
 	return all;
@@ -784,13 +786,16 @@ static struct json_object *success(
 	return o;
 }
 
-static struct json_object *part_answer(const struct mr_route *r)
+static struct json_object *part_answer(const struct mr_route *r, struct json_object *schemas)
 {
+	struct json_object *links = mr_document_links(schemas, r, 206);
 	struct json_object *o = json_object_new_object(), *content = json_object_new_object();
 
 	mr_puts(o, "description", "The part that Range asks for.");
 	media_shown(content, r->out.type, binary(), NULL, false, answered(exchange(r, 206)));
 	mr_put(o, "content", content);
+	if (links != NULL)
+		mr_put(o, "links", links);
 	return o;
 }
 
@@ -808,7 +813,7 @@ static struct json_object *responses(const struct mr_route *r, struct json_objec
 		mr_put(all, "304", o);
 	}
 	if (r->out.type != NULL && strcmp(r->out.type, "application/octet-stream") == 0)
-		mr_put(all, "206", part_answer(r));
+		mr_put(all, "206", part_answer(r, schemas));
 	error_answers(all, r);
 	ready_answer(all, r);
 	return all;
