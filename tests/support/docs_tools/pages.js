@@ -1,25 +1,6 @@
 // Opens the documentation pages in Chromium; prints as JSON what was seen, and all that the console said.
 "use strict";
-const { chromium } = require("playwright-core");
-
-const base = process.env.BASE;
-const patience = { timeout: 300000 };
-const complaints = [];
-
-// A page whose console, errors and failed requests are complaints; QUIET: what is meant to fail.
-async function open(context, path, quiet = () => false) {
-  const page = await context.newPage();
-  page.setDefaultTimeout(patience.timeout);
-  page.on("console", (m) => { if (!quiet(m.text())) complaints.push(`${path}: ${m.type()}: ${m.text()}`); });
-  page.on("pageerror", (e) => complaints.push(`${path}: ${e}`));
-  page.on("requestfailed", (r) => complaints.push(`${path}: ${r.url()}: ${r.failure().errorText}`));
-  page.on("request", (r) => {
-    if (!/^(data|blob):/.test(r.url()) && !r.url().startsWith(base + "/"))
-      complaints.push(`${path}: asks ${r.url()}`);
-  });
-  await page.goto(base + path, { waitUntil: "load", ...patience });
-  return page;
-}
+const { main, open, patience } = require("./browser.js");
 
 // Executes the open operation again and waits for its answer's status.
 async function execute(page, operation, method = "GET") {
@@ -88,21 +69,4 @@ async function errors(context) {
   return { target: await page.locator(":target").getAttribute("id") };
 }
 
-(async () => {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM,
-    ...patience,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
-  });
-  try {
-    const context = await browser.newContext({ ignoreHTTPSErrors: true });
-    const told = { swagger: await swagger(context), redoc: await redoc(context), errors: await errors(context) };
-    console.log(JSON.stringify({ ...told, complaints }));
-  } finally {
-    await browser.close();
-  }
-})().catch((e) => {
-  console.error(String(e), complaints);
-  process.exit(1);
-});
+main(async (context) => ({ swagger: await swagger(context), redoc: await redoc(context), errors: await errors(context) }));
