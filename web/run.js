@@ -18,11 +18,11 @@ const ACTS = [
 
 // ---- the run itself ----
 
-function summary(run) {
+function summary(run, took) {
   return facts([
     ["Workflow", [workflowLink(run), `, version ${run.version}`]], ["Started by", run.triggered_by ?? "–"], ["Trigger", run.trigger_type],
     ["Made", time(run.created_at)], ["Started", run.started_at && time(run.started_at)],
-    ["Ended", run.completed_at && time(run.completed_at)], ["Took", duration(run.execution_time_ms)],
+    ["Ended", run.completed_at && time(run.completed_at)], ["Took", took],
     ["Waits until", run.wake_at && time(run.wake_at)], ["Awaits", run.awaits ? `${run.awaits} steps' events or runs` : null],
     ["Cancelled by", run.cancelled_by], ["Retries", run.retry_count ? String(run.retry_count) : null],
     ["Part of run", run.parent_run_id && runLink({ id: run.parent_run_id })],
@@ -139,11 +139,6 @@ function acts(run, place, signal, then) {
     .map(({ label, operation }) => act({ label, operation, variables: { id: run.id }, place, signal, then }));
 }
 
-// Whether it stays as it is until somebody does something.
-function over(run) {
-  return run.is_terminal;
-}
-
 // Puts other buttons there; the keyboard's focus stays among them.
 function refill(place, buttons) {
   const had = place.contains(document.activeElement);
@@ -151,13 +146,17 @@ function refill(place, buttons) {
   if (had) (place.querySelector("button:enabled") ?? document.querySelector("h1"))?.focus();
 }
 
-// Fills the parts with what the run says now. The buttons change with its status only, so none goes while it's pressed.
+// Fills the parts with what the run says now. What only time changes leaves the rest alone: nothing goes while it's
+// read, selected or pressed.
 function show(parts, run, before, act) {
-  fill(parts.state, badge(run.status));
+  parts.took.textContent = duration(run.execution_time_ms);
   parts.progress.value = run.progress;
   parts.progress.textContent = `${run.progress} %`;
-  fill(parts.summary, summary(run));
+  const said = (r) => JSON.stringify({ ...r, execution_time_ms: null, progress: null });
+  if (before && said(before) === said(run)) return;
+  fill(parts.summary, summary(run, parts.took));
   if (before?.status === run.status) return;
+  fill(parts.state, badge(run.status));
   refill(parts.acts, act(run));
   fill(parts.values, values(run));
   if (before) notice(`Run ${run.id} is ${run.status.replaceAll("_", " ")}.`);
@@ -165,12 +164,13 @@ function show(parts, run, before, act) {
 
 export async function run({ main, id, signal }) {
   const parts = { state: h("span"), progress: h("progress", { max: 100, value: 0, "aria-label": "Progress" }),
-    summary: h("div"), acts: h("div", { class: "acts" }), values: h("div"), problem: h("div"), trouble: h("div") };
+    summary: h("div"), took: h("span"), acts: h("div", { class: "acts" }), values: h("div"), problem: h("div"), trouble: h("div") };
   const lists = [stepList(id, signal), growing(EVENTS, id, signal), growing(LOGS, id, signal)];
   const [steps, events, logs] = lists;
   let known = null;
   let etag = null;
   let asking = null;
+  let stale = false;
 
   const failed = (problem, wait) => fill(parts.trouble, problem ? problemBox(problem, wait) : "");
   const buttons = (now) => acts(now, parts.problem, signal, () => watch());
@@ -178,12 +178,14 @@ export async function run({ main, id, signal }) {
   // one look; true when there is nothing more to see
   async function look() {
     const answer = await call("run", { id }, { signal, etag });
-    if (answer.unchanged) return over(known);
+    if (answer.unchanged) return known.is_terminal;
     // before the tag is remembered: what fails here is asked for again. Each change of a step is an event.
-    if (await events.refresh() !== 0) await Promise.all([steps.refresh(), logs.refresh()]);
+    stale = await events.refresh() !== 0 || stale;
+    if (stale) await Promise.all([steps.refresh(), logs.refresh()]);
+    stale = false;
     show(parts, answer.data, known, buttons);
     [known, etag] = [answer.data, answer.etag];
-    return over(known);
+    return known.is_terminal;
   }
   // one watch at a time; after an act it begins anew, and looks at once
   async function watch() {
@@ -196,5 +198,5 @@ export async function run({ main, id, signal }) {
   await look();
   main.append(h("h1", { tabindex: -1 }, `Run ${known.id} `, parts.state), parts.progress, parts.acts, parts.problem, parts.trouble,
     parts.summary, parts.values, ...lists.map((list) => list.element));
-  if (!over(known)) watch();
+  if (!known.is_terminal) watch();
 }

@@ -1,7 +1,7 @@
 // One workflow: its definition and versions, its runs, and what can be done with it.
 import { call } from "./api.js";
 import { go, h, notice } from "./dom.js";
-import { act, allowed, attempt, badge, facts, folded, hash, json, link, row, table, time, total } from "./parts.js";
+import { act, allowed, attempt, badge, facts, folded, hash, json, link, pages, row, table, time, total } from "./parts.js";
 import { runTable } from "./runs.js";
 
 // The text as JSON's object, else what is wrong with it.
@@ -79,7 +79,6 @@ export async function workflow({ main, id, query, signal }) {
   ]);
   const flow = one.data;
   const shown = await versionShown(flow, query, signal);
-  const on = versions.data.next_cursor;
   main.append(
     h("h1", { tabindex: -1 }, flow.name, " ", badge(flow.status)),
     flow.description ? h("p", {}, flow.description) : "",
@@ -92,5 +91,5 @@ export async function workflow({ main, id, query, signal }) {
       h("p", {}, link(hash("/runs", { workflow_id: id }), "All runs of this workflow"))),
     h("section", {}, h("h2", {}, `Definition, version ${shown.version}`), json(shown.workflow_config, "Definition")),
     h("section", {}, h("h2", {}, "Versions"), versionTable(flow, shown.version, versions.data),
-      on ? link(hash(`/workflows/${id}`, { ...query, cursor: on }), "Older versions") : ""));
+      pages(`/workflows/${id}`, query, versions.data) ?? ""));
 }
