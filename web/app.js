@@ -36,7 +36,8 @@ function wanted() {
   const said = new URLSearchParams(search);
   for (const { path: pattern, view, query } of VIEWS) {
     const match = pattern.exec(path);
-    if (match) return { view, path, id: match[1], query: Object.fromEntries(query.map((name) => [name, said.get(name)])) };
+    if (match === null) continue;
+    return { view, path, id: match[1], query: Object.fromEntries(query.map((name) => [name, said.get(name)])) };
   }
   return { view: missing, path, query: {} };
 }
@@ -63,7 +64,8 @@ function signIn(problem) {
   const key = h("input", { id: "key", type: "password", required: true, autocomplete: "off", spellcheck: "false" });
   const form = h("form", { class: "sign-in" }, h("h1", {}, "Sign in"), h("label", { for: "key" }, "API key or token"), key,
     h("button", { type: "submit" }, "Sign in"), place,
-    h("p", { class: "quiet" }, "It stays in this tab, is sent to this server only, and is forgotten when you sign out or close the tab."));
+    h("p", { class: "quiet" },
+      "It stays in this tab, is sent to this server only, and is forgotten when you sign out or close the tab."));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = key.value.trim();

@@ -20,7 +20,8 @@ const ACTS = [
 
 function summary(run, took) {
   return facts([
-    ["Workflow", [workflowLink(run), `, version ${run.version}`]], ["Started by", run.triggered_by ?? "–"], ["Trigger", run.trigger_type],
+    ["Workflow", [workflowLink(run), `, version ${run.version}`]],
+    ["Started by", run.triggered_by ?? "–"], ["Trigger", run.trigger_type],
     ["Made", time(run.created_at)], ["Started", run.started_at && time(run.started_at)],
     ["Ended", run.completed_at && time(run.completed_at)], ["Took", took],
     ["Waits until", run.wake_at && time(run.wake_at)], ["Awaits", run.awaits ? `${run.awaits} steps' events or runs` : null],
@@ -59,7 +60,8 @@ function storedOutput(step, signal) {
 
 function stepRow(step, signal) {
   const name = step.iteration === null ? step.path : `${step.path} [${step.iteration}]`;
-  return row(name, step.type, badge(step.status), String(step.attempt), time(step.started_at), duration(step.execution_time_ms), [
+  const took = duration(step.execution_time_ms);
+  return row(name, step.type, badge(step.status), String(step.attempt), time(step.started_at), took, [
     step.error ? errorOf(step.error) : null, step.reason ? h("p", {}, step.reason) : null,
     step.until ? h("p", {}, "until ", time(step.until)) : null, step.next_at ? h("p", {}, "again at ", time(step.next_at)) : null,
     step.input_data === null || step.input_data === undefined ? null : folded("Input", step.input_data),
@@ -90,7 +92,8 @@ function stepList(id, signal) {
     return attempt(problem, signal, refresh);
   }
   const element = h("section", {}, h("h2", {}, "Steps"), count,
-    table("Steps", ["Step", "Type", "Status", "Attempt", "Started", "Took", "More"], body), problem, h("div", { class: "acts" }, first, next));
+    table("Steps", ["Step", "Type", "Status", "Attempt", "Started", "Took", "More"], body), problem,
+    h("div", { class: "acts" }, first, next));
   return { element, refresh };
 }
 
@@ -100,7 +103,8 @@ function stepList(id, signal) {
 function growing({ title, operation, columns, line }, id, signal) {
   const body = h("tbody");
   const problem = h("div");
-  const more = h("button", { type: "button", hidden: true, click: () => attempt(problem, signal, page) }, `More ${title.toLowerCase()}`);
+  const more = h("button", { type: "button", hidden: true, click: () => attempt(problem, signal, page) },
+    `More ${title.toLowerCase()}`);
   let last;
   let asked = null;
   async function read() {
@@ -164,7 +168,8 @@ function show(parts, run, before, act) {
 
 export async function run({ main, id, signal }) {
   const parts = { state: h("span"), progress: h("progress", { max: 100, value: 0, "aria-label": "Progress" }),
-    summary: h("div"), took: h("span"), acts: h("div", { class: "acts" }), values: h("div"), problem: h("div"), trouble: h("div") };
+    summary: h("div"), took: h("span"), acts: h("div", { class: "acts" }), values: h("div"), problem: h("div"),
+    trouble: h("div") };
   const lists = [stepList(id, signal), growing(EVENTS, id, signal), growing(LOGS, id, signal)];
   const [steps, events, logs] = lists;
   let known = null;
@@ -196,7 +201,7 @@ export async function run({ main, id, signal }) {
   }
 
   await look();
-  main.append(h("h1", { tabindex: -1 }, `Run ${known.id} `, parts.state), parts.progress, parts.acts, parts.problem, parts.trouble,
-    parts.summary, parts.values, ...lists.map((list) => list.element));
+  main.append(h("h1", { tabindex: -1 }, `Run ${known.id} `, parts.state), parts.progress, parts.acts, parts.problem,
+    parts.trouble, parts.summary, parts.values, ...lists.map((list) => list.element));
   if (!known.is_terminal) watch();
 }

@@ -18,7 +18,8 @@ export async function workflows({ main, query, signal }) {
     ]),
     h("p", { class: "quiet" }, total(data)),
     data.items.length
-      ? table("Workflows, newest first", ["Workflow", "Status", "Version", "Tags", "Changed", "By"], h("tbody", {}, data.items.map(line)))
+      ? table("Workflows, newest first", ["Workflow", "Status", "Version", "Tags", "Changed", "By"],
+        h("tbody", {}, data.items.map(line)))
       : h("p", {}, "No workflows."),
     pages("/workflows", query, data) ?? "");
 }

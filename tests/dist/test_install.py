@@ -60,7 +60,7 @@ def test_each_file_is_where_the_standard_wants_it(installed):
     assert {"usr/lib/sysusers.d/millrace.conf", "usr/lib/tmpfiles.d/millrace.conf", "etc/logrotate.d/millrace",
             "etc/millrace/millrace.conf.sample", "usr/share/millrace/sql/migrations/sqitch.plan",
             "usr/share/millrace/sql/roles/roles.sql", "usr/share/millrace/nginx/nginx.conf.in",
-            "usr/share/doc/millrace/deployment.md"} <= set(have)
+            "usr/share/millrace/www/dashboard/index.html", "usr/share/doc/millrace/deployment.md"} <= set(have)
     roots = ("usr/sbin/", "usr/lib/", "usr/libexec/millrace/", "usr/share/millrace/", "usr/share/doc/millrace/",
              "etc/millrace/", "etc/logrotate.d/")
     assert [p for p in have if not p.startswith(roots)] == []

@@ -35,7 +35,8 @@ async function wrongKey(page) {
 async function overview(page) {
   await signIn(page, KEY);
   await heading(page, "Overview");
-  return { text: await page.locator("main").innerText(), who: await page.locator("#name").innerText(), url: page.url(), stored: await stored(page) };
+  const [text, who] = [await page.locator("main").innerText(), await page.locator("#name").innerText()];
+  return { text, who, url: page.url(), stored: await stored(page) };
 }
 
 // Finds the workflow by its hostile name, is told of faulty JSON, executes it and watches it complete.
