@@ -3,7 +3,7 @@
 const { main, open, patience } = require("./browser.js");
 
 const { KEY, READER } = process.env;
-const flows = JSON.parse(process.env.WORKFLOWS); // {hostile, sleeping, strict, many}: id and name of each
+const flows = JSON.parse(process.env.WORKFLOWS); // {hostile, sleeping, many}: id and name of each
 
 // What is meant to happen: refusals, which the browser tells itself, and what a view that was left no longer needs.
 const quiet = (text) => /status of (400|401|429)\b|ERR_ABORTED/.test(text);
@@ -63,9 +63,9 @@ async function hostile(page) {
   return seen;
 }
 
-// Input that the workflow's schema doesn't take: each fault by its path.
+// Input that the API doesn't take: each fault by its path.
 async function refused(page) {
-  await execute(page, flows.strict, '{"name": 7}');
+  await execute(page, flows.many, '{"beyond": 123456789012345678901234567890}');
   return page.locator(".execute .problem").innerText();
 }
 
