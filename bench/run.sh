@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # ./dev bench: measures on a stack of its own. A suite that was measured whole goes to RESULTS.md.
 #   run.sh [--big] [NAME…]          api latency bulk create list conditional jwt limits memory; big with --big
-#   run.sh api --all                every GET, list and search and the common writes, a row each
-#   run.sh load                     all of them in turn at 1,000 connections for two minutes
+#   run.sh api --all                every operation of the document and each list's search, a row each
+#   run.sh load                     the reads and the common writes in turn at 1,000 connections for two minutes
 #   run.sh engine [--big] [NAME…]   bulk bulk100k submit latency http sleepers foreach expr pipeline; big with --big
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
