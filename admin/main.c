@@ -35,7 +35,8 @@ static const struct command commands[] = {
 	    "[--roles-claim C] [--groups-claim C] [--scope-claim C] [--required-claims JSON] "
 	    "[--value-map JSON]",
 	    "trusts an issuer's tokens; FILEs are those of keys_dir, PATH is any file; without "
-	    "--tenant the token's tenant claim tells; --provision: unknown subjects too" },
+	    "--tenant the token's tenant claim tells, without --audience they must have no aud; "
+	    "--provision: unknown subjects too" },
 	{ "key create", mr_admin_key_create, true, "tenant= name= scopes= roles= rate-limits=",
 	    "--tenant NAME --name NAME [--scopes S,S] [--roles R,R] [--rate-limits "
 	    "none|CLASS=N/T,…]",
@@ -88,7 +89,7 @@ static const struct command commands[] = {
 	    "tenants" },
 	{ "token", mr_admin_token, false,
 	    "issuer= audience= subject= key-file= expires= scope= roles= name= tenant=",
-	    "--issuer ISS --audience AUD --subject SUB --key-file FILE [--name NAME] [--tenant "
+	    "--issuer ISS --subject SUB --key-file FILE [--audience AUD] [--name NAME] [--tenant "
 	    "NAME] "
 	    "[--scope 'S S'] [--roles R,R] [--expires SECONDS]",
 	    "prints an HS256 token, for development and tests" },

@@ -63,11 +63,12 @@ static int add_claims(struct mr_admin *a, jwt_t *jwt, int64_t expires)
 {
 	const char *scope = mr_admin_opt(a, "scope"), *roles = mr_admin_opt(a, "roles");
 	const char *name = mr_admin_opt(a, "name"), *tenant = mr_admin_opt(a, "tenant");
+	const char *audience = mr_admin_opt(a, "audience");
 	long now = (long)(mr_clock_system.now_us(mr_clock_system.ctx) / 1000000);
 	int r = jwt_add_grant(jwt, "iss", mr_admin_opt(a, "issuer"));
 
-	if (r == 0)
-		r = jwt_add_grant(jwt, "aud", mr_admin_opt(a, "audience"));
+	if (r == 0 && audience != NULL)
+		r = jwt_add_grant(jwt, "aud", audience);
 	if (r == 0)
 		r = jwt_add_grant(jwt, "sub", mr_admin_opt(a, "subject"));
 	if (r == 0 && name != NULL)
@@ -112,7 +113,7 @@ int mr_admin_token(struct mr_admin *a)
 	struct mr_str key = MR_STR_NONE;
 
 	if (path == NULL || mr_admin_need(a, "issuer") == NULL ||
-	    mr_admin_need(a, "audience") == NULL || mr_admin_need(a, "subject") == NULL)
+	    mr_admin_need(a, "subject") == NULL)
 		return 1;
 	/* negative: a token that has expired already, for tests */
 	if (expires_text != NULL && (!mr_str_i64(mr_str(expires_text), &expires) ||

@@ -131,14 +131,14 @@ static bool numeric_date(const struct mr_value *claims, const char *name, int64_
 	return true;
 }
 
+/* Who isn't named by an aud must refuse the token (RFC 7519 4.1.3), and a row without an audience
+ * is nobody whom one could name: it takes tokens that have no aud, and no other. */
 static bool audience_fits(const struct mr_value *claims, struct mr_str wanted)
 {
 	const struct mr_value *aud = mr_value_get(claims, "aud");
 
-	if (wanted.p == NULL)
-		return true;
-	if (aud == NULL)
-		return false;
+	if (wanted.p == NULL || aud == NULL)
+		return wanted.p == NULL && aud == NULL;
 	if (aud->kind == MR_VALUE_STRING)
 		return mr_str_eq(aud->s, wanted);
 	for (size_t i = 0; aud->kind == MR_VALUE_LIST && i < aud->list->len; i++) {

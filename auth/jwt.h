@@ -19,7 +19,7 @@ struct mr_issuer {
 	int64_t id;
 	int64_t tenant_id;      /* its principals' tenant; 0: the tenant claim tells */
 	struct mr_str issuer;   /* what iss must be */
-	struct mr_str audience; /* what aud must hold; absent: aud isn't asked for */
+	struct mr_str audience; /* what aud must hold; absent: there must be no aud */
 	enum mr_algorithm algorithm;
 	const struct mr_keys *keys; /* NULL: none can be had, nothing verifies */
 	struct mr_str scopes_claim, roles_claim, groups_claim, tenant_claim, name_claim;

@@ -94,6 +94,16 @@ def test_bad_claims(stack, issuer, claims):
     assert stack.with_key(token(issuer, claims)).get("/api/v1/workflows").status_code == 401
 
 
+def test_an_issuer_without_audience(stack, issuer):
+    """Its tokens name nobody. One that names somebody isn't meant for us, however right its signature is."""
+    stack.admin("issuer", "create", "--issuer", "https://no-audience.test", "--tenant", "default", "--key-name", "dev.key", "--provision")
+    def status(**claims):
+        return stack.with_key(token(issuer, {"iss": "https://no-audience.test", "aud": None, **claims})).get("/api/v1/workflows").status_code
+    wait_until(lambda: everywhere(lambda: status() == 200), 10)
+    for aud in ("another", [AUDIENCE], ""):
+        assert status(aud=aud) == 401, aud
+
+
 @pytest.mark.parametrize("header", [
     {"alg": "none"}, {"alg": "HS512"}, {"alg": "RS256"}, {"alg": "HS256", "crit": ["exp"]},
     {"alg": "HS256", "jku": "https://evil.test/keys"}, {"alg": "HS256", "jwk": {"kty": "oct", "k": "AA"}}, {},

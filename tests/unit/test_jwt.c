@@ -83,6 +83,37 @@ static void tokens(void **state)
 	}
 }
 
+/* A row without an audience is nobody's name: a token that says whom it is meant for isn't meant
+ * for it (RFC 7519 4.1.3), whatever kind of thing its aud is. */
+static void rows_without_audience(void **state)
+{
+	static const struct {
+		const char *aud;
+		bool ok;
+	} cases[] = { { "", true }, { ",\"aud\":\"a\"", false }, { ",\"aud\":[\"a\"]", false },
+		{ ",\"aud\":\"\"", false }, { ",\"aud\":[]", false }, { ",\"aud\":null", false },
+		{ ",\"aud\":1", false } };
+	struct mr_arena *a = mr_arena_create(1 << 20);
+	struct mr_issuer issuer = secret_issuer(a);
+	struct mr_error err;
+
+	(void)state;
+	issuer.audience = MR_STR_NONE;
+	for (size_t i = 0; i < MR_ARRAY_LEN(cases); i++) {
+		struct mr_str claims = mr_arena_printf(
+		    a, "{\"iss\":\"i\",\"sub\":\"s\",\"exp\":1800000100%s}", cases[i].aud);
+
+		if ((judge(a, &issuer, token(a, PLAIN, claims.p, KEY), &err) == 0) != cases[i].ok)
+			fail_msg("%.*s", MR_STR_ARG(claims));
+		/* and none of them is for a row that has another one */
+		issuer.audience = MR_STR("b");
+		assert_int_equal(
+		    judge(a, &issuer, token(a, PLAIN, claims.p, KEY), &err), MR_E_DENIED);
+		issuer.audience = MR_STR_NONE;
+	}
+	a = mr_arena_free(a);
+}
+
 static void broken_texts(void **state)
 {
 	struct mr_arena *a = mr_arena_create(1 << 20);
@@ -156,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(algorithms),
 		cmocka_unit_test(tokens),
+		cmocka_unit_test(rows_without_audience),
 		cmocka_unit_test(broken_texts),
 	};
 
