@@ -252,3 +252,21 @@ def test_who_made_it_may_change_it(admin, stack, things):
         assert hers.request(method, f"/api/v1/workflows/{other}", json=body).status_code == 403
         assert hers.request(method, f"/api/v1/workflows/wf_{mine}", json=body).status_code == 200
     assert hers.post("/api/v1/workflows", {"name": "x", "steps": []}).status_code == 403
+
+
+def test_who_registered_an_agent_may_change_it(admin, stack):
+    agents, url = "/api/v1/agents", "http://127.0.0.1:9/work"
+    maker = user(admin, roles=["editor"])
+    _, hers = key_of(admin, stack, maker, ["workflow-management"], ["editor"])
+    _, hers_to_read = key_of(admin, stack, maker, ["read-only"], ["editor"])
+    mine = hers.ok("POST", agents, json={"name": some("mine"), "url": url})
+    other = admin.ok("POST", agents, json={"name": some("other"), "url": url})
+    admin.ok("PATCH", f"{USERS}/{maker['id']}", json={"roles": ["viewer"]})
+    wait_until(lambda: hers.ok("GET", "/api/v1/me")["roles"] == ["viewer"], 5)
+    for method, body, ref in (("PUT", {"description": "a"}, mine["name"]), ("PATCH", {"description": "b"}, f"agent_{mine['id']}"),
+                              ("DELETE", None, mine["id"])):
+        for theirs in (other["name"], other["id"], "none"):
+            assert hers.request(method, f"{agents}/{theirs}", json=body).status_code == 403
+        assert hers_to_read.request(method, f"{agents}/{ref}", json=body).status_code == 403
+        assert hers.request(method, f"{agents}/{ref}", json=body).status_code == 200
+    assert hers.post(agents, {"name": some("x"), "url": url}).status_code == 403

@@ -247,3 +247,7 @@ def test_owners(tenant, other):
     assert tenant.one("workflow_owner", id=mine)["is_owner"] is True
     assert tenant.one("workflow_owner", id=mine, principal_id=other.principal)["is_owner"] is False
     assert other.run("workflow_owner", id=mine) == []
+    for ref in (tenant.one("agent_create", name="mine", url="http://127.0.0.1:9/", auth_type="none")["entity_id"], "mine"):
+        assert tenant.one("agent_owner", agent=str(ref))["is_owner"] is True
+        assert tenant.one("agent_owner", agent=str(ref), principal_id=other.principal)["is_owner"] is False
+        assert other.run("agent_owner", agent=str(ref)) == []
