@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,6 +189,51 @@ static int add_origins(struct render *r)
 	return 0;
 }
 
+/* A name that stands for itself alone, so that an address can be made with it. */
+static bool is_host(struct mr_str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		        strchr(".-:[]", c) != NULL))
+			return false;
+	}
+	return name.len > 0 && name.p[0] != '.';
+}
+
+/* Whether NAME is among the words of LIST before it; a map must not have a key twice. */
+static bool came_before(const char *list, struct mr_str name)
+{
+	struct mr_str w;
+
+	while ((w = next_word(&list)).p != NULL && w.p != name.p) {
+		if (w.len == name.len && strncasecmp(w.p, name.p, w.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What redirects say for the Host of a request: itself when it is one of nginx_server_name, else
+ * the first of them. Nothing that a stranger made up comes back in a Location. */
+static int add_redirect_hosts(struct render *r)
+{
+	const char *list = r->s->nginx_server_name;
+	struct mr_str w, first = MR_STR_NONE;
+
+	while ((w = next_word(&list)).p != NULL) {
+		if (!is_host(w) || came_before(r->s->nginx_server_name, w))
+			continue; /* a pattern, _, or there already */
+		if (first.p == NULL)
+			mr_buf_addf(r->out, "  default \"%.*s\";\n", MR_STR_ARG(w));
+		mr_buf_addf(r->out, "  \"%.*s\" $host;\n", MR_STR_ARG(w));
+		first = first.p == NULL ? w : first;
+	}
+	return first.p != NULL ? 0
+	                       : fail(r, MR_E_INVALID,
+	                             "nginx_server_name needs a name that redirects can lead to");
+}
+
 static int64_t workers(const struct mr_settings *s)
 {
 	long n = s->api_workers > 0 ? (long)s->api_workers : sysconf(_SC_NPROCESSORS_ONLN);
@@ -213,6 +259,8 @@ static int add_computed(struct render *r, struct mr_str name)
 		e = add_upstream(r);
 	else if (mr_str_eqz(name, "cors_origins"))
 		e = add_origins(r);
+	else if (mr_str_eqz(name, "redirect_hosts"))
+		e = add_redirect_hosts(r);
 	else if (mr_str_eqz(name, "listen_http"))
 		e = add_listen(r, s->nginx_http_port, "");
 	else if (mr_str_eqz(name, "listen_https"))

@@ -88,6 +88,21 @@ def test_plain_http_on_the_tls_port_is_redirected(stack):
     assert answer.headers["Location"] == stack.url + "/health"
 
 
+@pytest.mark.parametrize("request_line,host,leads_to", [
+    ("/health", "LOCALHOST", "localhost"), ("/health", "127.0.0.1:1", "127.0.0.1"), ("/health", "evil.test", "localhost"),
+    ("/health", 'evil"><x.test', "localhost"), ("/health", "localhost.evil.test", "localhost"),
+    ("http://evil.test/health", "localhost", "localhost")])
+@pytest.mark.parametrize("port", ["HTTP_PORT", "HTTPS_PORT"])
+def test_redirects_lead_to_this_server(stack, port, request_line, host, leads_to):
+    """Whatever Host or the request's line says, nobody's text comes back in the Location."""
+    with socket.create_connection(("127.0.0.1", int(stack.ports[port])), timeout=20) as s:
+        s.sendall(f"GET {request_line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    assert " 308 " in answer.splitlines()[0], answer
+    assert f"Location: https://{leads_to}:{stack.ports['HTTPS_PORT']}/health" in answer.splitlines()
+    assert "evil" not in answer
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("version,works", [
     (ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)])
@@ -283,3 +298,77 @@ def test_no_worker_is_a_502_and_passes(stack):
         stack.start("api")
         stack.ready()
     assert stack.anonymous().get("/health").status_code == 200
+
+
+# ---- slow clients ----
+
+@pytest.fixture
+def settings_of_nginx(stack):
+    """Changes them for one test; nginx takes them with its running connections."""
+    before = dict(stack.settings)
+
+    def change(**settings):
+        stack.configure(**settings)
+        stack.start("nginx")
+    yield change
+    stack.settings = before
+    change()
+
+
+def dial(stack, source="127.0.0.1"):
+    plain = socket.create_connection(("127.0.0.1", int(stack.ports["HTTPS_PORT"])), timeout=20, source_address=(source, 0))
+    return ssl.create_default_context(cafile=stack.ca).wrap_socket(plain, server_hostname="localhost")
+
+
+def ask(stack, source):
+    """What /health answers an address, in raw bytes."""
+    with dial(stack, source) as s:
+        s.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return b"".join(iter(lambda: s.recv(65536), b""))
+
+
+def status_of(answer):
+    return int(answer.split()[1])
+
+
+def test_one_address_has_its_share_of_connections(stack, settings_of_nginx):
+    """Bodies that trickle in pin their connections. Who has pinned as many as an address may gets no more; what is open
+    goes on, and others are served."""
+    settings_of_nginx(nginx_connections_per_address=6)
+    body = json.dumps({"name": "slow", "steps": [{"type": "noop"}]}).encode()
+    head = (f"POST /api/v1/workflows HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {stack.key}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+    slow = [dial(stack) for _ in range(6)]
+    try:
+        for s in slow:
+            s.sendall(head + body[:1])
+        wait_until(lambda: status_of(ask(stack, "127.0.0.1")) == 503, 20, message="one more than it may is refused")
+        status, problem = problem_of(ask(stack, "127.0.0.1"))
+        check_problem(problem, status, "OVERLOADED")
+        assert status == 503
+        assert status_of(ask(stack, "127.0.0.2")) == 200, "another address is served"
+        for at in range(1, 4):
+            for s in slow:
+                s.sendall(body[at:at + 1])
+        slow[0].sendall(body[4:])
+        assert status_of(slow[0].recv(65536)) == 201, "what is open goes on"
+        wait_until(lambda: status_of(ask(stack, "127.0.0.1")) == 200, 20, message="who ends one may begin another")
+    finally:
+        for s in slow:
+            s.close()
+
+
+def test_a_silent_body_ends(stack, settings_of_nginx):
+    settings_of_nginx(request_timeout_ms=1000)
+
+    def ended():
+        with dial(stack) as s:
+            s.sendall(b"POST /api/v1/workflows HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+            s.settimeout(10)
+            try:
+                return b" 200 " not in s.recv(65536)
+            except ConnectionResetError:
+                return True
+            except TimeoutError:
+                return False  # nginx's process from before
+    wait_until(ended, 60)
