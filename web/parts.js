@@ -53,9 +53,9 @@ export function folded(word, value) {
   return details;
 }
 
-// Words and what belongs to them.
+// Words and what belongs to them; those that nothing belongs to are left out.
 export function facts(pairs) {
-  return h("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== false)
+  return h("dl", {}, pairs.filter(([, value]) => value)
     .map(([word, value]) => h("div", {}, h("dt", {}, word), h("dd", {}, value))));
 }
 
