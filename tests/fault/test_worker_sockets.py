@@ -201,17 +201,21 @@ def test_each_write_to_a_file_fails(worker, fault):
 def test_a_file_may_not_grow(worker, stack):
     """RLIMIT_FSIZE: the kernel sends a signal besides, which must not end the worker. The log is at its limit
     too: nothing is said, all is served."""
-    old = worker.limit(resource.RLIMIT_FSIZE, 4096)
+    def files():
+        return sum(len(f) for _, _, f in os.walk(worker.files))
+
+    before, old = files(), worker.limit(resource.RLIMIT_FSIZE, 4096)
     try:
         answer = worker.ask(method="POST", path="/api/v1/files?name=big.bin", body=b"x" * 100000,
                             CONTENT_TYPE="application/octet-stream")
         assert answer.status in (500, 503, 507) and answer.code, answer.body
         assert worker.ask(path="/health/ready").status == 200
-        assert not [f for _, _, fs in os.walk(worker.files) for f in fs if f == "big.bin"]
+        assert files() == before, "a piece of it was left behind"
     finally:
         worker.limit(resource.RLIMIT_FSIZE, old)
     assert worker.ask(method="POST", path="/api/v1/files?name=big.bin", body=b"x" * 100000,
                       CONTENT_TYPE="application/octet-stream").status == 201
+    assert files() == before + 1
     goes_on(worker)
 
 

@@ -7,8 +7,8 @@ from database import Engine, Tenant, fresh
 from libpq import DatabaseError
 from statements import HEADERS, role_of
 
-# Statements of the API that need no tenant, or answer for all: what each of them may tell is
-# decided by its security definer function, and that is no row of a tenant.
+# Statements of the API that need no tenant, or answer for all: what each of them may tell and change is
+# decided by its security definer function, see test_what_needs_no_tenant below.
 WITHOUT_TENANT = {
     "auth_by_key", "auth_by_certificate", "auth_by_principal", "auth_by_subject", "auth_issuers", "auth_revision",
     "auth_keys_claim", "auth_keys_store", "bus_listen", "bus_notify", "session_tenant_read", "session_tenant_write",
@@ -82,11 +82,13 @@ def empty(rows):
     return True
 
 
-def rows_of(db):
-    """Everything the database holds, to see that nothing changed."""
-    names = [r["t"] for r in db.admin("""select relname as t from pg_class where relnamespace = 'millrace'::regnamespace
-        and relkind in ('r', 'p') and not relispartition order by 1""")]
-    return {n: db.admin(f"select md5(coalesce(string_agg(x::text, '|' order by x::text), '')) as h from {n} x")[0]["h"]
+def rows_of(db, tenant=None):
+    """Everything the database holds, or all that a tenant has, to see that nothing changed."""
+    names = [r["t"] for r in db.admin("""select relname as t from pg_class c where relnamespace = 'millrace'::regnamespace
+        and relkind in ('r', 'p') and not relispartition""" + (""" and exists (
+            select 1 from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')""" if tenant else "") + " order by 1")]
+    only = f" where tenant_id = {tenant}" if tenant else ""
+    return {n: db.admin(f"select md5(coalesce(string_agg(x::text, '|' order by x::text), '')) as h from {n} x{only}")[0]["h"]
             for n in names}
 
 
@@ -104,10 +106,70 @@ def test_without_a_tenant_nothing(db, filled, name):
     assert rows_of(db) == before
 
 
+# ---- what needs no tenant ----
+
+# what each is asked for here: whatever of the first tenant can be named
+AIMED = {
+    "auth_by_key": {"key_hash": bytes(32)}, "auth_by_certificate": {"fingerprint": "f" * 64}, "auth_by_principal": {"principal": 1},
+    "auth_by_subject": {"issuer_id": 1, "subject": "s", "name": "n", "tenant": "second"},
+    "auth_keys_claim": {"issuer_id": 1, "url": "https://x.test/keys", "max_age_s": None, "retry_s": 1},
+    "auth_keys_store": {"issuer_id": 1, "url": "https://x.test/keys", "keys": None, "error": "away"},
+    "audit_stranger": {"key_hash": bytes(range(32)), "entity_type": "workflow", "entity_id": 1, "attempt": "GET /x", "answered": 401,
+                       "omitted": None, "remote_address": None, "correlation_id": None},
+    "rollups_add": {"writer": "w", "batch": 1, "tenants": [1, 999], "hours": [1, 1], "routes": ["/r", "/r"], "methods": ["GET", "GET"],
+                    "key_ids": [0, 0], "principal_ids": [0, 0], "workflow_ids": [2, 2], "outcomes": ["200", "200"], "codes": ["", ""],
+                    "counts": [1, 1], "sums_us": [1, 1], "most_us": [1, 1], "buckets": ["{1%s}" % (",0" * 14)] * 2},
+    "bus_notify": {"payload": "x"}, "session_tenant_read": {"tenant": "1"}, "session_tenant_write": {"tenant": "1"},
+    "schema_state": {"needed": "x"},
+}
+# and where that leaves a trace: in rows of whom the credential, the issuer or the counted request belongs to
+LEAVES = {"auth_by_subject": {"principals"}, "auth_keys_claim": {"issuers"}, "auth_keys_store": {"issuers"},
+          "audit_stranger": {"audit_logs"}, "rollups_add": {"rollups"}}
+
+
+@pytest.fixture
+def pair(cluster, deployed, texts):
+    """Two tenants with a workflow each; whatever the first has carries its mark."""
+    for db in fresh(cluster, deployed, texts):
+        tenants, engine = [Tenant(db, n) for n in ("first", "second")], Engine(db)
+        mark, steps = "marked", [{"name": "marked", "type": "log"}]
+        run = tenants[0].workflow(mark, steps, start=True)["body"]["run_id"]
+        tenants[1].workflow("w")
+        engine.finish(engine.claim()[run], "failed", [("failed", None, None, None, {"error": {"type": mark, "message": mark}})])
+        for name, values in {
+                "file_create": {"storage_key": mark, "name": mark, "extension": "txt", "content_type": "text/plain", "size": 1, "sha256": "a" * 64},
+                "secret_create": {"name": mark, "sealed": bytes(40), "secrets_max": 10}, "group_create": {"name": mark},
+                "api_key_create": {"name": mark, "key_hash": bytes(range(32)), "key_prefix": mark, "scopes": ["admin"]},
+                "template_create": {"name": mark, "template_config": '{"steps": []}'},
+                "agent_create": {"name": mark, "url": "http://x.test/", "auth_type": "none"},
+                "issuer_create": {"issuer": "i", "audience": "a", "algorithm": "ES256", "jwks_url": "https://x.test/keys", "provision": True}}.items():
+            tenants[0].one(name, **values)
+        yield db
+
+
+@pytest.mark.parametrize("tenant", [None, 2])
+def test_what_needs_no_tenant(pair, tenant):
+    """None of these statements shows a row of a tenant, or changes one of another than it is about."""
+    for name in sorted(WITHOUT_TENANT):
+        assert set(AIMED.get(name, ())) == {n for n, _ in HEADERS[name].params}
+        first, second, all_rows = rows_of(pair, 1), rows_of(pair, 2), rows_of(pair)
+        told = pair.run(name, tenant, **AIMED.get(name, {}))
+        assert "marked" not in str(told), (name, told)
+        after = rows_of(pair, 1)
+        assert {t for t in after if after[t] != first[t]} == LEAVES.get(name, set()), name
+        assert rows_of(pair, 2) == second, name
+        if name not in LEAVES:
+            assert rows_of(pair) == all_rows, name
+        assert pair.conn("api").execute("select count(*) as n from workflows") == [{"n": 0}], f"{name}: a tenant stayed set"
+    # a workflow of another tenant's isn't counted under its id, and nobody's tenant isn't counted at all
+    assert pair.admin("select distinct tenant_id, workflow_id from rollups where what = 'request'") == [{"tenant_id": 1, "workflow_id": 0}]
+
+
 READS = [n for n in API if HEADERS[n].flags[0] == "read" or n in (
     "workflow_update", "workflow_delete", "workflow_pause", "workflow_resume", "workflow_cancel", "workflow_execute",
     "workflow_bulk_execute", "run_cancel", "run_pause", "run_resume", "run_retry", "step_retry", "workflow_step_retry",
-    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate", "secret_update", "secret_delete", "agent_update", "agent_delete", "agent_health", "issuer_update", "issuer_delete", "template_update", "template_delete")]
+    "runs_bulk", "workflow_bulk_act", "run_signal", "run_update", "run_rerun", "saga_start", "saga_attach", "saga_cancel", "file_delete", "api_key_update", "api_key_delete", "api_key_rotate", "secret_update", "secret_delete", "agent_update", "agent_delete", "agent_health", "issuer_update", "issuer_delete", "template_update", "template_delete", "user_update", "user_delete", "group_update", "group_delete", "group_member_add",
+    "group_member_remove", "workflow_undelete")]
 
 
 @pytest.mark.parametrize("name", READS)
@@ -118,6 +180,20 @@ def test_another_tenant_is_not_there(db, filled, name):
     rows = db.run(name, 2, **values_for(header, id=1, workflow_id=1, step_execution_id=steps, tenant_id=2))
     assert empty(rows), rows
     assert rows_of(db) == before
+
+
+def test_a_stranger_joins_no_group(db, filled):
+    """Another tenant's user is none to a group of one's own, and the other way round."""
+    group = db.admin("insert into groups (tenant_id, name) values (2, 'of the second') returning id")[0]["id"]
+    before = rows_of(db)
+    try:
+        for name in ("group_member_add", "group_member_remove"):
+            told = db.run(name, 2, **values_for(HEADERS[name], id=group, user_id=1, tenant_id=2))
+            assert [(r["error"], r["body"]) for r in told] == [("USER_NOT_FOUND", None)]
+            assert db.run(name, 2, **values_for(HEADERS[name], id=1, user_id=2, tenant_id=2)) == []
+        assert rows_of(db) == before
+    finally:
+        db.admin(f"delete from groups where id = {group}")
 
 
 def test_a_forged_tenant_is_refused(db, filled):
