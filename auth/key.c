@@ -520,12 +520,14 @@ static int es256_der(struct mr_str raw, unsigned char *out, size_t *ret_len)
 	if (sig == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(sig, r, s) != 1) {
 		BN_free(r);
 		BN_free(s);
-	} else if (!BN_is_zero(r) && !BN_is_zero(s)) {
+	} else if (BN_is_zero(r) || BN_is_zero(s)) {
+		len = 0;
+	} else {
 		len = i2d_ECDSA_SIG(sig, &out);
 	}
 	ECDSA_SIG_free(sig);
 	*ret_len = len > 0 ? (size_t)len : 0;
-	return len > 0 ? 0 : MR_E_DENIED;
+	return len > 0 ? 0 : len == 0 ? MR_E_DENIED : MR_E_NOMEM;
 }
 
 static int set_pss(EVP_PKEY_CTX *ctx)
@@ -536,6 +538,20 @@ static int set_pss(EVP_PKEY_CTX *ctx)
 	           : MR_E_NOMEM;
 }
 
+/* A signature that couldn't be looked at for want of memory is not a wrong one: OpenSSL answers the
+ * same, and says why in its queue. */
+static int why_not(void)
+{
+	unsigned long e;
+	int r = MR_E_DENIED;
+
+	while ((e = ERR_get_error()) != 0) {
+		if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE)
+			r = MR_E_NOMEM;
+	}
+	return r;
+}
+
 static int verify_pkey(
     EVP_PKEY *pkey, enum mr_algorithm alg, struct mr_str message, struct mr_str signature)
 {
@@ -544,13 +560,14 @@ static int verify_pkey(
 	EVP_PKEY_CTX *pctx = NULL; /* ctx's */
 	int r = MR_E_NOMEM;
 
+	ERR_clear_error();
 	if (ctx == NULL || EVP_DigestVerifyInit(ctx, &pctx, md, NULL, pkey) != 1 ||
 	    (alg == MR_ALG_PS256 && set_pss(pctx) < 0))
 		goto out;
 	r = EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.len,
 	        (const unsigned char *)message.p, message.len) == 1
 	        ? 0
-	        : MR_E_DENIED;
+	        : why_not();
 out:
 	EVP_MD_CTX_free(ctx);
 	ERR_clear_error();

@@ -337,6 +337,15 @@ static struct mr_str body_value(
 	return scalar_text(r, v, p->oid);
 }
 
+/* Whether the body gives it something that must be written down as text. */
+static bool is_written(const struct mr_request *r, const char *name)
+{
+	const struct mr_value *v =
+	    r->body_json.kind == MR_VALUE_MAP ? mr_value_get(&r->body_json, name) : NULL;
+
+	return v != NULL && v->kind != MR_VALUE_NULL && v->kind != MR_VALUE_STRING;
+}
+
 static bool extra_value(const struct mr_pair *extra, const char *name, struct mr_str *ret)
 {
 	for (; extra != NULL && extra->name.p != NULL; extra++) {
@@ -358,6 +367,7 @@ int mr_bind_values(struct mr_request *r, const struct mr_bind_plan *plan,
 		return MR_E_NOMEM;
 	for (unsigned i = 0; i < stmt->params_len; i++) {
 		const struct mr_bind *b = &plan->binds[i];
+		bool lost = false;
 
 		if (extra_value(extra, stmt->params[i].name, &values[i]))
 			;
@@ -368,8 +378,13 @@ int mr_bind_values(struct mr_request *r, const struct mr_bind_plan *plan,
 		else if (b->kind == MR_BIND_ARG)
 			values[i] = r->query_args != NULL ? r->query_args[b->index].value
 			                                  : MR_STR_NONE; /* not read yet */
-		else if (b->kind == MR_BIND_BODY)
+		else if (b->kind == MR_BIND_BODY) {
 			values[i] = body_value(r, b, &stmt->params[i]);
+			lost = values[i].p == NULL && is_written(r, stmt->params[i].name);
+		}
+		/* what couldn't be written down is not the same as what wasn't given */
+		if (lost || (values[i].p == NULL && mr_arena_lacked(r->arena)))
+			return MR_E_NOMEM;
 		if (values[i].p == NULL && !stmt->params[i].optional)
 			return MR_E_INVALID;
 		/* slices of the request: libpq reads a value up to its NUL */

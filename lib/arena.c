@@ -31,6 +31,7 @@ struct mr_arena {
 	size_t max;
 	bool secret;
 	bool was_full;
+	bool lacked;             /* something, for whatever reason */
 	bool wipe_once;          /* until the next reset */
 	struct mr_arena *parent; /* what this one takes counts there too; or NULL */
 };
@@ -131,6 +132,7 @@ void mr_arena_reset(struct mr_arena *a)
 {
 	run_deferred(a);
 	a->was_full = false;
+	a->lacked = false;
 	while (a->blocks != NULL && a->blocks->next != NULL) {
 		struct block *b = a->blocks;
 
@@ -211,13 +213,17 @@ void *mr_arena_alloc(struct mr_arena *a, size_t size)
 	struct block *b = a->blocks;
 	void *p;
 
-	if (must_fail() || size > SIZE_MAX - ALIGN)
+	if (must_fail() || size > SIZE_MAX - ALIGN) {
+		a->lacked = true;
 		return NULL;
+	}
 	size = size == 0 ? ALIGN : (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	if (b == NULL || b->size - b->used < size) {
 		b = add_block(a, size);
-		if (b == NULL)
+		if (b == NULL) {
+			a->lacked = true;
 			return NULL;
+		}
 	}
 	p = b->bytes + b->used;
 	b->used += size;
@@ -318,4 +324,9 @@ size_t mr_arena_max(const struct mr_arena *a)
 bool mr_arena_was_full(const struct mr_arena *a)
 {
 	return a->was_full;
+}
+
+bool mr_arena_lacked(const struct mr_arena *a)
+{
+	return a->lacked;
 }

@@ -47,6 +47,9 @@ size_t mr_arena_used(const struct mr_arena *a);
 size_t mr_arena_max(const struct mr_arena *a);
 /* Since the last reset something was refused because of the maximum, not for want of memory. */
 bool mr_arena_was_full(const struct mr_arena *a);
+/* Since the last reset something was refused, for whatever reason: what is not there may be missing
+ * for that. */
+bool mr_arena_lacked(const struct mr_arena *a);
 
 /* Once at the start of a process: what is freed in large pieces goes back to the system, so that
  * one large request doesn't stay in the process's size for ever; and no core dump shows what was

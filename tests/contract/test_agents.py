@@ -196,6 +196,17 @@ def test_looks_at_others(admin, receiver):
     assert "not allowed" in admin.ok("GET", f"{AGENTS}/{inner['id']}/health")["message"]
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_look_follows_no_redirect(admin, receiver, status):
+    """Whoever answers may not send the credential on to somewhere else."""
+    made = make(admin, url=receiver.url + "/svc", auth_type="bearer", auth_config={"token": CANARY})
+    receiver.on("/svc/health", lambda _: (status, {}, {"Location": receiver.url + "/elsewhere"}))
+    receiver.on("/elsewhere", 200, {"status": "fine"})
+    found = admin.ok("GET", f"{AGENTS}/{made['name']}/health")
+    assert found["status"] == "unhealthy" and found["status_code"] == status
+    assert len(receiver.of("/svc/health")) == 1 and receiver.of("/elsewhere") == []
+
+
 def test_a_look_has_an_end(admin, receiver):
     import threading
     gate = threading.Event()

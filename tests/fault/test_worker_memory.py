@@ -17,6 +17,8 @@ from support.faulty import Worker, connect_quietly
 from support.stack import wait_until
 
 ALONE, ONWARDS = 25, 6  # places that are tried; the second costs PostgreSQL's connections, so it takes longer
+FEWER = ("secret", "patch", "delete", "bulk")  # of these half as many: what they share with the others is tried there
+KEYED = ("post", "long_poll", "bulk")  # sent again with its key, each is there once
 SETTLED = 80  # blocks that caches and pools may hold more than before
 OPENED = 150  # and a connection that a statement opened which the machine made slow: it stays for a minute
 CROWD = 48  # requests at once: so many that each of the worker's connections to PostgreSQL gets some
@@ -41,7 +43,15 @@ def upload_body(mark):
             + b".txt\"\r\nContent-Type: text/plain\r\n\r\n" + b"some text\n" * 500 + b"\r\n--BOUND--\r\n")
 
 
-def kinds(workflow):
+@pytest.fixture(scope="module")
+def kept(stack):
+    """What requests change: a secret and a workflow."""
+    name = "m" + uuid.uuid4().hex
+    stack.api.ok("POST", "/api/v1/secrets", json={"name": name, "value": "first"})
+    return {"api": stack.api, "name": name, "changed": stack.api.workflow([{"name": "a", "type": "noop"}])["id"]}
+
+
+def kinds(workflow, kept):
     """name: (what is asked, for a mark that is new each time; its right status)"""
     one = f"/api/v1/workflows/{workflow['id']}"
 
@@ -57,7 +67,20 @@ def kinds(workflow):
         return {"method": "POST", "path": one + "/execute?wait=20", "HTTP_IDEMPOTENCY_KEY": mark,
                 "QUERY_STRING": "wait=20", "body": {"trigger_data": {"mark": mark}}}
 
+    def bulk(mark):
+        return {"method": "POST", "path": "/api/v1/workflows/bulk", "HTTP_IDEMPOTENCY_KEY": mark,
+                "body": {"op": "execute", "workflow_id": workflow["id"], "items": [{"input": {"mark": mark}}] * 2}}
+
+    def delete(mark):
+        made = kept["api"].workflow([{"name": "a", "type": "noop"}], name=mark)["id"]
+        return {"method": "DELETE", "path": f"/api/v1/workflows/{made}"}
+
     return {
+        "secret": (lambda mark: {"method": "PUT", "path": f"/api/v1/secrets/{kept['name']}", "body": {"value": mark}}, 200),
+        "patch": (lambda mark: {"method": "PATCH", "path": f"/api/v1/workflows/{kept['changed']}",
+                                "body": {"description": mark}}, 200),
+        "delete": (delete, 200),
+        "bulk": (bulk, 202),
         "get": (lambda mark: {"path": one}, 200),
         "list": (lambda mark: {"path": "/api/v1/workflows?limit=5&search=" + workflow["name"]}, 200),
         "post": (post, 201),
@@ -98,22 +121,24 @@ def settle(worker, asked):
     return worker.control.live
 
 
-@pytest.mark.parametrize("kind", ["get", "list", "post", "wrong_body", "upload", "refused_key", "refused_token", "long_poll"])
-def test_each_allocation_fails(worker, workflow, stack, kind, pytestconfig):
-    asked, right = kinds(workflow)[kind]
+@pytest.mark.parametrize("kind", ["get", "list", "post", "wrong_body", "upload", "refused_key", "refused_token", "long_poll", *FEWER])
+def test_each_allocation_fails(worker, workflow, kept, kind, pytestconfig):
+    asked, right = kinds(workflow, kept)[kind]
     live, open_before = settle(worker, asked), worker.fds()
+    wanted = asked(uuid.uuid4().hex)
     worker.arm("memory")
-    first = worker.ask(**asked(uuid.uuid4().hex))
+    first = worker.ask(**wanted)
     calls, _ = worker.disarm()
     assert first.status == right, first.body
     same = kind in ("get", "wrong_body")
     seen, hits = {}, 0
-    whole = pytestconfig.getoption("--long")
+    whole, part = pytestconfig.getoption("--long"), 2 if kind in FEWER else 1
     for stay in (False, True):
-        for nth in places(calls, calls if whole else ONWARDS if stay else ALONE):
+        for nth in places(calls, calls if whole else (ONWARDS if stay else ALONE) // part):
             mark = uuid.uuid4().hex
+            wanted = asked(mark)
             worker.arm("memory", nth=nth, stay=stay)
-            answer = attempt(worker, asked(mark))
+            answer = attempt(worker, wanted)
             hits += worker.disarm()[1] > 0
             place = f"{kind}: allocation {nth} of {calls}{' and all after it' if stay else ''}"
             status = answer.status if answer else "closed"
@@ -126,10 +151,10 @@ def test_each_allocation_fails(worker, workflow, stack, kind, pytestconfig):
                 assert plain(answer) == plain(first), place
             # it goes on, and with the same key once only
             worker.same_process()
-            if kind in ("post", "long_poll"):
+            if kind in KEYED:
                 wait_until(worker.is_ready, 20)
                 again = {}  # 503 as long as not all connections are back
-                wait_until(lambda: again.update(said=worker.ask(timeout=40, **asked(mark)).status) or again["said"] != 503, 20)
+                wait_until(lambda: again.update(said=worker.ask(timeout=40, **wanted).status) or again["said"] != 503, 20)
                 assert again["said"] == right, place
             else:
                 assert worker.ask().status == 200, place

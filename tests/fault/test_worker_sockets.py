@@ -95,10 +95,11 @@ def test_a_byte_at_a_time_everywhere(worker, workflow):
     goes_on(worker)
 
 
-@pytest.mark.parametrize("fault", ["ECONNREFUSED", "EAGAIN", "ENOBUFS", "ETIMEDOUT"])
-def test_no_connection_to_anybody(worker, stack, fault):
+@pytest.mark.parametrize("kind, fault", [("connect", f) for f in ("ECONNREFUSED", "EAGAIN", "ENOBUFS", "ETIMEDOUT")]
+                         + [("socket", "EMFILE"), ("socket", "ENOBUFS")])
+def test_no_connection_to_anybody(worker, stack, kind, fault):
     """PostgreSQL's connections are ended, and no new one is to be had for a while."""
-    worker.arm("connect", nth=1, stay=True, error=getattr(errno, fault))
+    worker.arm(kind, nth=1, stay=True, error=getattr(errno, fault))
     try:
         end_backends(stack, worker)
         began = time.monotonic()
@@ -106,9 +107,36 @@ def test_no_connection_to_anybody(worker, stack, fault):
         assert seen <= {503}, seen
         assert time.monotonic() - began < 30
         assert worker.ask(path="/health").status == 200  # which needs nobody
+        # after a failure it waits a little before it tries again
+        wait_until(lambda: attempt(worker, {"path": "/api/v1/workflows?limit=1"})[1] == 503 and worker.control.hits > 0, 20)
     finally:
-        assert worker.disarm()[1] > 0
+        worker.disarm()
     goes_on(worker)
+
+
+@pytest.mark.parametrize("kind, fault", [("connect", "ECONNREFUSED"), ("connect", "EAGAIN"), ("socket", "EMFILE"),
+                                         ("socket", "ENOBUFS")])
+def test_one_connection_fails(worker, stack, workflow, kind, fault):
+    """The n-th that is opened alone: who asked is answered, or told to come again, and the others are opened."""
+    asked = {"path": f"/api/v1/workflows/{workflow['id']}"}
+    for nth in (1, 2, 3):
+        worker.arm(kind, nth=nth, error=getattr(errno, fault))
+
+        def missed():
+            """One that was opened is ended and asked for, until the n-th has failed."""
+            end_backends(stack, worker)
+            answer, status = attempt(worker, asked)
+            assert status in (200, 503), f"{kind} {nth}: {status}"
+            if status == 503:
+                assert answer.code == "DATABASE_UNAVAILABLE" and int(answer.headers["retry-after"]) >= 1, answer.body
+            return worker.control.hits > 0
+
+        try:
+            wait_until(missed, 30)
+            goes_on(worker)
+        finally:
+            assert worker.disarm()[1] == 1
+        assert worker.ask(**asked).status == 200
 
 
 def end_backends(stack, worker):

@@ -13,6 +13,7 @@ import uuid
 
 import requests
 
+from .fcgi import Peer, request
 from .receiver import Receiver
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -36,6 +37,41 @@ def own_keys(stack):
 def everywhere(answers, times=10):
     """So it is with every worker: each learns of a change by itself, and requests go to them in turn."""
     return all(answers() for _ in range(times))
+
+
+class Everywhere:
+    """One caller who asks every worker, each over its own socket, so that none can be left out."""
+    SOON = 2.0  # what is promised for everything that must stop working
+
+    def __init__(self, stack, credential, path="/api/v1/workflows"):
+        self.stack, self.sockets = stack, stack.sockets
+        assert len(self.sockets) == len(stack.worker_pids) == int(stack.settings["api_workers"])
+        self.request = request(method="GET", path=path, HTTP_AUTHORIZATION=f"Bearer {credential}")
+
+    def statuses(self):
+        """What the workers answer now: a set of statuses."""
+        answers = {}
+        for socket in self.sockets:
+            with Peer(socket, timeout=60) as peer:
+                peer.send(self.request)
+                answers[socket] = peer.answer_whole()[0]
+        return set(answers.values())
+
+    def works(self):
+        """Each worker lets the caller in, now or soon."""
+        wait_until(lambda: self.statuses() == {200}, 20, message="it never worked")
+        return self
+
+    def stops(self, stop, refused=401):
+        """Calls `stop`, which answers when it has been done; no worker lets the caller in two seconds later."""
+        self.works()
+        stop()
+        done = time.monotonic()
+        while time.monotonic() - done < self.SOON:
+            self.statuses()  # whoever remembers it is asked until the last moment
+        assert self.statuses() == {refused}
+        assert self.stack.sockets == self.sockets, "a worker came or went: it may not have been asked"
+        return self
 
 
 def wait_until(what, timeout=30.0, every=0.05, message="the awaited state did not come"):

@@ -117,10 +117,12 @@ static void full_is_not_out_of_memory(void **state)
 	mr_arena_fail_after(1);
 	assert_null(mr_arena_alloc(a, 100));
 	mr_arena_fail_after(0);
+	assert_true(mr_arena_lacked(a));
 	assert_false(mr_arena_was_full(a));
 	assert_null(mr_arena_alloc(a, 20000));
 	assert_true(mr_arena_was_full(a));
 	mr_arena_reset(a);
+	assert_false(mr_arena_lacked(a));
 	assert_false(mr_arena_was_full(a));
 	inner = mr_arena_create_within(a);
 	assert_non_null(inner);

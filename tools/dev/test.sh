@@ -101,9 +101,10 @@ suite_fuzz() {
 }
 
 # The ordinary suites on programs that note which lines ran; then a table per folder. Programs of the
-# service's user write into a folder of their own, those that the tests start into another.
+# service's user write into a folder of their own, those that the tests start into another. It fails when a
+# test does, and when a folder has too little.
 test_coverage() {
-  local dir=$DEV/coverage servers=$BASE/covered beside=$DEV/covered least=${COVERAGE_LEAST:-85}
+  local dir=$DEV/coverage servers=$BASE/covered beside=$DEV/covered least=${COVERAGE_LEAST:-85} status=0
   build coverage "$BASE/coverage" --enable-coverage CFLAGS="-O0 -g" || return
   find "$dir" -name '*.gcda' -delete
   rm -rf "$servers" "$beside"
@@ -111,7 +112,25 @@ test_coverage() {
   chmod 0777 "$servers"
   export MILLRACE_INST=$BASE/coverage STACK_ENV=GCOV_PREFIX=$servers GCOV_PREFIX=$beside UNIT_BUILD=$dir
   run_lane "$@"
-  python3 tools/dev/coverage.py "$ROOT" "$dir" "$least" "$dir" "$servers" "$beside"
+  sum_up || status=1
+  python3 tools/dev/coverage.py "$ROOT" "$dir" "$least" "$dir" "$servers" "$beside" || status=1
+  return "$status"
+}
+
+# What the suites counted, in one line; fails when something failed.
+sum_up() {
+  local passed=0 failed=0 skipped=0 p f k _ s
+  for s in "$OUT"/*.count; do
+    read -r p f k _ <"$s"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + k))
+  done
+  # on a machine that is meant to have everything, a test that did not run did not pass
+  if [ -n "${CI:-}" ] && [ "$skipped" -gt 0 ]; then
+    say "$skipped tests were skipped, which CI forbids"
+    failed=$((failed + skipped))
+  fi
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ]
 }
 
 # The tarball builds and passes by itself, out of a tree that can't be written to; what it installs.
@@ -157,8 +176,7 @@ run_lane() {
 }
 
 test_all() {
-  local passed=0 failed=0 skipped=0 p f k _ s suites=()
-  local coverage=
+  local suites=() coverage=
   LONG=
   OUT=$DEV/log/test
   while [ $# -gt 0 ]; do
@@ -193,15 +211,5 @@ test_all() {
     # shellcheck disable=SC2086
     run_lane $SUITES_ALONE
   fi
-  for s in "$OUT"/*.count; do
-    read -r p f k _ <"$s"
-    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + k))
-  done
-  # on a machine that is meant to have everything, a test that did not run did not pass
-  if [ -n "${CI:-}" ] && [ "$skipped" -gt 0 ]; then
-    say "$skipped tests were skipped, which CI forbids"
-    failed=$((failed + skipped))
-  fi
-  echo "$passed passed, $failed failed"
-  [ "$failed" = 0 ]
+  sum_up
 }
