@@ -17,8 +17,8 @@ from support.faulty import Worker, connect_quietly
 from support.stack import wait_until
 
 ALONE, ONWARDS = 25, 6  # places that are tried; the second costs PostgreSQL's connections, so it takes longer
-FEWER = ("secret", "patch", "delete", "bulk")  # of these half as many: what they share with the others is tried there
-KEYED = ("post", "long_poll", "bulk")  # sent again with its key, each is there once
+FEWER = ("secret", "patch", "delete")  # of these half as many: what they share with the others is tried there
+KEYED = ("post", "long_poll")  # sent again with its key, each is there once
 SETTLED = 80  # blocks that caches and pools may hold more than before
 OPENED = 150  # and a connection that a statement opened which the machine made slow: it stays for a minute
 CROWD = 48  # requests at once: so many that each of the worker's connections to PostgreSQL gets some
@@ -67,10 +67,6 @@ def kinds(workflow, kept):
         return {"method": "POST", "path": one + "/execute?wait=20", "HTTP_IDEMPOTENCY_KEY": mark,
                 "QUERY_STRING": "wait=20", "body": {"trigger_data": {"mark": mark}}}
 
-    def bulk(mark):
-        return {"method": "POST", "path": "/api/v1/workflows/bulk", "HTTP_IDEMPOTENCY_KEY": mark,
-                "body": {"op": "execute", "workflow_id": workflow["id"], "items": [{"input": {"mark": mark}}] * 2}}
-
     def delete(mark):
         made = kept["api"].workflow([{"name": "a", "type": "noop"}], name=mark)["id"]
         return {"method": "DELETE", "path": f"/api/v1/workflows/{made}"}
@@ -80,7 +76,6 @@ def kinds(workflow, kept):
         "patch": (lambda mark: {"method": "PATCH", "path": f"/api/v1/workflows/{kept['changed']}",
                                 "body": {"description": mark}}, 200),
         "delete": (delete, 200),
-        "bulk": (bulk, 202),
         "get": (lambda mark: {"path": one}, 200),
         "list": (lambda mark: {"path": "/api/v1/workflows?limit=5&search=" + workflow["name"]}, 200),
         "post": (post, 201),
