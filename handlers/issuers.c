@@ -19,6 +19,13 @@ static struct mr_str text_of(const struct mr_request *r, const char *name)
 	return mr_value_get_str(&r->body_json, name);
 }
 
+/* Files of keys_dir were put there for whom the operator thought of. To other tenants not even
+ * whether there is one of a name is told. */
+static bool is_file(const char *source)
+{
+	return strcmp(source, "key_name") == 0 || strcmp(source, "jwks_file") == 0;
+}
+
 /* 0, or what is wrong with the key in ERR. RET_TYPE stays NULL for sets, which may hold any. */
 static int look_at_key(struct mr_request *r, const char *source, struct mr_str text,
     const char **ret_type, struct mr_error *err)
@@ -27,6 +34,10 @@ static int look_at_key(struct mr_request *r, const char *source, struct mr_str t
 	struct mr_key key;
 	int rc;
 
+	if (is_file(source) && !r->principal->is_platform)
+		return mr_error_set(err, MR_E_INVALID, MR_ERR_VALIDATION_FAILED,
+		    "must be left out: files of keys_dir are the platform's; give public_key or "
+		    "jwks_url");
 	if (strcmp(source, "key_name") == 0)
 		return mr_issuer_key_file(r->arena, keys_dir, text, ret_type, err);
 	if (strcmp(source, "jwks_file") == 0)

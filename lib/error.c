@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SHOWN_MAX 1000 /* bytes of a fault's path, and of what it says */
+
 const struct mr_error_row mr_error_rows[MR_ERR_COUNT] = {
 	[MR_ERR_NONE] = { "", 0, "", "" },
 #define MR_ERROR(id, http, name, text) [MR_ERR_##id] = { #id, http, name, text },
@@ -55,6 +57,19 @@ static bool is_settled(const struct mr_faults *f, struct mr_str path)
 	return g != NULL;
 }
 
+/* TEXT, or its first SHOWN_MAX bytes and a sign that there was more: faults quote names from
+ * inputs, and none may be as long as an input. */
+static struct mr_str shown(struct mr_arena *a, struct mr_str text)
+{
+	size_t n = SHOWN_MAX;
+
+	if (text.len <= SHOWN_MAX)
+		return text;
+	while (n > 0 && ((unsigned char)text.p[n] & 0xc0) == 0x80)
+		n--; /* not inside of a character */
+	return mr_arena_printf(a, "%.*s…", (int)n, text.p);
+}
+
 void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, const char *fmt, ...)
 {
 	struct mr_fault *fault;
@@ -65,10 +80,10 @@ void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, con
 	fault = mr_arena_zalloc(f->arena, sizeof(*fault));
 	if (fault == NULL)
 		return;
-	fault->path = mr_arena_str(f->arena, path);
+	fault->path = mr_arena_str(f->arena, shown(f->arena, path));
 	fault->code = mr_str(code);
 	va_start(ap, fmt);
-	fault->message = mr_arena_vprintf(f->arena, fmt, ap);
+	fault->message = shown(f->arena, mr_arena_vprintf(f->arena, fmt, ap));
 	va_end(ap);
 	if (fault->path.p == NULL)
 		fault->path = MR_STR("");

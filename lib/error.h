@@ -70,7 +70,8 @@ void mr_faults_init(struct mr_faults *f, struct mr_arena *arena, size_t max);
 void mr_faults_begin(struct mr_faults *part, struct mr_arena *arena, const struct mr_faults *whole);
 /* Whether a fault with CODE is none for F. */
 bool mr_faults_ignore(const struct mr_faults *f, const char *code);
-/* Records a fault; PATH is copied. Never fails: without memory it is only counted. */
+/* Records a fault; PATH is copied. What is longer than a thousand bytes is cut, with … for the
+ * rest: inputs may be quoted. Never fails: without memory it is only counted. */
 void mr_fault_add(struct mr_faults *f, struct mr_str path, const char *code, const char *fmt, ...)
     MR_PRINTF(4, 5);
 /* Adds the faults of FROM, those of a part that stands at UNDER in the whole. */

@@ -61,7 +61,8 @@ def test_the_same_twice(admin, other, key):
         assert answer.status_code == 409 and answer.json()["error_code"] == "CONFLICT", answer.text
 
 
-def test_sources_of_keys(admin, stack, key):
+def test_sources_of_keys(platform, stack, key):
+    admin = platform
     (stack.state / "keys" / "set.json").write_text('{"keys": [%s]}' % json.dumps(key.jwk()))
     (stack.state / "keys" / "pub.pem").write_text(key.public)
     url = admin.ok("POST", ISSUERS, json=body(key, public_key=None, jwks_url="https://issuer.invalid/keys"))
@@ -96,14 +97,16 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_ones(admin, key, name):
+def test_bad_ones(admin, platform, key, name):
     changes, member = BAD[name]
-    answer = admin.post(ISSUERS, {k: v for k, v in body(key, **changes).items() if k != "audience" or v})
+    who = platform if {"key_name", "jwks_file"} & set(changes) else admin
+    answer = who.post(ISSUERS, {k: v for k, v in body(key, **changes).items() if k != "audience" or v})
     assert answer.status_code == 400, answer.text
     assert member in answer.json()["details"], answer.json()["details"]
 
 
-def test_weak_keys(admin, stack, key):
+def test_weak_keys(platform, stack, key):
+    admin = platform
     weak = Key("RS256", bits=1024)
     for text in (weak.public, json.dumps(weak.jwk())):
         answer = admin.post(ISSUERS, body(key, algorithm="RS256", public_key=text))
@@ -115,6 +118,22 @@ def test_weak_keys(admin, stack, key):
     (stack.state / "keys" / "public.pem").write_text(Key("RS256").public)
     answer = admin.post(ISSUERS, body(key, algorithm="HS256", public_key=None, key_name="public.pem"))
     assert answer.status_code == 400 and "algorithm" in answer.json()["details"]
+
+
+def test_files_are_the_platforms(admin, platform, stack, key):
+    """keys_dir is one for all. Tenants don't learn which files are there, and none takes another's key for its own."""
+    (stack.state / "keys" / "theirs.pem").write_text(key.public)
+    (stack.state / "keys" / "theirs.json").write_text('{"keys": [%s]}' % json.dumps(key.jwk()))
+    path = admin.post(ISSUERS, body(key)).headers["Location"]
+    for source, there in (("key_name", "theirs.pem"), ("jwks_file", "theirs.json")):
+        told = []
+        for file in (there, "none.pem", "../millrace.conf"):
+            for answer in (admin.post(ISSUERS, body(key, public_key=None, **{source: file})), admin.patch(path, {source: file}),
+                           admin.put(path, {source: file})):
+                assert answer.status_code == 400, answer.text
+                told.append(answer.json()["details"])
+        assert list(told[0]) == [source] and all(t == told[0] for t in told)
+        assert platform.post(ISSUERS, body(key, public_key=None, **{source: there})).status_code == 201
 
 
 def test_who_may(stack, recorder):

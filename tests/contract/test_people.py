@@ -56,6 +56,12 @@ def test_users(admin, method):
     assert error(admin.request(method, f"{USERS}/{NOTHING}", json={})) == (404, "USER_NOT_FOUND")
 
 
+def test_faults_quote_no_more_than_a_name(admin):
+    for more in ({"groups": ["g" * 100000]}, {"y" * 100000: 1}):
+        answer = admin.post(USERS, {"name": some("x"), **more})
+        assert answer.status_code == 400 and answer.json()["details"] and len(answer.text) < 4000, answer.text[:4000]
+
+
 def test_bad_users(admin):
     taken = user(admin)["name"]
     assert error(admin.post(USERS, {"name": taken})) == (409, "CONFLICT")

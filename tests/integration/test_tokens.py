@@ -20,6 +20,8 @@ def stack():
     s = Stack("tokens", settings={"api_workers": "3", "jwks_retry_seconds": "1"})
     try:
         s.start()
+        s.admin("tenant", "create", "--name", "default", "--platform")  # files of keys_dir are the platform's
+        wait_until(lambda: everywhere(lambda: s.api.get("/api/v1/tenants").status_code == 200), 20)
         yield s
     except BaseException:
         s.close(keep_logs=True)

@@ -57,6 +57,29 @@ static void faults_of_a_part(void **state)
 	a = mr_arena_free(a);
 }
 
+/* Names from inputs are quoted; nobody gets their hundred kilobytes back. */
+static void long_ones_are_cut(void **state)
+{
+	struct mr_arena *a = mr_arena_create(1 << 20);
+	char *name = mr_arena_alloc(a, 100001);
+	struct mr_faults f;
+
+	(void)state;
+	memset(name, 'x', 100000);
+	name[100000] = '\0';
+	memcpy(name + 999, "ä", 2); /* stands on the cut */
+	mr_faults_init(&f, a, 10);
+	mr_fault_add(&f, mr_str(name), "unknown", "%s", name);
+	mr_fault_add(&f, (struct mr_str){ name, 999 }, "unknown", "%.999s", name);
+	assert_int_equal(f.first->message.len, 999 + strlen("…"));
+	assert_true(mr_str_is_utf8(f.first->message));
+	assert_memory_equal(f.first->message.p + 999, "…", strlen("…"));
+	assert_int_equal(f.first->path.len, 999 + strlen("…"));
+	assert_int_equal(f.last->message.len, 999);
+	assert_int_equal(f.last->path.len, 999);
+	a = mr_arena_free(a);
+}
+
 static void settled_places(void **state)
 {
 	struct mr_arena *a = mr_arena_create(100000);
@@ -132,6 +155,7 @@ int main(void)
 		cmocka_unit_test(rows_are_whole),
 		cmocka_unit_test(faults_are_collected),
 		cmocka_unit_test(faults_of_a_part),
+		cmocka_unit_test(long_ones_are_cut),
 		cmocka_unit_test(settled_places),
 		cmocka_unit_test(what_nobody_knows),
 		cmocka_unit_test(faults_without_memory_are_moved),
